@@ -32,11 +32,13 @@ def refusal(*words: str) -> str:
             for words, parts in (
                 (["algorithm=hapo", "rollout.temperature=0"], ["token_temperature=TokenTemperature", "greedy"]),
                 (["algorithm=ettrl", *SERVED, "rollout.stop=['\n\n']"], ["EntropyForks", "one that a cut divides"]),
+                (["algorithm=reinforce_plus", "++" + SECOND], ["estimator=WhitenedReturn", "over all prompts"]),
+                (["algorithm=tvo", "++" + SECOND], ["estimator=ShrunkLeaveOneOut", "over all prompts"]),
                 (["algorithm=ettrl", "++" + SECOND], ["branching=EntropyForks", "once more at another temperature"]),
             )
         ),
     ],
-    ids=["greedy branches", "one response", "served tokens", "greedy tokens", "served stops", "second sampling"],
+    ids=["greedy branches", "one response", "served tokens", "greedy tokens", "served stops", "batch scale", "batch baseline", "second sampling"],
 )
 def test_what_would_not_do_what_it_is_for_is_refused(words: Sequence[str], parts: Sequence[str]) -> None:
     told = refusal(*words)

@@ -29,7 +29,7 @@ from .conftest import composed
 ALGORITHMS = config.choices_of_group("algorithm")
 # Recipes that put together what others have, or shape an advantage as others do: `make test-slow` checks them.
 COMBINED = {
-    *("aepo_branching", "cure", "ettrl", "light_if", "bupo", "recap", "spear"),
+    *("aepo_branching", "cure", "ettrl", "light_if", "bupo", "recap", "recap_next_token", "spear"),
     *("aepo_agentic", "ares", "canon", "clip_b", "clip_v", "empg", "information_consistency", "llds", "pear"),
     *("perplexity_shaping", "position_shaping", "progrpo", "trust_grpo", "tw_grpo"),
     *("canon_dynamic", "entropy_performance", "grpo_early_stop_kl", "grpo_overdamped", "grpo_shrunk", "grpo_viscous"),

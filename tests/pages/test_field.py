@@ -35,7 +35,7 @@ RECIPES = {
     "Light-IF": ["light_if"],
     "BuPO": ["bupo"],
     "SPEAR": ["spear"],
-    "RECAP": ["recap"],
+    "RECAP": ["recap", "recap_next_token"],
     "thermodynamic laws, the river-valley schedule": ["tvo_river_valley"],
 }
 ELSEWHERE = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -200,3 +201,24 @@ def test_branches_are_sampled_in_bfloat16(name: str, run: Runs, steps: MetricRow
     words = (*ONE_STEP, "algorithm.sampling.most=1") if name == "cure" else ONE_STEP
     rows = steps(run(name, f"algorithm={name}", *words, "rollout.samples=4", "trainer.precision=bfloat16"))
     assert rows[0]["sampling/branched"] > 0
+
+
+@pytest.mark.slow
+def test_a_group_teaches_nothing_where_all_its_votes_agree_whatever_the_grader_says(
+    run: Runs, steps: MetricRows, batches: list[RolloutBatch]
+) -> None:
+    """Rewards after the shaping: wrong responses that vote alike, and a tie, in which nobody is rewarded."""
+    (row,) = steps(run("votes", "algorithm=ettrl", "trainer.steps=1", "rollout.samples=4", "rollout.prompts=8"))
+    (batch,) = batches
+    answers = batch.experience.answer
+    assert answers is not None
+    groups = [answers[batch.experience.group == p].tolist() for p in range(8)]
+    agreeing = [len(set(group)) == 1 or _is_tied([a for a in group if a >= 0]) for group in groups]
+    graded = [len(set(batch.experience.rewards[batch.experience.group == p].tolist())) == 1 for p in range(8)]
+    assert agreeing != graded, "a seed at which it matters"
+    assert row["group/zero_advantage"] == sum(agreeing) / 8
+
+
+def _is_tied(votes: list[int]) -> bool:
+    counts = sorted(Counter(votes).values())
+    return counts[-2:-1] == counts[-1:]

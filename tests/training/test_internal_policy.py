@@ -50,6 +50,18 @@ def test_entropy_and_mismatch_are_the_whole_networks(run: Runs, steps: MetricRow
     assert all(row["policy/entropy"] < 1.5 for row in rows)  # log 40 would be an inner block's
 
 
+def test_the_divergence_from_the_reference_is_the_whole_networks(
+    run: Runs, steps: MetricRows, batches: list[RolloutBatch]
+) -> None:
+    rows = steps(run("bupo", *EVERY, "algorithm.internal_policy.steps=2", "stability.reference=true"))
+    start, inner, later = (batch.experience for batch in batches)
+    assert start.whole_ref_logp is not None and inner.whole_ref_logp is not None and inner.ref_logp is not None
+    torch.testing.assert_close(start.whole_ref_logp, batches[0].rollout.logp, rtol=1e-4, atol=1e-5)
+    assert (inner.whole_ref_logp - inner.ref_logp).abs().max() > 0.1 and later.whole_ref_logp is None
+    moved = (batches[1].rollout.logp - inner.whole_ref_logp)[inner.mask].mean()
+    assert rows[1]["policy/kl_ref_k1"] == pytest.approx(float(moved), abs=1e-6) and abs(float(moved)) > 1e-6
+
+
 def test_without_such_steps_it_is_its_base_bit_for_bit(run: Runs, weights: Checksum) -> None:
     one = run("bupo", "algorithm=bupo", "algorithm.internal_policy.steps=0", *GRPO)
     other = run("grpo", "algorithm=grpo", "rollout.epochs=1")

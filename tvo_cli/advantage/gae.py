@@ -24,6 +24,7 @@ class GeneralisedAdvantage(StatelessEstimator):
     """
 
     needs_critic: ClassVar[bool] = True
+    of_whole_batch: ClassVar[bool] = True
     discount: float
     trace: float
     kl_coef: float

@@ -97,6 +97,7 @@ class BatchScaledGroup(StatelessEstimator):
     """
 
     minimum_samples: ClassVar[int] = 2
+    of_whole_batch: ClassVar[bool] = True
     tail: float
     epsilon: float
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tvo_cli.advantage.estimator import Estimator
+from tvo_cli.maths.objective_weights import LossWindows
 from tvo_cli.maths.piece_marks import does_teach_equal_rewards
 from tvo_cli.types import Advantage, Experience
 
@@ -65,20 +66,21 @@ class ShapedEstimator:
 
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""
-        rewarded = self._with_shaped_rewards(experience)
+        rewarded = self.with_shaped_rewards(experience)
         advantage = self.estimator(rewarded)
         for shaping in self.advantages.values():
             advantage = shaping(rewarded, advantage)
         return advantage
 
-    def _with_shaped_rewards(self, experience: Experience) -> Experience:
+    def with_shaped_rewards(self, experience: Experience) -> Experience:
+        """The experience with the rewards that the estimator is given."""
         for shaping in self.rewards.values():
             experience = replace(experience, rewards=shaping(experience))
         return experience
 
     def end_batch(self, experience: Experience) -> None:
         """Let the estimator, and the shapings that remember, learn from this batch, for the next."""
-        rewarded = self._with_shaped_rewards(experience)
+        rewarded = self.with_shaped_rewards(experience)
         self.estimator.end_batch(rewarded)
         for name, shaping in self._remembering():
             shaping.end_batch(experience if name in self.rewards else rewarded)
@@ -108,9 +110,22 @@ class ShapedEstimator:
             shaping.load_state_dict(own)
 
 
+def shaped_rewards(estimator: Estimator, experience: Experience) -> Tensor | None:
+    """The rewards that the estimator is given, [B], where shapings change them."""
+    if not isinstance(estimator, ShapedEstimator) or not estimator.rewards:
+        return None
+    return estimator.with_shaped_rewards(experience).rewards
+
+
 def shaping_readings(estimator: Estimator) -> dict[str, float]:
     """What the shapings of an estimator say of themselves; nothing where there are none."""
     return estimator.readings() if isinstance(estimator, ShapedEstimator) else {}
+
+
+def weight_of_objective(estimator: Estimator, name: str) -> float:
+    """λ of an objective beside the responses, where a shaping weighs objectives; else 1."""
+    shapings = estimator.advantages.values() if isinstance(estimator, ShapedEstimator) else ()
+    return next((one.weights.get(name, 1.0) for one in shapings if isinstance(one, LossWindows)), 1.0)
 
 
 def shaped_estimator(

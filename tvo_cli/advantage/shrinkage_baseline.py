@@ -32,6 +32,7 @@ class ShrunkLeaveOneOut:
     minimum_prompts: ClassVar[int] = 2
     needs_critic: ClassVar[bool] = False
     needs_reference: ClassVar[bool] = False
+    of_whole_batch: ClassVar[bool] = True
 
     within: float  # w, reward²
     between: float  # τ², reward²

@@ -25,6 +25,7 @@ class WhitenedReturn(StatelessEstimator):
     Fidelity: notes (as verl computes it: n−1 variance; the authors' OpenRLHF divides by n).
     """
 
+    of_whole_batch: ClassVar[bool] = True
     discount: float  # γ
     kl_coef: float
     epsilon: float
@@ -52,6 +53,7 @@ class WhitenedGroup(StatelessEstimator):
     """
 
     minimum_samples: ClassVar[int] = 2
+    of_whole_batch: ClassVar[bool] = True
     epsilon: float
 
     def __call__(self, experience: Experience) -> Advantage:

@@ -19,10 +19,10 @@ METHODS_ELSEWHERE = (
     MethodElsewhere("dynamic reward weighting, by hypervolume", "arXiv:2509.11452", "reward.weighting=hypervolume", ""),
     MethodElsewhere("dynamic reward weighting, by gradients", "arXiv:2509.11452", "reward.weighting=gradient", ""),
     MethodElsewhere(
-        "RECAP's weights of a reward's terms and its next-token loss",
+        "RECAP's weights of a reward's terms",
         "arXiv:2510.21978",
-        "",
-        "not built: `recap` weighs the sources of a mixture, each by its whole reward",
+        "reward.weighting=recap",
+        "of any algorithm; `recap` weighs sources, `recap_next_token` a loss on demonstrations too",
     ),
     MethodElsewhere("MiSS (Bone)", "arXiv:2409.15371", "adapter=miss", "through peft, beside LoRA and DoRA"),
     MethodElsewhere(

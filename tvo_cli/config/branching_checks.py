@@ -25,6 +25,8 @@ def check_sampling_pieces(config: Any) -> None:
         if not rollout.temperature:
             problem = "rollout.temperature=0 is greedy: every response to a prompt is the same."
             raise UserError(key, name, problem, "Take a temperature above 0.")
+    if sampling == "TemperedBranch" and algorithm.sampling.share:
+        _check_estimator_of_tempered_branch(algorithm)
     if algorithm.get("branching"):
         _check_branching(config, str(algorithm.branching["_target_"]).rpartition(".")[2])
     if algorithm.get("token_temperature") and rollout.get("engine"):
@@ -32,6 +34,15 @@ def check_sampling_pieces(config: Any) -> None:
         raise UserError(
             "rollout.engine", rollout.engine, f"{HEAT}: {problem}", f"Take rollout=default, or {HEAT}=null."
         )
+
+
+def _check_estimator_of_tempered_branch(algorithm: Any) -> None:
+    """Refuse a baseline or scale of the whole batch, which would be of two policies."""
+    target = str(algorithm.estimator._target_)
+    if getattr(target_object("algorithm.estimator._target_", target), "of_whole_batch", False):
+        problem = f"{SECOND}, and this takes its baseline or scale over all prompts, hot ones and others alike."
+        remedy = "Take one of a prompt's own group, as tvo_cli.advantage.GroupNormalised."
+        raise UserError("algorithm.estimator", target.rpartition(".")[2], problem, remedy)
 
 
 def _check_apart(algorithm: Any, key: str, name: str) -> None:

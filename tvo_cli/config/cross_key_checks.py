@@ -46,6 +46,7 @@ def check_across_keys(config: Any) -> None:
     check_sampling_pieces(config)
     _check_internal_policy(config)
     _check_self_imitation(config.algorithm)
+    _check_next_token(config)
     check_reward(config)
     check_alerts(config.logger)
     check_readings(config)
@@ -145,6 +146,23 @@ def _check_internal_policy(config: Any) -> None:
     if chosen and chosen.steps and config.trainer.old_logp == "sampler":
         problem = "the sampler's log-probabilities are the whole network's, and an inner block's policy learns first."
         raise UserError("trainer.old_logp", "sampler", problem, "Take auto.")
+
+
+def _check_next_token(config: Any) -> None:
+    """Refuse demonstrations that would learn another policy than the responses do, or be too few for an update."""
+    chosen = config.algorithm.get("next_token")
+    if not chosen or not chosen.coefficient:
+        return
+    if (config.algorithm.get("internal_policy") or {}).get("steps"):
+        problem = "an inner block's policy learns first, and demonstrations are learnt by the whole network."
+        remedy = "Take algorithm.internal_policy.steps=0, or algorithm.next_token.coefficient=0."
+        raise UserError("algorithm.next_token.coefficient", chosen.coefficient, problem, remedy)
+    if "next_token" in (config.dataset.get("sources") or {}):
+        problem = "is the name of the next-token loss among the objectives."
+        raise UserError("dataset.sources.next_token", "…", problem, "Give the source another name.")
+    if chosen.rows < config.rollout.minibatches:
+        problem = f"leave a minibatch without one: rollout.minibatches={config.rollout.minibatches}."
+        raise UserError("algorithm.next_token.rows", chosen.rows, problem, f"Take {config.rollout.minibatches}.")
 
 
 def _check_self_imitation(chosen: Any) -> None:

@@ -141,7 +141,7 @@ def _without_unused_data_keys(tree: dict[str, Any]) -> dict[str, Any]:
 def _without_unused_reward_keys(reward: dict[str, Any]) -> dict[str, Any]:
     """Return a reward without what says what was always so, and without settings of a weighting that is not chosen."""
     weighting = reward.get("weighting", "fixed")
-    others = {"hypervolume", "gradient", "isolated"} - {weighting}
+    others = {"hypervolume", "gradient", "recap", "isolated"} - {weighting}
     return {
         key: value
         for key, value in reward.items()

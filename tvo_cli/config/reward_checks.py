@@ -22,6 +22,8 @@ def check_reward(config: Any) -> None:
         raise UserError("reward.correct", node.get("correct"), "is 0 as every weight is: nothing is learned.", remedy)
     if node.get("weighting") == "hypervolume":
         _check_hypervolume(config)
+    elif node.get("weighting") == "recap":
+        _check_window_weighting(config, sum(weight != 0 for weight in weights.values()))
     elif node.get("weighting") == "gradient":
         _check_gradient_weighting(config, {key: weight for key, weight in weights.items() if weight}, node["gradient"])
 
@@ -56,6 +58,15 @@ def _check_gradient_weighting(config: Any, weights: dict[str, float], settings: 
     if floor * len(weights) >= 1.0:
         raise UserError("reward.gradient.floor", floor, f"leaves no room for {len(weights)} weights.", "Take 1e-3.")
     _check_gradients_can_be_taken(config)
+
+
+def _check_window_weighting(config: Any, terms: int) -> None:
+    """Refuse it where there is nothing to weigh, or where a batch holds groups that must not be rewarded anew."""
+    if terms < 2:
+        raise UserError("reward.weighting", "recap", "needs two terms of a weight.", "Add one to reward.functions.")
+    if config.algorithm.sampling.get("most", 1) > 1:
+        problem = "cannot be had here: dynamic sampling fills a batch with groups that teach nothing."
+        raise UserError("reward.weighting", "recap", problem, "Take reward.weighting=hypervolume or fixed.")
 
 
 def _check_gradients_can_be_taken(config: Any) -> None:

@@ -14,6 +14,7 @@ from tvo_cli.evaluation import responses
 from tvo_cli.evaluation.protocol import Protocol, completions_per_problem, protocol_decodings, sampling_of_protocol
 from tvo_cli.evaluation.protocol_answer import text_for_grader
 from tvo_cli.evaluation.responses import GradedResponse
+from tvo_cli.evaluation.strategy_choice import STRATEGIES, strategy_protocol
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.types import Problem, Verdict
 
@@ -46,6 +47,7 @@ class GenerationTask:
     decoding: str  # sampled | greedy
     problems: tuple[Problem, ...]
     prompts: tuple[str, ...]
+    protocol: Protocol  # the suite's, or that of a strategy
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ class Evaluator:
     ) -> None:
         """Do every task; `kept` are the responses that are there already."""
         missing = sum(
-            len(task.problems) * completions_per_problem(task.suite.protocol, task.decoding) for task in tasks
+            len(task.problems) * completions_per_problem(task.protocol, task.decoding) for task in tasks
         )
         tally = EvaluationTally(len(kept) + missing, watch, _main_decodings(kept, tasks))
         tally.count(kept)
@@ -79,7 +81,7 @@ class Evaluator:
         lengths = self.engine.lengths(task.prompts)
         order = sorted(range(len(lengths)), key=lambda index: (lengths[index], index))
         completions = self.batch_size * self.engine.batches_at_once
-        height = max(1, completions // completions_per_problem(task.suite.protocol, task.decoding))
+        height = max(1, completions // completions_per_problem(task.protocol, task.decoding))
         for start in range(0, len(order), height):
             chosen = order[start : start + height]
             problems, prompts = tuple(task.problems[i] for i in chosen), tuple(task.prompts[i] for i in chosen)
@@ -87,7 +89,7 @@ class Evaluator:
 
     def _respond(self, task: GenerationTask, tally: EvaluationTally) -> None:
         """Generate a batch; completions are graded and written while others are still being generated."""
-        sampling = sampling_of_protocol(task.suite.protocol, task.decoding, self.batch_size)
+        sampling = sampling_of_protocol(task.protocol, task.decoding, self.batch_size)
         keys = [problem.id for problem in task.problems]
         with BatchJournal(self, task, tally) as journal:
             drawn = self.engine(task.prompts, keys, sampling, self.seed, report=journal.add)
@@ -100,7 +102,7 @@ class Evaluator:
     ) -> list[GradedResponse]:
         """The completions of (prompt, sample) with their verdicts; `seconds` is what each took."""
         asked = [(task.problems[prompt], completion.text, completion.finished) for prompt, _, completion in rows]
-        verdicts = grade_completions(self.grader, task.suite.protocol, asked)
+        verdicts = grade_completions(self.grader, task.protocol, asked)
         return [self._response(task, *row, verdict, seconds) for row, verdict in zip(rows, verdicts, strict=True)]
 
     def _response(
@@ -133,6 +135,7 @@ class Evaluator:
             seconds=seconds,
             second=verdict.second,
             pair=None if completion.pair is None else completion.pair._asdict(),
+            strategy=chosen._asdict() if (chosen := task.suite.strategies.get(problem.id)) else None,
         )
 
 
@@ -216,9 +219,21 @@ def plan_missing_tasks(
             whole = {p.id: have.get((suite.name, decoding, p.id), []) for p in suite.problems}
             counted += [row for rows in whole.values() if len(rows) == needed for row in rows]
             missing = tuple(p for p in suite.problems if len(whole[p.id]) != needed)
-            prompts = tuple(suite.protocol.render(problem, tokenizer) for problem in missing)
-            tasks += [GenerationTask(suite, decoding, missing, prompts)] if missing else []
+            tasks += list(_tasks_by_strategy(suite, decoding, missing, tokenizer))
     return tasks, counted
+
+
+def _tasks_by_strategy(
+    suite: Suite, decoding: str, missing: Sequence[Problem], tokenizer: PreTrainedTokenizerBase | None
+) -> Iterator[GenerationTask]:
+    """The problems that are asked in the same way together: all of them, where no strategy is chosen."""
+    for name in (*STRATEGIES, None):
+        chosen = suite.strategies
+        own = tuple(problem for problem in missing if (chosen[problem.id].name if chosen else None) == name)
+        if own:
+            protocol = suite.protocol if name is None else strategy_protocol(suite.protocol, name)
+            prompts = tuple(protocol.render(problem, tokenizer) for problem in own)
+            yield GenerationTask(suite, decoding, own, prompts, protocol)
 
 
 def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> None:
@@ -227,7 +242,7 @@ def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> 
     if context is None:
         return
     for task in tasks:
-        budget, lengths = task.suite.protocol.max_tokens, engine.lengths(task.prompts)
+        budget, lengths = task.protocol.max_tokens, engine.lengths(task.prompts)
         longest = max(range(len(lengths)), key=lengths.__getitem__)
         over = lengths[longest] + budget
         if over > context:

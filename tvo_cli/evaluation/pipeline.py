@@ -23,6 +23,7 @@ from tvo_cli.evaluation.generate_and_grade import (
 )
 from tvo_cli.evaluation.pair_cost import summarise_pair_cost
 from tvo_cli.evaluation.responses import GradedResponse, has_missing_verdicts
+from tvo_cli.evaluation.strategy_choice import summarise_strategies
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.evaluation.suite_summary import summaries_by_suite
 from tvo_cli.reward import Grader
@@ -48,17 +49,21 @@ def evaluate_suites(
     reader: PromptReader | None = None,
     environment: Mapping[str, Any] | None = None,
     notice: Callable[[Sequence[Suite]], object] = lambda suites: None,
+    choose: Callable[[Sequence[Suite]], tuple[list[Suite], Mapping[str, Any]]] | None = None,
 ) -> dict[str, Any]:
     """Do what is missing, then say what all of it shows; the content of summary.json.
 
     `reader`: what the prompts have to suit; None: they are not looked at. `environment`: for versions.json.
-    `notice` is shown the suites before anything is asked.
+    `notice` is shown the suites before anything is asked. `choose` gives their problems strategies, and says of what.
     """
     place, node = Path(config.output_dir), config.evaluation
     check_judge_of_evaluation(config)
     suites = _suites_to_evaluate(config, reader)
     notice(suites)
     base = _base_model_responses(node.base, suites)
+    if choose is not None:
+        suites, probe = choose(suites)
+        model = {**model, "probe": probe}
     identity = files.evaluation_identity(suites, model, int(node.seed))
     tasks, counted = plan_missing_tasks(suites, files.read_kept_responses(place, identity), tokenizer)
     check_tasks_fit_context(tasks, engine)
@@ -71,7 +76,7 @@ def evaluate_suites(
         if used is not None and has_missing_verdicts(found, grader.settings.audit):
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
         figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
-    _add_pair_costs(figures, found, model)
+    _add_costs(figures, found, model)
     for name, before in base.items():
         figures[name]["support"] = support_change.summarise_support_change(
             before, [row for row in found if row.suite == name]
@@ -104,7 +109,7 @@ def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) ->
         shutil.copyfile(place / responses.NAME, place / files.PREVIOUS)
         after = _grade_again(place / responses.NAME, suites, before.responses, grader)
         figures = summaries_by_suite(suites, after, grader.equal, confidence)
-    _add_pair_costs(figures, after, identity["model"])
+    _add_costs(figures, after, identity["model"])
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, after)
     identity = files.rewrite_evaluation_identity(place, identity, suites)
     old = {row.key: row.correct for row in before.responses}
@@ -112,11 +117,12 @@ def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) ->
     return write_evaluation_summary(place, identity, figures) | {"changed": changed}
 
 
-def _add_pair_costs(figures: dict[str, Any], rows: Sequence[GradedResponse], model: Mapping[str, Any]) -> None:
-    """Where a small model took turns with the evaluated one, what each suite has cost."""
-    for name, of_suite in figures.items() if model.get("pair") else ():
-        own = [row for row in rows if row.suite == name]
-        of_suite["pair"] = summarise_pair_cost(own, model["pair"])
+def _add_costs(figures: dict[str, Any], rows: Sequence[GradedResponse], model: Mapping[str, Any]) -> None:
+    """What each suite has cost, where a small model took turns with the evaluated one or strategies were chosen."""
+    summaries = {"pair": summarise_pair_cost, "probe": summarise_strategies}
+    for kind, summarise in summaries.items():
+        for name, of_suite in figures.items() if model.get(kind) else ():
+            of_suite[kind] = summarise([row for row in rows if row.suite == name], model[kind])
 
 
 def _with_grader_version(found: Suite, grader: str) -> Suite:

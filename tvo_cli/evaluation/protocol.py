@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 KEYWORDS = "chat_template_kwargs"
 FIELDS = ("question", "level", "subject")
+OTHERS = ("easy", "hard")  # strategies that protocol.adapt holds besides the protocol itself
 STRAY = re.compile(r"(?<![\w\\}])\{(\w+)\}")  # {foo}, but not the arguments of \frac{a}{b}
 CHOICES = {
     "template": ("plain", "chat", "auto"),
@@ -68,6 +69,7 @@ class Protocol:
     decoding: Decoding
     chat_template_kwargs: Mapping[str, Any] = field(default_factory=dict)
     switch: Mapping[str, Any] = field(default_factory=dict)  # a small model beside, and when it writes; none: {}
+    adapt: Mapping[str, Any] = field(default_factory=dict)  # the other strategies, and how one is chosen; none: {}
 
     @property
     def fingerprint(self) -> str:
@@ -75,9 +77,9 @@ class Protocol:
         return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:12]
 
     def record(self) -> dict[str, Any]:
-        """Every field, as it is written down; keywords of a chat template and a switch where there are any."""
+        """Every field, as it is written down; keywords of a chat template, a switch and strategies where there are any."""
         fields = asdict(self)
-        return {k: v for k, v in fields.items() if k not in (KEYWORDS, "switch") or v}
+        return {k: v for k, v in fields.items() if k not in (KEYWORDS, "switch", "adapt") or v}
 
     def render(self, problem: Problem, tokenizer: PreTrainedTokenizerBase | None) -> str:
         """What the model is shown."""
@@ -120,6 +122,8 @@ def resolve_protocol(
         drawn |= _stated_protocol_keys(layer or {})
     _check_protocol_choices(merged)
     _check_prompt_template(str(merged["prompt"]))
+    adapt = dict(chosen.get("adapt") or {})
+    others = {one: resolve_protocol(suite, adapt[one], decoding, grader, keywords) for one in OTHERS if adapt}
     return Protocol(
         name=str(merged["name"]),
         template=str(merged["template"]),
@@ -136,6 +140,7 @@ def resolve_protocol(
         decoding=_checked_decoding(drawn),
         chat_template_kwargs=dict(merged.get(KEYWORDS) or keywords or {}) if merged["template"] != "plain" else {},
         switch=dict(chosen.get("switch") or {}),
+        adapt=adapt | {one: other.record() for one, other in others.items()},
     )
 
 

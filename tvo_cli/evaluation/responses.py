@@ -7,11 +7,12 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tvo_cli.errors import UserError
 
 NAME = "responses.jsonl"
+WHERE_THERE = ("pair", "strategy")  # fields that are written only where there is one
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,7 @@ class GradedResponse:
     seconds: float  # its share of the generation time
     second: bool | None = None  # the second grader's verdict, in audit mode
     pair: dict[str, int] | None = None  # what it has cost of a small and a large model; written where there are two
+    strategy: dict[str, Any] | None = None  # which it was given, and what that took to read; written where one is chosen
 
     @property
     def key(self) -> tuple[str, str, str, int]:
@@ -100,7 +102,7 @@ def append_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
 
 def _record(response: GradedResponse) -> dict[str, object]:
     found = asdict(response)
-    return {name: value for name, value in found.items() if name != "pair" or value is not None}
+    return {name: value for name, value in found.items() if name not in WHERE_THERE or value is not None}
 
 
 def responses_by_problem(responses: Sequence[GradedResponse]) -> Mapping[str, list[GradedResponse]]:

@@ -6,9 +6,9 @@ import hashlib
 import logging
 import re
 from collections.abc import Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
 from tvo_cli import data
@@ -26,6 +26,13 @@ from tvo_cli.types import Problem
 log = logging.getLogger("tvo")
 
 
+class ChosenStrategy(NamedTuple):
+    """How one problem is asked, and the tokens of its prompt that were read to choose."""
+
+    name: str  # of evaluation/strategy_choice.py
+    read: int
+
+
 @dataclass(frozen=True, slots=True)
 class Suite:
     """Problems in their order, and how they are asked, sampled and judged."""
@@ -35,6 +42,7 @@ class Suite:
     protocol: Protocol
     ks: tuple[int, ...]  # of pass@k
     fingerprint: str  # sha256 of the ids, questions and answers of the whole suite, whatever part is asked
+    strategies: Mapping[str, ChosenStrategy] = field(default_factory=dict)  # by problem; none: the protocol for all
 
 
 def load_suites(config: Any) -> list[Suite]:

@@ -14,6 +14,7 @@ from tvo_cli import environment
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_exchange import build_client, build_exchange, check_whole_model
 from tvo_cli.experiment.build_pair import check_pair, pair_engine
+from tvo_cli.experiment.build_strategies import check_adaptive_engine
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_location import model_location
@@ -31,11 +32,13 @@ class BuiltEngine(NamedTuple):
     engine: Engine
     reader: PromptReader
     facts: dict[str, Any]
+    policy: Policy | None = None  # where the model is in this process and alone
 
 
 def build_engine(config: DictConfig) -> BuiltEngine:
     """The engine that a config of `tvo eval` names."""
     check_pair(config)
+    check_adaptive_engine(config)
     if config.rollout.get("engine") == "vllm":
         return _vllm_engine(config)
     runtime = set_up_runtime(config.device, "auto", config.model.dtype, int(config.threads), deterministic=False)
@@ -48,7 +51,8 @@ def build_engine(config: DictConfig) -> BuiltEngine:
         return BuiltEngine(pair_engine(config, policy, runtime), reader, facts)
     if served:
         return BuiltEngine(_server_engine(config, policy, runtime.device), reader, facts)
-    return BuiltEngine(LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy)), reader, facts)
+    local = LocalEngine(policy, cache_bytes_of_evaluation(config.rollout, policy))
+    return BuiltEngine(local, reader, facts, policy)
 
 
 def _vllm_engine(config: DictConfig) -> BuiltEngine:

@@ -9,10 +9,12 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from tvo_cli.config import resolved_tree
+from tvo_cli.maths.objective_weights import LossWindows
 from tvo_cli.reward import Rewards
 from tvo_cli.reward.reward_functions import RewardFunctions
 from tvo_cli.training.gradient_weighting import GradientWeighting
 from tvo_cli.training.reward_weighting import FixedWeighting, HypervolumeWeighting, RewardWeighting
+from tvo_cli.training.window_weighting import WindowWeighting
 
 
 class RewardParts(NamedTuple):
@@ -42,4 +44,7 @@ def build_reward_weighting(node: Mapping[str, Any], weights: Mapping[str, float]
         chosen = node["gradient"]
         rate, floor = float(chosen["rate"]), float(chosen["floor"])
         return GradientWeighting(weights, rate, int(chosen["every"]), bool(chosen["normalise"]), floor)
+    if kind == "recap":
+        chosen = node["recap"]
+        return WindowWeighting(weights, LossWindows(int(chosen["window"]), float(chosen["temperature"])))
     return FixedWeighting()

@@ -16,6 +16,7 @@ from tvo_cli import data
 from tvo_cli.evaluation.test_sets import OWN
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_learner import LearnerNetworks, build_learner, build_networks
+from tvo_cli.experiment.build_next_token import build_next_token_loss
 from tvo_cli.experiment.build_rewards import build_rewards
 from tvo_cli.experiment.build_sampler import build_sampler
 from tvo_cli.experiment.build_test_sets import EvaluatedBy, build_test_sets, is_scored_by_evaluation
@@ -69,6 +70,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         cursor=data.build_cursor(problems, int(config.seed), config.curriculum),
         prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
+        next_token=build_next_token_loss(config, learner.policy),
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,
         **build_rewards(config, resources)._asdict(),

@@ -16,6 +16,7 @@ from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
 from tvo_cli.experiment.build_engine import build_engine
 from tvo_cli.experiment.build_pair import pair_of_models
+from tvo_cli.experiment.build_strategies import build_strategies
 from tvo_cli.experiment.heldout_suite import (
     fill_heldout_suite,
     notes_on_changed_problems,
@@ -51,7 +52,7 @@ def evaluate(
         tell(note)
     settle_evaluation_settings(config, tell)
     tree, place = configuration.resolved_tree(config.model), model_location(config.model)
-    engine, reader, facts = build_engine(config)
+    engine, reader, facts, policy = build_engine(config)
     tokenizer = reader.tokenizer
     model = {
         "model": str(tree["path"]),
@@ -69,4 +70,5 @@ def evaluate(
         for note in (*of_protocols, *of_problems):
             tell(note)
 
-    return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts, notice)
+    choose = None if policy is None else build_strategies(config, policy, model["weights"])
+    return pipeline.evaluate_suites(config, engine, tokenizer, model, watch, reader, facts, notice, choose)

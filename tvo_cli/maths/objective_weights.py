@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -30,3 +32,35 @@ def window_weights(losses: Tensor, *, temperature: float) -> Tensor:
     instability = now.std(1, correction=0) / (mean + earlier)
     weights = len(losses) * torch.softmax((convergence + instability) / temperature, 0)
     return weights.to(losses.dtype)
+
+
+@dataclass(slots=True)
+class LossWindows:
+    """The losses of the last two windows of each objective, and the weights that follow from them."""
+
+    window: int  # W, batches
+    temperature: float
+    losses: dict[str, list[float]] = field(default_factory=dict)  # by objective, the last 2·window, oldest first
+
+    def take(self, name: str, loss: float) -> None:
+        """The loss of an objective in a batch."""
+        self.losses[name] = [*self.losses.get(name, []), loss][-2 * self.window :]
+
+    @property
+    def weights(self) -> dict[str, float]:
+        """λ by objective: 1 until each has had two windows, and where there is one."""
+        names = sorted(self.losses)
+        if len(names) < 2 or any(len(self.losses[name]) < 2 * self.window for name in names):
+            return dict.fromkeys(names, 1.0)
+        losses = torch.tensor([self.losses[name] for name in names], dtype=torch.float64)
+        return dict(zip(names, window_weights(losses, temperature=self.temperature).tolist(), strict=True))
+
+    def state_dict(self) -> dict[str, float]:
+        """The losses by objective and place."""
+        return {f"{name}#{i}": loss for name, losses in self.losses.items() for i, loss in enumerate(losses)}
+
+    def load_state_dict(self, state: Mapping[str, float]) -> None:
+        """Restore `state_dict`."""
+        self.losses = {}
+        for key, loss in sorted(state.items(), key=lambda item: int(item[0].rpartition("#")[2])):
+            self.losses.setdefault(key.rpartition("#")[0], []).append(loss)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
@@ -57,6 +57,10 @@ class Policy:
     def gathered(self) -> AbstractContextManager[None]:
         """Inside: any number of forwards, as sampling makes them; weights that are elsewhere are brought here."""
         return nullcontext()
+
+    def forwarded(self, forward: Callable[[], Tensor]) -> Tensor:
+        """What a forward of parts of the network gives; of sharded weights, with those brought here around it."""
+        return forward()
 
     def differentiated_parameters(self) -> list[Tensor]:
         """What a backward pass gives gradients to."""

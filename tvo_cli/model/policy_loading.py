@@ -33,6 +33,7 @@ from tvo_cli.model.policy import Policy
 from tvo_cli.model.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 from tvo_cli.model.tokenizer_loading import tokenizer_of_place
+from tvo_cli.model.weight_alignment import align_weights
 from tvo_cli.model.weights_fingerprint import stored_weights_fingerprint
 
 log = logging.getLogger("tvo")
@@ -74,6 +75,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
         keep_quantised_as_loaded(network)
     else:
         network.to(device)
+        align_weights(network)
     network.eval()
     ends = _eos_token_ids(network, tokenizer)
     _warn_without_end(ends)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
@@ -29,13 +30,20 @@ class ShardedPolicy(Policy):
             return Policy.read(sharded, *given, **named)
 
         network.read_responses = types.MethodType(read, network)
-        shard_network(network, settings, mesh, methods=("read_responses",))
+        network.run_forward = types.MethodType(lambda _, forward: forward(), network)
+        shard_network(network, settings, mesh, methods=("read_responses", "run_forward"))
         return sharded
 
     def read(self, *given: Any, **named: Any) -> ScoresWithExtras:
         """As a policy, of which every rank reads equally often."""
         network: Any = self.network
         found: ScoresWithExtras = network.read_responses(*given, **named)
+        return found
+
+    def forwarded(self, forward: Callable[[], Tensor]) -> Tensor:
+        """As a policy; every rank equally often."""
+        network: Any = self.network
+        found: Tensor = network.run_forward(forward)
         return found
 
     def gathered(self) -> AbstractContextManager[None]:

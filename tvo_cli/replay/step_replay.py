@@ -80,6 +80,8 @@ def replay_with(
     again = assemble_batch(session, batch.drawn)
     replayed = _replay_step(session, StepInProgress(again, Stopwatch()), most, attributed)
     replayed.notes = notes
+    if batch.demonstrated is not None:
+        replayed.notes.append("not applied: the next-token loss of demonstrations that the step learnt from besides")
     if found.replayed is not None:
         replayed.notes.append("not applied: the kept responses that the step learnt from besides")
     return replayed

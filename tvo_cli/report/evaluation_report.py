@@ -104,6 +104,11 @@ def _detail_tables_of_suite(found: Figures) -> Iterator[tuple[str, Sequence[str]
     )
     yield "a small model beside", ("figure", "value"), _pair_rows(found["pair"]) if found.get("pair") else []
     yield (
+        "strategies",
+        ("strategy", "problems", "avg", "tokens"),
+        _strategy_rows(found["probe"]) if found.get("probe") else [],
+    )
+    yield (
         "against the base model",
         ("figure", "value"),
         _base_model_rows(found["support"]) if "support" in found else [],
@@ -115,6 +120,17 @@ def _pair_rows(found: Figures) -> list[Row]:
     shares = [[name, f"{found[key]:.3f}"] for name, key in PAIR_SHARES if not _is_missing_in_evaluation(found[key])]
     counts = ("tokens_large", "read_small", "read_large")
     return shares + [[name.replace("_", ", "), f"{found[name]:,}"] for name in counts]
+
+
+def _strategy_rows(found: Figures) -> list[Row]:
+    """Return the rows of what each strategy got and gave; in the last one what choosing has cost besides."""
+    rows = [
+        [name, str(one["problems"]), "–" if one["avg"] is None else f"{100 * one['avg']:.1f}", f"{one['tokens']:.1f}"]
+        for name, one in found.items()
+        if isinstance(one, dict)
+    ]
+    labels = f"{found['labelled']} questions labelled with {found['label_tokens']:,} tokens"
+    return [*rows, ["the choice", f"{found['probe_tokens']:,} tokens read", labels, ""]]
 
 
 def _problem_rows(found: Figures) -> list[Row]:

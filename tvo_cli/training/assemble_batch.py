@@ -44,6 +44,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         step=session.counters.step,
         sources=tuple(sources),
         internal=_is_internal(session),
+        whole_ref_logp=_whole_reference_logprobs(session, rollout),
     )
     experience = _with_what_shapings_read(session, graded, experience)
     estimator = session.learner.algorithm.estimator
@@ -127,6 +128,14 @@ def _reference_logprobs(session: Session, rollout: Rollout) -> Tensor | None:
     if reference is None:
         return None
     return _score_rollout(session, reference, rollout, covariance=False, internal=internal).scores.logp
+
+
+def _whole_reference_logprobs(session: Session, rollout: Rollout) -> Tensor | None:
+    """What the whole reference says, where `_reference_logprobs` are those of its inner block."""
+    reference = session.learner.reference
+    if reference is None or not _is_internal(session):
+        return None
+    return _score_rollout(session, reference, rollout, covariance=False).scores.logp
 
 
 def _is_internal(session: Session) -> bool:

@@ -62,6 +62,16 @@ class SampledBatch:
 
 
 @dataclass(frozen=True, slots=True)
+class Demonstrated:
+    """N demonstrations that are learnt beside a batch, right-padded, and how strongly (next_token_loss.py)."""
+
+    ids: Tensor  # int64 [N, L]
+    lengths: Tensor  # int64 [N]
+    learned: Tensor  # bool [N, L]
+    weight: float
+
+
+@dataclass(frozen=True, slots=True)
 class RolloutBatch:
     """Everything an update may use; no gradients anywhere."""
 
@@ -72,6 +82,7 @@ class RolloutBatch:
     advantage: Advantage
     drawn: SampledBatch
     importance: Tensor | None = None  # float32 [B, T], truncated sampler correction; None when they agree
+    demonstrated: Demonstrated | None = None  # what is learnt beside the responses
 
     @property
     def chosen_rows(self) -> slice:

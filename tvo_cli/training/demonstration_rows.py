@@ -81,8 +81,15 @@ class GeneratedRows:
         return row
 
 
-def rows_of(problems: Problems, encoder: DemonstrationEncoder, seed: int, limit: DemonstrationLengthLimit) -> Rows:
-    """The rows to learn from.
+def rows_of(
+    problems: Problems,
+    encoder: DemonstrationEncoder,
+    seed: int,
+    limit: DemonstrationLengthLimit,
+    *,
+    graded: bool = True,
+) -> Rows:
+    """The rows to learn from. `graded`: whether a grader will look for answers in what is learnt from them.
 
     Raises:
         UserError: a row is too long, none is left, or the model cannot read their replies.
@@ -92,7 +99,8 @@ def rows_of(problems: Problems, encoder: DemonstrationEncoder, seed: int, limit:
     read = read_rows(problems, encoder, limit)
     fit = [row for row in read if limit.has_room_for(row)]
     _check_replies_readable(fit, encoder)
-    _warn_without_box(problems)
+    if graded:
+        _warn_without_box(problems)
     return EncodedDemonstrations(fit, seed, left_out=len(read) - len(fit))
 
 

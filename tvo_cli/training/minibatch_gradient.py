@@ -24,6 +24,7 @@ from tvo_cli.training.gradient_clipping import clip_gradients
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.minibatch_forward import ForwardedPart, forward_parts, join_tokens
 from tvo_cli.training.minibatches import Minibatch
+from tvo_cli.training.next_token_loss import NEXT_TOKEN, add_next_token_gradient
 from tvo_cli.training.out_of_memory import OutOfMemoryOnAllRanks, out_of_memory_in_sharded_pass
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepTokenForces, UpdateReport
@@ -55,12 +56,19 @@ def compute_minibatch_gradient(
     if trouble := next((outcome.trouble for outcome in outcomes if outcome.trouble), ""):
         raise NonFiniteUpdate(trouble)
     ranks.sum_gradients(learner.parameters)
-    norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)
+    if batch.demonstrated is None:
+        norm = own = clip_gradients(learner.parameters, learner.clip_norm, ranks)
+    else:
+        own = clip_gradients(learner.parameters, math.inf, ranks)  # of the responses alone, for the reading
+        beside = add_next_token_gradient(learner, batch.demonstrated, minibatch, passes.minibatches)
+        norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)
     if not math.isfinite(norm):
         raise NonFiniteUpdate("gradient")
+    if batch.demonstrated is not None:
+        report.losses.setdefault(NEXT_TOKEN, []).append(beside)
     if reading is not None:
         reading.take_squares(ranks.gather_parts(_numbered_squares(reading, ranks), Tensor))
-        report.gradient = reading.result(norm**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
+        report.gradient = reading.result(own**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)
     moved = sum((part.moved for part in parts), torch.zeros((), device=mask.device))
     return float(moved / mask.sum().clamp(min=1))

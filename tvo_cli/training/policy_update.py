@@ -171,8 +171,8 @@ def _report_descent(learner: Learner, batch: RolloutBatch, minibatch: Minibatch,
     ∇L = c·∇F with c = κ · responses · mean share of a token: κ over the mean length for a token mean. The gradient in
     .grad has been clipped once, and stands once in ∇L and once in the step.
     """
-    if report.descent is not None or batch.experience.internal:  # F is the whole network's
-        return
+    if report.descent is not None or batch.experience.internal or batch.demonstrated is not None:
+        return  # F is the whole network's, and of responses alone
     square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
     mask = batch.experience.mask[minibatch.rows]
     share = float(masked.mean(learner.algorithm.objective.reduce(mask), mask))

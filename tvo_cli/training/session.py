@@ -29,6 +29,7 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import Learner
+from tvo_cli.training.next_token_loss import NextTokenLoss
 from tvo_cli.training.readings_state import ReadingsState
 from tvo_cli.training.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
@@ -66,6 +67,7 @@ class Session:
     plan: PlannedRun  # copies of the model that are kept, and what bounds the memory of its phases
     functions: RewardFunctions = field(default_factory=lambda: RewardFunctions([], 0))  # of the user's own
     weighting: RewardWeighting = field(default_factory=FixedWeighting)
+    next_token: NextTokenLoss | None = None  # of demonstrations that are learnt beside the responses
     recorder: RecorderSettings = field(default_factory=RecorderSettings)
     neutral_ids: tuple[int, ...] = ()
     card: ModelCard | None = None  # of the policies that are saved

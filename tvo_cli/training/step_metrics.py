@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage import shaping_readings
+from tvo_cli.advantage import shaped_rewards, shaping_readings
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.rollout import sampler_mismatch
@@ -76,7 +76,7 @@ def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str,
     own = torch.tensor([reward for graded in fresh for reward in graded.rewards])
     correct = [verdict.correct for graded in fresh for verdict in graded.verdicts]
     found = readings.reward_readings(own, correct)
-    found |= readings.group_readings(torch.tensor(rewards), torch.tensor(group))
+    found |= readings.group_readings(*_grouped_rewards(session, batch, torch.tensor(rewards), torch.tensor(group)))
     found |= reward_function_metrics([graded.components for graded in fresh]) | session.weighting.metrics()
     if session.learner.algorithm.sampling.most == 1:
         return found
@@ -84,6 +84,17 @@ def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str,
     share = batch.drawn.fit / first
     counts = {"sampling/draws": float(len(draws)), "sampling/generated": float(batch.drawn.responses)}
     return found | counts | {"sampling/used": used, "sampling/mixed": share}
+
+
+def _grouped_rewards(
+    session: Session, batch: RolloutBatch, rewards: Tensor, group: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The rewards that groups learn from, and their groups: after the algorithm's shaping, where that sees all groups."""
+    estimator = session.learner.algorithm.estimator
+    if session.learner.algorithm.sampling.most > 1 or batch.drawn.branch is not None:
+        return rewards, group
+    shaped = shaped_rewards(estimator, batch.experience)
+    return (rewards, group) if shaped is None else (shaped, batch.experience.group)
 
 
 def _source_metrics(session: Session, batch: RolloutBatch) -> dict[str, float]:
@@ -140,8 +151,9 @@ def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, 
     """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
     experience, own = batch.experience, batch.own_tokens
     found: dict[str, float] = {}
-    if experience.ref_logp is not None:
-        found |= readings.kl_readings(experience.old_logp, experience.ref_logp, own, "kl_ref")
+    reference = experience.whole_ref_logp if experience.internal else experience.ref_logp
+    if reference is not None:
+        found |= readings.kl_readings(batch.sampled_logp, reference, own, "kl_ref")
     if not report.last_epoch:
         return found | readings.entropy_readings(batch.sampled_logp, None, own)
     last = _tokens_of_last_epoch(batch, report)

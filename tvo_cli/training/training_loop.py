@@ -21,6 +21,7 @@ from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.hold_weights import hold_weights
+from tvo_cli.training.next_token_loss import with_demonstrations, with_next_token_loss
 from tvo_cli.training.optional_readings import support_readings
 from tvo_cli.training.peak_memory import peak_memory_metrics
 from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
@@ -106,7 +107,7 @@ def start_step(session: Session) -> StepInProgress:
             refused_updates.take_updates_back(session, refusal)
             return StepInProgress(batch, clock, refused=True)
         weighting = session.weighting.state_dict()
-        batch = session.weighting.weighted(session, batch)
+        batch = with_demonstrations(session, session.weighting.weighted(session, batch))
     refused_updates.release_trusted_state(session)
     before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
     refused_updates.trust_state(session, before, weighting)
@@ -117,7 +118,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
     """Finish a step: its metrics, what adapts from batch to batch, collapse rules, and a row of metrics.jsonl."""
     metrics = measure_step(session, work) | refused_updates.refusal_metrics(session)
     if not work.refused:
-        finite = adapt_after_batch(session.learner, work.batch)
+        finite = adapt_after_batch(session.learner, with_next_token_loss(work))
         replayed_updates.keep_good_responses(session, work, finite=finite)
     own = work.clock.metrics(work.batch.drawn.tokens) | peak_memory_metrics(session.learner.runtime.device)
     metrics |= session.ranks.from_first(own, dict[str, float])  # a rule that watches one decides the same everywhere

@@ -14,6 +14,8 @@ from tvo_cli.config.schema.value_types import (
     Name,
     NotNegative,
     PathName,
+    Positive,
+    PositiveOrInf,
     Rows,
     RowsOrNone,
     Seed,
@@ -83,8 +85,8 @@ class Switch(DeclaredKeys):
     least: Count = key("tokens between two switches")
 
 
-class ProtocolConfig(DeclaredKeys):
-    """Everything that decides a score besides the model and the problems."""
+class StrategyConfig(DeclaredKeys):
+    """How a problem is asked and its answer judged."""
 
     name: Label | None = key("the protocol's name")
     template: Literal["plain", "chat", "auto"] | None = key(
@@ -100,8 +102,31 @@ class ProtocolConfig(DeclaredKeys):
     stop: Stops | None = key("texts that end a response")
     max_tokens: Tokens | None = key("of a response; null: the data set's own")
     token_share: SomeShare | None = key("of max_tokens that a response may have", optional=True)
-    switch: Switch | None = key("decode with a small model beside this one", optional=True)
     decoding: DecodingConfig = key("recommended by the protocol's authors")
+
+
+class AdaptConfig(DeclaredKeys):
+    """A probe that gives each problem one of three strategies; the protocol itself is the normal one."""
+
+    probe: PathName | None = key("folder of an evaluation whose probe is taken; null: trained first")
+    dataset: Name | None = key("of conf/dataset, whose training problems are labelled; null: each suite's own")
+    problems: Count = key("training problems that are labelled, of each suite")
+    samples: Count = key("responses to each of them")
+    normal_accuracy: NotNegative = key("α, least share of right answers of a normal question")
+    normal_entropy: PositiveOrInf = key("β, its largest mean token entropy, nats")
+    hard_accuracy: NotNegative = key("γ, a lower share is hard; else a question is easy")
+    width: Count = key("of the probe's hidden layer")
+    epochs: Count = key("of its training")
+    lr: Positive = key("of its training, by AdamW")
+    easy: StrategyConfig = key("what an easy question is given")
+    hard: StrategyConfig = key("what a hard question is given")
+
+
+class ProtocolConfig(StrategyConfig):
+    """Everything that decides a score besides the model and the problems."""
+
+    switch: Switch | None = key("decode with a small model beside this one", optional=True)
+    adapt: AdaptConfig | None = key("a strategy for each problem", optional=True)
 
 
 class SuiteConfig(DeclaredKeys):

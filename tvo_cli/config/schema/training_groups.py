@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
+from tvo_cli.config.schema.data_and_model_groups import SourceDataset
 from tvo_cli.config.schema.value_types import (
     DAY,
     MOST,
@@ -45,6 +46,14 @@ class CriticConfig(DeclaredKeys):
     clip_norm: Positive = key("largest norm of the critic's gradient")
 
 
+class NextTokenConfig(DeclaredKeys):
+    """The next-token loss of demonstrations beside the responses."""
+
+    coefficient: NotNegative = key("of the loss; 0 is off")
+    rows: Rows = key("demonstrations a batch, shared out among its minibatches")
+    data: SourceDataset | None = key("where they come from: a whole dataset config; null: the run's own data set")
+
+
 class AlgorithmConfig(DeclaredKeys):
     """The pieces of the equation (docs/algorithms.md)."""
 
@@ -57,6 +66,7 @@ class AlgorithmConfig(DeclaredKeys):
     advantage_shaping: dict[str, Built] = key("method: what it makes of Â", optional=True)
     self_imitation: Built = key("which good responses are kept and learnt from again", optional=True)
     internal_policy: Built = key("which inner block's policy learns first, and how long", optional=True)
+    next_token: NextTokenConfig | None = key("demonstrations that are learnt beside the responses", optional=True)
     thinking_end: Name = key("text that ends the thinking phase of a response", optional=True)
     objective: Built = key("the loss: surrogate, weight, forces, penalties, reduction")
     step_rule: Built = key("ν: what divides the step")
@@ -116,6 +126,13 @@ class GradientWeightsConfig(DeclaredKeys):
     floor: Annotated[float, Field(gt=0, lt=0.5)] = key("least share of the weights' sum")
 
 
+class WindowWeightsConfig(DeclaredKeys):
+    """The weighting by windows of losses: λ = K·softmax(S/temperature)."""
+
+    window: Count = key("batches whose losses are compared with those of as many before")
+    temperature: PositiveOrInf = key("of the softmax; .inf: all weights stay")
+
+
 class RewardConfig(DeclaredKeys):
     """How a response becomes a number."""
 
@@ -128,11 +145,12 @@ class RewardConfig(DeclaredKeys):
     format: NotNegative = key("weight of 1[exactly one box]")
     length: LengthRewardConfig = key("the overlong term")
     functions: list[RewardFunction] = key("own reward functions (docs/own-reward.md)", before=[])
-    weighting: Literal["fixed", "hypervolume", "gradient"] = key("how weights follow the run", before="fixed")
+    weighting: Literal["fixed", "hypervolume", "gradient", "recap"] = key("how weights follow the run", before="fixed")
     hypervolume: HypervolumeConfig = key("its settings", before={"base": 0.5, "scale": 1.5})
     gradient: GradientWeightsConfig = key(
         "its settings", before={"rate": 0.1, "every": 1, "normalise": False, "floor": 1e-3}
     )
+    recap: WindowWeightsConfig = key("its settings", before={"window": 10, "temperature": 5.0})
     isolated: bool = key("own functions run in processes of their own, with a deadline", before=True)
     on_error: Literal["stop", "count"] = key("a failing own function: stop, or no opinion", before="stop")
     workers: Threads = key("child processes for math-verify; 0: one a processor, at most 8")
