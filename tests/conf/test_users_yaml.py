@@ -79,9 +79,7 @@ def test_a_refusal_loads_no_torch(words: list[str], tmp_path: Path) -> None:
         "import sys\nfrom tvo_cli.cli.main import main\ncode = main(sys.argv[1:])\n"
         "assert code == 2 and 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
 

@@ -1,4 +1,4 @@
-"""The suite of `tvo eval` where none is named: `heldout` of a run on other data than the default suite's, without torch."""
+"""The suite of `tvo eval` where none is named: `heldout` of a run on other data than the default's; without torch."""
 
 from __future__ import annotations
 
