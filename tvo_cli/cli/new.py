@@ -59,7 +59,7 @@ def _folder_of_own(given: Path | None) -> Path:
     from tvo_cli import config
 
     folder = Path() if given is None else given
-    if not (folder / config.conf_dir().name).resolve() == config.conf_dir().resolve():
+    if (folder / config.conf_dir().name).resolve() != config.conf_dir().resolve():
         return folder
     if given is None:
         print(f"conf/ here is tvo's own, so your files go to {OWN}/; --dir writes elsewhere")
