@@ -189,9 +189,7 @@ def _healthy_policy_on_card(run: LoadedRun) -> list[str]:
         return [f"  the last healthy policy is the start: {start}, before any update"]
     trainer = run.config.get("trainer", {})
     settings = ", ".join(f"trainer.{name}={trainer.get(name, '?')}" for name in ("checkpoint_every", "keep"))
-    return [
-        f"  the last healthy policy, that of step {last}, was not saved ({settings}); before it there is the start, {start}"
-    ]
+    return [f"  the last healthy policy, that of step {last}, was not saved ({settings}); the start: {start}"]
 
 
 def _kind_of_policy(policy: Path) -> str:
