@@ -9,8 +9,12 @@ ALIKE = 0.55  # of difflib: a letter or two of a short word
 
 
 def closest_names(word: str, known: Iterable[str], n: int = 3) -> list[str]:
-    """Return the names that a mistyped one is spelled much like, the nearest first."""
-    return difflib.get_close_matches(word, sorted(set(known)), n=n, cutoff=ALIKE)
+    """Return the names that a mistyped one is spelled much like, in capitals or not, the nearest first."""
+    names: dict[str, list[str]] = {}
+    for name in sorted(set(known)):
+        names.setdefault(name.casefold(), []).append(name)
+    close = difflib.get_close_matches(word.casefold(), list(names), n=n, cutoff=ALIKE)
+    return [name for one in close for name in names[one]][:n]
 
 
 def nearest_names(word: str, known: Iterable[str]) -> str:

@@ -65,9 +65,13 @@ def test_a_sweep_is_refused_before_its_first_job(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "words",
     [
-        ["+optimizer.make.betaz=1"],
-        ["seed=1.5"],
-        ["--dry-run", "+rollout.promts=3"],
+        ["train", "+optimizer.make.betaz=1"],
+        ["train", "seed=1.5"],
+        ["train", "--dry-run", "+rollout.promts=3"],
+        ["eval", "protocol=nemo"],
+        ["eval", "model.path=RUN", "evaluation.limt=3"],
+        ["sft", "modell=tiny"],
+        ["variance", "+rollout.promts=3"],
     ],
 )
 def test_a_refusal_loads_no_torch(words: list[str], tmp_path: Path) -> None:
@@ -75,9 +79,7 @@ def test_a_refusal_loads_no_torch(words: list[str], tmp_path: Path) -> None:
         "import sys\nfrom tvo_cli.cli.main import main\ncode = main(sys.argv[1:])\n"
         "assert code == 2 and 'torch' not in sys.modules and 'transformers' not in sys.modules\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, "train", *words], cwd=tmp_path, capture_output=True, text=True
-    )
+    done = subprocess.run([sys.executable, "-c", program, *words], cwd=tmp_path, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert list(tmp_path.iterdir()) == []
 

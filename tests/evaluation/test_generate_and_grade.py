@@ -140,3 +140,12 @@ def test_the_embedded_model_is_given_a_queue_and_its_few_slots_cannot_be_seen(
     monkeypatch.setattr(continuous_batching.ContinuousBatching, "_admit", admitting)
     assert completions(tmp_path / "run", *words, "rollout.batch_size=8")[1] == whole
     assert joined
+
+
+def test_the_rows_end_in_the_order_of_the_problems_whatever_came_first(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(generate_and_grade, "FLUSH_SECONDS", 0.0)
+    run(asked(), Reporting(golds, before=lambda number: None))
+    found = [(row["id"], row["sample"]) for row in rows_in(tmp_path / "run")]
+    assert found == [(f"p{i}", sample) for i in range(6) for sample in range(4)]

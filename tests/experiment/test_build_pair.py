@@ -9,9 +9,10 @@ from typing import cast
 import pytest
 from omegaconf import OmegaConf
 
+from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_pair import check_pair, pair_engine
-from tvo_cli.model import Policy
+from tvo_cli.model import Policy, load_policy
 from tvo_cli.training.device_and_precision import Runtime
 
 
@@ -29,3 +30,12 @@ def test_a_small_model_that_is_not_there_is_named_by_its_own_key(tmp_path: Path)
     runtime = cast(Runtime, SimpleNamespace(device="cpu"))
     with pytest.raises(UserError, match=r"^protocol\.switch\.small=.*none: no such folder"):
         pair_engine(wanted, cast(Policy, None), runtime)
+
+
+@pytest.mark.parametrize(("path", "same"), [("packaged:tiny", True), ("packaged:tiny_addition", False)])
+def test_a_model_beside_itself_is_said(caplog: pytest.LogCaptureFixture, path: str, same: bool) -> None:
+    wanted = config.compose(["output_dir=x", "protocol=entropy_adaptive", f"model.path={path}"], "eval")
+    runtime = cast(Runtime, SimpleNamespace(device="cpu"))
+    pair_engine(wanted, load_policy(wanted.model, device="cpu"), runtime)
+    said = "protocol.switch.small=packaged:tiny is the model of model.path=packaged:tiny itself" in caplog.text
+    assert said == same

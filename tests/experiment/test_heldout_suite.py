@@ -17,13 +17,9 @@ from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import load_suites
-from tvo_cli.experiment.heldout_suite import (
-    fill_heldout_suite,
-    name_heldout_suite,
-    notes_on_changed_problems,
-    notes_on_unnamed_suite,
-)
-from tvo_cli.experiment.settings_of_run import adopt_run_settings, recorded_config_of_policy
+from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_changed_problems
+from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
+from tvo_cli.experiment.settings_of_run import adopt_run_settings
 from tvo_cli.training.dataset_fingerprint import dataset_fingerprints
 from tvo_cli.types import Problem
 
@@ -85,24 +81,6 @@ def test_each_source_of_a_mixture_keeps_its_suffix_and_the_run_its_stop(tmp_path
     asked = [suite.protocol.render(problem, None) for problem in suite.problems]
     assert asked == prompts_of_run(config) and sum(text.endswith(" so") for text in asked) == 3
     assert suite.protocol.stop == ("Q",)
-
-
-def test_a_run_on_other_data_names_the_suite_itself(tmp_path: Path, file: Path) -> None:
-    run, said = tmp_path / "it is", list[str]()
-    recorded_run(run, *OWN, f"dataset.path={file}")
-    word = f"model.path='{run}'"
-    assert name_heldout_suite([word], said.append) == [word, "evaluation=[heldout]"]
-    assert len(said) == 1 and str(file) in said[0]
-    for words in ([word, "evaluation=[math500]"], ["model.path=packaged:tiny"], []):
-        assert name_heldout_suite(words, said.append) == words
-    assert len(said) == 1
-    sweep = [f"model.path=packaged:tiny,'{run}'", "-m"]
-    assert name_heldout_suite(sweep, said.append) == sweep and len(said) == 2
-    assert said[1].startswith(f"arithmetic is not what {run} was trained on, jsonl {file}")
-    chosen, recorded = composed(word, root="eval"), recorded_config_of_policy(str(run))
-    [note] = notes_on_unnamed_suite(chosen, recorded, ["model.path"])
-    assert note.endswith("evaluation=heldout") and note.startswith("arithmetic is not what")
-    assert not list(notes_on_unnamed_suite(chosen, recorded, ["evaluation"]))
 
 
 def test_what_no_run_has_held_out_is_refused() -> None:

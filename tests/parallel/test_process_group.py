@@ -219,6 +219,7 @@ def test_memory_that_ends_inside_of_an_exchange_does_not_begin_anew() -> None:
     found = run_pair(exchange, run_out)
     assert found[1][0] == "UserError"
     assert found[1][1].startswith("rank=1: its GPU is out of memory in the sum of the gradients during update 7")
+    assert "Take fewer trainer.microbatch_rows" in found[1][1]
     assert found[0][1].startswith("rank=1: ended in update 7 of step 12: rank=1: its GPU is out of memory")
 
 

@@ -52,7 +52,7 @@ KEYS = {
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(own_code, "_sources", set())
+    monkeypatch.setattr(own_code, "_files", {})
     monkeypatch.setattr(own_targets, "_allowed", ["./mine.py"])
     targets = {f"./mine.py:{name}": f"{key}._target_" for name, key in KEYS.items()}
     monkeypatch.setattr(own_targets, "_keys", targets)

@@ -236,17 +236,18 @@ def test_after_a_collapse_its_recorded_step_is_offered_first(
 
 
 @pytest.mark.parametrize(
-    ("stored", "shown"),
+    ("stored", "step", "shown"),
     [
-        ((2, 6), "step-000002/policy  (the last healthy one)"),
-        ((6,), "last healthy policy, that of step 3, was not saved"),
+        ((2, 6), 3, "step-000002/policy  (the last healthy one)"),
+        ((6,), 3, "last healthy policy, that of step 3, was not saved"),
+        ((6,), 0, "the last healthy policy is the start: model.path="),
     ],
 )
-def test_the_card_names_the_last_healthy_policy(make_run: Make, stored: tuple[int, ...], shown: str) -> None:
+def test_the_card_names_the_last_healthy_policy(make_run: Make, stored: tuple[int, ...], step: int, shown: str) -> None:
     folder = make_run(collapsed=True)
-    for step in stored:
-        (folder / "checkpoints" / f"step-{step:06d}" / "policy").mkdir(parents=True)
-    told = json.loads((folder / "collapse.json").read_text()) | {"last_healthy_policy": 3}
+    for at in stored:
+        (folder / "checkpoints" / f"step-{at:06d}" / "policy").mkdir(parents=True)
+    told = json.loads((folder / "collapse.json").read_text()) | {"last_healthy_policy": step}
     write_json_atomically(folder / "collapse.json", told)
     text = run_card.card_text(run_loading.load_run(folder))
     assert shown in text and "checkpoints/step-000006/policy" in text

@@ -150,3 +150,21 @@ def test_a_run_that_a_rule_stopped_goes_no_step_further_when_started_again(run: 
     assert (again["steps"], again["collapse"]) == (2, first["collapse"])
     warned = json.loads((run("a", *STRICT, "stability.on_collapse=warn") / "summary.json").read_text())
     assert (warned["steps"], warned["collapse"]["verdict"]) == (3, "collapsed"), "it goes on where that is wanted"
+
+
+@pytest.mark.parametrize("by_torchrun", [True, False])
+def test_a_second_interrupt_that_torchrun_passes_on_as_sigterm_stops_at_once(
+    monkeypatch: pytest.MonkeyPatch, by_torchrun: bool
+) -> None:
+    monkeypatch.delenv("TORCHELASTIC_RUN_ID", raising=False)
+    if by_torchrun:
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+    told: list[str] = []
+    with stop_signals.handle_stop_signals(told.append) as request:
+        signal.raise_signal(signal.SIGINT)
+        assert request.number == signal.SIGINT and told == [stop_signals.SAID]
+        if by_torchrun:
+            with pytest.raises(KeyboardInterrupt):
+                signal.raise_signal(signal.SIGTERM)
+        else:
+            signal.raise_signal(signal.SIGTERM)

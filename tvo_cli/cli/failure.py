@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 from tvo_cli import escaping
 from tvo_cli.job.failure_description import INTERNAL_ERROR, describe_failure
+from tvo_cli.parallel.elastic_error_file import write_elastic_error_file
 
 
 def report_failure(
@@ -19,5 +20,7 @@ def report_failure(
     text, code = describe_failure(error, overrides, root)
     if debug or code == INTERNAL_ERROR:
         print(escaping.lines(without_secrets("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
-    print(f"tvo: {escaping.terminal(without_secrets(text))}", file=sys.stderr)
+    line = f"tvo: {escaping.terminal(without_secrets(text))}"
+    print(line, file=sys.stderr)
+    write_elastic_error_file(line)
     return code

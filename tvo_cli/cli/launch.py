@@ -83,8 +83,7 @@ class HydraTask:
             else:
                 run_in_folder(self.task, config, self.command, overrides)
             return 0
-        except KeyboardInterrupt as error:
-            failure.report_failure(error)
+        except KeyboardInterrupt:
             remove_folder_without_run(folder)
             raise
         except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep

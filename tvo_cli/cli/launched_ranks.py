@@ -15,12 +15,15 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
+from tvo_cli import escaping
 from tvo_cli.cli import failure
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
-from tvo_cli.job.failure_description import INTERNAL_ERROR, SAVED, USER_ERROR, describe_failure
+from tvo_cli.job.failure_description import INTERNAL_ERROR, INTERRUPTED, SAVED, USER_ERROR, describe_failure
+from tvo_cli.parallel.elastic_error_file import write_elastic_error_file
 from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
+from tvo_cli.redaction import without_secrets
 from tvo_cli.sweep.supervisor_process import PR_SET_PDEATHSIG, prctl
 
 if TYPE_CHECKING:
@@ -55,7 +58,10 @@ def launch_on_ranks(
         _refuse_sweep(words)
         group.check_same_facts(_facts_of_process(words))
         code = launch(partial(_run_as_first, group, task), root, words, program=program, debug=debug)
-    except (KeyboardInterrupt, Exception) as error:
+    except KeyboardInterrupt:
+        code = INTERRUPTED
+        raise
+    except Exception as error:
         code = failure.report_failure(error, debug=debug)
     finally:
         group.send_config({REFUSED: code}, if_none=True)
@@ -105,6 +111,7 @@ def _follow(group: ProcessGroup, task: RankTask) -> int:
     except (KeyboardInterrupt, Exception) as error:
         text, code = describe_failure(error)
         log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
+        write_elastic_error_file(f"tvo: {escaping.terminal(without_secrets(text))}")
     group.wait_until_all_is_said()
     return code
 

@@ -29,6 +29,7 @@ from tvo_cli.cli import (
     variance,
     watch,
 )
+from tvo_cli.job.failure_description import INTERRUPTED
 from tvo_cli.parallel.launched_process import launched_process
 
 ON_RANKS = ("train",)
@@ -103,6 +104,8 @@ def _invoke_app(given: list[str]) -> int:
         return failure.report_failure(error, debug="--debug" in given)
     except SystemExit as leaving:  # argparse inside Hydra, shell completion
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
+    if code == INTERRUPTED and launched_process().leads:  # Typer has made a code of it, without a word
+        failure.report_failure(KeyboardInterrupt())
     return code if isinstance(code, int) else 0
 
 

@@ -15,6 +15,7 @@ from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 KINDS = ("algorithm", "reward", "dataset")
+OWN = Path("own")  # where files go from the folder of our own conf/
 
 
 def add_to(app: typer.Typer) -> None:
@@ -27,13 +28,16 @@ def new(
         str, typer.Argument(metavar="KIND", help=", ".join(KINDS), autocompletion=lambda incomplete: list(KINDS))
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="of the function, the file and the choice")],
-    folder: Annotated[Path, typer.Option("--dir", metavar="DIR", help="where; default: here")] = Path(),
+    folder: Annotated[
+        Path | None, typer.Option("--dir", metavar="DIR", help=f"where; default: here, in a clone of tvo {OWN}/")
+    ] = None,
 ) -> None:
     """Write a yaml, a function and a test of your own, which run as they are; nothing is overwritten."""
     from tvo_cli.plugins.templates import rendered
 
     if kind not in KINDS:
         raise UserError("KIND", kind, "there is no template of it.", f"Choose {', '.join(KINDS)}.")
+    folder = _folder_of_own(folder)
     files = {folder / path: text for path, text in rendered(kind, name).items()}
     schema = folder / "conf" / "schema" / f"{kind}.json"
     taken = [path for path in files if path.exists() or path.is_symlink()]
@@ -48,6 +52,20 @@ def new(
             file.write(text)
     for line in (*(f"wrote {path}" for path in files), *_next_lines(kind, name, folder)):
         print(escaping.terminal(line))
+
+
+def _folder_of_own(given: Path | None) -> Path:
+    """Return the folder to write to: not, unless it is named, the one whose conf/ is tvo's own."""
+    from tvo_cli import config
+
+    folder = Path() if given is None else given
+    if (folder / config.conf_dir().name).resolve() != config.conf_dir().resolve():
+        return folder
+    if given is None:
+        print(f"conf/ here is tvo's own, so your files go to {OWN}/; --dir writes elsewhere")
+        return OWN
+    print(f"{escaping.terminal(folder / 'conf')} is tvo's own: what is written there is a choice of this clone")
+    return folder
 
 
 def _check_name(kind: str, name: str, *, is_here: bool) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from tvo_cli.config import renamed_keys, search_path
 from tvo_cli.config.hydra_errors import explain_hydra_error
+from tvo_cli.config.mixture_sources import check_mixture_sources
 from tvo_cli.config.overrides import normalised_overrides
 from tvo_cli.config.own_code_record import record_own_code, record_plugins
 from tvo_cli.config.plugins_in_effect import plugins_in_effect
@@ -53,16 +54,22 @@ def compose_job(overrides: Sequence[str], root: str) -> DictConfig:
 
 
 def _composed_with_hydra_node(overrides: Sequence[str], root: str, folder: Path | None) -> DictConfig:
-    from hydra import compose as hydra_compose
     from hydra.errors import HydraException
     from omegaconf.errors import OmegaConfBaseException
 
     overrides = normalised_overrides(overrides)
     try:
-        with plugins_in_effect(overrides, root), _initialised_hydra(folder or search_path.conf_dir()):
-            config: DictConfig = hydra_compose(root, overrides=overrides, return_hydra_config=True)
+        return compose_unexplained(overrides, root, folder)
     except (HydraException, OmegaConfBaseException) as error:
         raise explain_hydra_error(error, overrides, root, folder) from error
+
+
+def compose_unexplained(overrides: Sequence[str], root: str, folder: Path | None) -> DictConfig:
+    """Compose a config with the hydra node; what Hydra refuses is raised as Hydra's own error."""
+    from hydra import compose as hydra_compose
+
+    with plugins_in_effect(overrides, root), _initialised_hydra(folder or search_path.conf_dir()):
+        config: DictConfig = hydra_compose(root, overrides=list(overrides), return_hydra_config=True)
     return config
 
 
@@ -107,6 +114,7 @@ def check_composed_config(
 
     renamed_keys.rename_keys_of_config(config)
     if root in schema.CONFIG_OF_COMMAND:
+        check_mixture_sources(config)
         folders = tuple(schema.users_folders_to_locate_keys(sources))
         with plugins_in_effect(overrides, root) as named:
             record_plugins(config, named)

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import groups_and_choices, search_path, users_yaml
+from tvo_cli.config.defaults_errors import explain_defaults_error
+from tvo_cli.config.mixture_sources import SOURCES, source_error
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
 from tvo_cli.config.renamed_keys import RENAMED
@@ -38,6 +40,8 @@ def explain_hydra_error(
     if isinstance(error, SearchPathException):
         place = re.search(r"'([^']+)'", str(error))
         return UserError("--config-dir", place.group(1) if place else "", "there is no such folder.")
+    if folder is None and (found := explain_defaults_error(error, overrides, root)):
+        return found
     if isinstance(error, MissingConfigException):
         return _explain_missing_choice(error, overrides, folder)
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
@@ -220,7 +224,11 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
     """Explain an override of a key that the config does not have."""
     from tvo_cli.config import schema
 
-    value = dict(map(split_override, overrides)).get(key, "")
+    value = dict(map(split_override, overrides)).get(key.partition("@")[0], "")
+    if "@" in key:
+        return UserError(key, value, "has no choice yet that another could replace.", f"Add it: '+{key}={value}'")
+    if key.startswith(f"{SOURCES}.") and key.count(".") == SOURCES.count(".") + 1:
+        return source_error(key.removeprefix(f"{SOURCES}."), value)
     if key in groups_and_choices.config_groups(folder):
         return UserError(key, value, f"`tvo {root}` has no such group.", _groups_of_command(key, root))
     if key in RENAMED:  # a sweep of a preset's own, which Hydra reads from the yaml itself
@@ -248,14 +256,20 @@ def _groups_of_command(group: str, root: str) -> str:
 
 def _keys_to_suggest(overrides: Sequence[str], root: str, folder: Path | None) -> list[str]:
     """Return the keys that an error may suggest: all that there are once the choices of groups are made."""
+    from hydra.errors import HydraException
+    from omegaconf import open_dict
+    from omegaconf.errors import OmegaConfBaseException
+
     from tvo_cli.config import schema
-    from tvo_cli.config.composing import compose  # which explains its own errors by this module
+    from tvo_cli.config.composing import compose_unexplained  # which explains its own errors by this module
 
     known = groups_and_choices.config_groups(folder)
     choices = [word for word in overrides if split_override(word)[0] in known and "," not in word and word[0] != "~"]
     choices += [word for word in overrides if split_override(word)[0] == "plugins"]  # whose choices they may be
     try:
-        config = compose(choices, root, folder or search_path.conf_dir())  # unchecked: keys may still have to be given
-    except UserError:
+        config = compose_unexplained(choices, root, folder)  # unchecked: keys may still have to be given
+    except (UserError, HydraException, OmegaConfBaseException):
         return known
+    with open_dict(config):
+        del config["hydra"]
     return schema.possible_keys(config, root)

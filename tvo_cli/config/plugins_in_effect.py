@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
+from tvo_cli.config.choices_taken import choices_taken
 from tvo_cli.config.overrides import split_override
+from tvo_cli.config.search_path import ConfigFolder, conf_dir, folders_of_user
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.loading import (
     NamedPlugin,
@@ -16,9 +17,6 @@ from tvo_cli.plugins.loading import (
     plugins_of_entry_points,
     plugins_of_environment,
 )
-
-if TYPE_CHECKING:
-    from tvo_cli.config.search_path import ConfigFolder
 
 KEY = "plugins"
 _in_effect: list[NamedPlugin] = []  # of the commands that are being composed in this process, outermost first
@@ -41,8 +39,6 @@ def all_plugins() -> list[NamedPlugin]:
 
 def folders_of_plugins_in_effect() -> list[ConfigFolder]:
     """Return the folders of configs of all plugins in effect; they are loaded for it."""
-    from tvo_cli.config.search_path import ConfigFolder
-
     loaded = [(one, load_plugin(KEY if one.origin == KEY else one.origin, one.name)) for one in all_plugins()]
     for one, plugin in loaded:
         _check_names_are_not_ours(one, plugin.folders[0])
@@ -51,8 +47,6 @@ def folders_of_plugins_in_effect() -> list[ConfigFolder]:
 
 def _check_names_are_not_ours(one: NamedPlugin, registered: Path) -> None:
     """Refuse a registration under the name of a choice of ours; a yaml of the user's may take its place."""
-    from tvo_cli.config.search_path import conf_dir
-
     for path in sorted(registered.glob("*/*.yaml")):
         if (conf_dir() / path.parent.name / path.name).is_file():
             problem = f"registers {path.parent.name}={path.stem}, which there is already."
@@ -111,46 +105,6 @@ def _plugin_names_of_value(value: Any) -> Iterator[str]:
 
 def _plugins_of_choices(words: Sequence[str], root: str) -> list[NamedPlugin]:
     """Return the plugins that the chosen yamls of the user name, and the yamls that those start from."""
-    from tvo_cli.config.search_path import folders_of_user
-
     trees = choices_taken(words, root, folders_of_user()).values()
     found = {str(name): NamedPlugin(str(name), KEY) for tree in trees for name in _plugin_names_of_value(tree.get(KEY))}
     return list(found.values())
-
-
-def choices_taken(
-    words: Sequence[str], root: str, folders: Sequence[ConfigFolder]
-) -> dict[tuple[str, str], dict[str, Any]]:
-    """Return group and name of each choice of a command, and of those that its yamls start from, with their yamls."""
-    from tvo_cli.config.search_path import yaml_of_choice
-
-    if not folders:
-        return {}
-    chosen = {**_choices_of_root(root), **_choices_of_words(words)}
-    waiting = [(group, name) for group, names in chosen.items() for name in names]
-    found: dict[tuple[str, str], dict[str, Any]] = {}
-    while waiting:
-        choice = waiting.pop(0)
-        if choice not in found:
-            path = yaml_of_choice(folders, *choice)
-            found[choice] = read_yaml(path) if path else {}
-            waiting += choices_of_defaults(found[choice].get("defaults"), choice[0])
-    return found
-
-
-def _choices_of_root(root: str) -> dict[str, list[str]]:
-    from tvo_cli.config.search_path import conf_dir
-
-    path = conf_dir() / f"{root}.yaml"
-    found = choices_of_defaults(read_yaml(path).get("defaults"), "") if root and path.is_file() else []
-    return {group: [name] for group, name in found}
-
-
-def _choices_of_words(words: Sequence[str]) -> dict[str, list[str]]:
-    """Return group and choices of the words `group=choice`, all of a sweep's."""
-    found: dict[str, list[str]] = {}
-    for word in words:
-        key, value = split_override(word)
-        if key and "." not in key and value:
-            found.setdefault(key, []).extend(one.strip(" '\"") for one in value.strip("[]").split(","))
-    return found

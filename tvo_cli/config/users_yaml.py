@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from tvo_cli.config.plugins_in_effect import choices_taken
+from tvo_cli.config.choices_taken import choices_taken
 from tvo_cli.config.search_path import (
     HERE,
     ROOTS,

@@ -22,6 +22,7 @@ from tvo_cli.evaluation.generate_and_grade import (
     plan_missing_tasks,
 )
 from tvo_cli.evaluation.pair_cost import summarise_pair_cost
+from tvo_cli.evaluation.protocol import protocol_decodings
 from tvo_cli.evaluation.responses import GradedResponse, has_missing_verdicts
 from tvo_cli.evaluation.strategy_choice import summarise_strategies
 from tvo_cli.evaluation.suite import Suite
@@ -72,7 +73,7 @@ def evaluate_suites(
         path, rows = place / responses.NAME, int(config.rollout.batch_size)
         used = None if node.predict_only else grader
         Evaluator(engine, used, path, int(node.seed), rows).run(tasks, counted, watch)
-        found = responses.read_responses(path).responses
+        found = _responses_in_order(path, suites)
         if used is not None and has_missing_verdicts(found, grader.settings.audit):
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
         figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
@@ -83,6 +84,25 @@ def evaluate_suites(
         )
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, found)
     return write_evaluation_summary(place, identity, figures)
+
+
+def _responses_in_order(path: Path, suites: Sequence[Suite]) -> tuple[GradedResponse, ...]:
+    """The responses by suite, decoding, problem and sample, on disk too: they were written as they came.
+
+    Which of two waiting ones is over first, and when what has come is flushed, depends on how busy the machine is.
+    """
+    found = responses.read_responses(path).responses
+    asked = (
+        (one.name, problem.id, decoding)
+        for one in suites
+        for decoding in protocol_decodings(one.protocol)
+        for problem in one.problems
+    )
+    places = {key: place for place, key in enumerate(asked)}
+    ordered = sorted(found, key=lambda row: (places.get(row.key[:3], len(places)), row.sample))
+    if [row.key for row in ordered] != [row.key for row in found]:
+        responses.rewrite_responses(path, ordered)
+    return tuple(ordered)
 
 
 def _suites_to_evaluate(config: DictConfig, reader: PromptReader | None) -> list[Suite]:

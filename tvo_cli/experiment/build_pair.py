@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from omegaconf import DictConfig
@@ -13,6 +14,8 @@ from tvo_cli.model.weights_fingerprint import weights_fingerprint
 from tvo_cli.rollout.engine import Engine
 from tvo_cli.rollout.entropy_adaptive import EntropyAdaptiveEngine, SwitchSettings
 from tvo_cli.training.device_and_precision import Runtime
+
+log = logging.getLogger("tvo")
 
 
 def check_pair(config: DictConfig) -> None:
@@ -31,8 +34,20 @@ def pair_engine(config: DictConfig, large: Policy, runtime: Runtime) -> Engine:
     """The evaluated model with the small one, on the same device and in the same precision."""
     switch = config.protocol.switch
     small = _small_policy(config, runtime)
+    _warn_of_same_model(config)
     settings = SwitchSettings(float(switch.threshold), int(switch.window), int(switch.least))
     return EntropyAdaptiveEngine(small, large, settings)
+
+
+def _warn_of_same_model(config: DictConfig) -> None:
+    """Say that both models are the same one: which of them writes a token then changes the cost alone."""
+    small, large = model_location(_node_of_small(config)), model_location(config.model)
+    if small == large or (weights_fingerprint(large) and weights_fingerprint(small) == weights_fingerprint(large)):
+        log.warning(
+            "protocol.switch.small=%s is the model of model.path=%s itself: the switch changes the cost alone; "
+            "name a smaller model of the same tokens",
+            *(config.protocol.switch.small, config.model.path),
+        )
 
 
 def _small_policy(config: DictConfig, runtime: Runtime) -> Policy:

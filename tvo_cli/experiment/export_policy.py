@@ -11,7 +11,7 @@ from typing import Any
 
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.settings_of_run import recorded_config_of_policy
+from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
 from tvo_cli.model import adapter_folder
 from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.base_origin import CARD, read_base_card_head

@@ -15,6 +15,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.plugins.own_targets import allow_plugins
+from tvo_cli.plugins.references import own_code_references
 from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
 from tvo_cli.tracking import own_code_copies
 from tvo_cli.training import flight_recorder
@@ -35,7 +36,7 @@ def replay(
     recording = flight_recorder.read_recording(run, step)
     record: dict[str, Any] = recording[1]["record"]
     chosen = _in_recorded_precision(configuration.load_recorded_config(record["config"]))
-    chosen = _with_its_own_code(run, chosen, recorded_code=recorded_code)
+    chosen = _with_its_own_code(run, without_reward_functions(chosen), recorded_code=recorded_code)
     with ExitStack() as resources:
         replayed = [replay_exactly(build_session(_without_loggers(chosen), run, resources), recording, most=most)]
     if words:
@@ -48,6 +49,21 @@ def replay(
             replayed.append(replay_with(session, recording, same_optimizer=same, most=most, attributed=at))
             replayed[-1].notes += notes
     return record, replayed
+
+
+def without_reward_functions(chosen: DictConfig) -> DictConfig:
+    """A recorded config without the user's reward functions: nobody asks them, as the rewards are the recorded ones.
+
+    A weighting that moves knows them by name, and keeps them.
+    """
+    if chosen.reward.get("weighting", "fixed") != "fixed" or not chosen.reward.get("functions"):
+        return chosen
+    found: DictConfig = copy.deepcopy(chosen)
+    found.reward.functions = []
+    found.reward.correct = found.reward.correct or 1.0  # of no effect here; without any weight a run is refused
+    named = {one.source for one in own_code_references(configuration.resolved_tree(found))}
+    found.own_code = {name: sha for name, sha in configuration.recorded_own_code(found).items() if name in named}
+    return found
 
 
 def _with_its_own_code(run: Path, chosen: DictConfig, *, recorded_code: bool) -> DictConfig:

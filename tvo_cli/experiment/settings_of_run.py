@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from tvo_cli.config import composing
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import AUTO, Tell
+from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
 
 PROMPT = ("template", "system", "suffix", "chat_template_kwargs")
 OF_RUN = ("attention", "dtype", *(f"prompt.{name}" for name in PROMPT))
 # of conf/model/custom.yaml: the settings of the embedded model, which stand there by default, mean no other model
 OF_ANY_MODEL = {"dtype": AUTO, "prompt.template": AUTO}
-ABOVE_POLICY = 3  # folders between a policy and its run: policy, step-000010, checkpoints
 
 
 def adopt_run_settings(config: DictConfig, given: Collection[str], tell: Tell) -> bool:
@@ -32,30 +30,6 @@ def adopt_run_settings(config: DictConfig, given: Collection[str], tell: Tell) -
     elif "model.path" in given and "model" not in given:
         _adopt(config, OF_ANY_MODEL, given, lambda text: None, "")
     return recorded is not None
-
-
-def recorded_config_of_policy(path: str) -> Any | None:
-    """The config of the run that wrote a policy; None of a policy that no run of `tvo train` wrote."""
-    folder = run_folder_of_policy(path)
-    return folder and _training_config(folder / "config.yaml")
-
-
-def run_folder_of_policy(path: str) -> Path | None:
-    """The folder of the run that wrote a policy: itself, or that of the checkpoint or the policy that is named."""
-    folder = Path(path).expanduser()
-    if not folder.is_dir():
-        return None
-    for place in (folder, *list(folder.resolve().parents)[:ABOVE_POLICY]):
-        below = place == folder or (place / "checkpoints") in folder.resolve().parents
-        if below and (place / "config.yaml").is_file():
-            return place
-    return None
-
-
-def _training_config(file: Path) -> Any | None:
-    """A run's recorded config; None of a file that is something else."""
-    found = composing.load_recorded_config(file.read_text(encoding="utf-8"))
-    return found if "trainer" in found and "prompt" in found.get("model", {}) else None
 
 
 def _recorded_value(recorded: Any, key: str) -> Any:

@@ -32,7 +32,7 @@ def evaluate_and_report(
 
 def words_of_evaluation(words: Sequence[str], tell: Callable[[str], object]) -> list[str]:
     """Return the words of `tvo eval` with the suite `heldout` where none is named and a run's own data are others."""
-    from tvo_cli.experiment.heldout_suite import name_heldout_suite
+    from tvo_cli.experiment.unnamed_suite import name_heldout_suite
 
     return name_heldout_suite(words, tell)
 

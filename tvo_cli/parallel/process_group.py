@@ -28,6 +28,7 @@ from tvo_cli.parallel.ranks import Ranks
 COMPOSING = timedelta(minutes=10)  # that the others wait for rank 0's config
 LEAVING = timedelta(seconds=30)  # that the others wait for rank 0's last words
 DYING = 20  # tenths of a second in which a process is gone after its connections are
+LESS_MEMORY = "Take fewer trainer.microbatch_rows, a smaller rollout.batch_size, or model.gradient_checkpointing=true."
 CONFIG, END, SAID = "config", "end", "said"
 Item = TypeVar("Item")
 
@@ -156,7 +157,8 @@ class ProcessGroup:
     def tell_end(self, error: BaseException, ranks: Ranks) -> None:
         """Leave the reason of this rank's end in the store, unless another has ended before it."""
         reason = f"ended in {ranks.place}: {str(error) or type(error).__name__}"
-        told = RankLost(ranks.rank, reason, f"Its log: rank-{ranks.rank}.log. {GOES_ON}")
+        less = f"{LESS_MEMORY} " if isinstance(error, torch.OutOfMemoryError) else ""
+        told = RankLost(ranks.rank, reason, f"{less}Its log: rank-{ranks.rank}.log. {GOES_ON}")
         lost = error if isinstance(error, RankLost) else told  # the rank that is missing, not the one that missed it
         end = {"rank": ranks.rank, "lost": [lost.value, lost.problem, lost.remedy]}
         with suppress(RuntimeError):  # rank 0, which may hold the store, is gone
@@ -172,7 +174,7 @@ class ProcessGroup:
             yield
         except torch.OutOfMemoryError as error:  # nothing that is done again: the others are in the exchange
             problem = f"its GPU is out of memory in the {exchange} during {ranks.place}."
-            raise UserError("rank", ranks.rank, problem, "Take fewer responses a micro-batch.") from error
+            raise UserError("rank", ranks.rank, problem, LESS_MEMORY) from error
         except RuntimeError as error:
             raise self._lost(exchange, ranks, timeout, str(error)) from error
 

@@ -5,11 +5,8 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import os
 import sys
-import sysconfig
-import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -17,19 +14,24 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.plugins import registry
-from tvo_cli.plugins.code_sources import code_fingerprint, find_source, is_file_name, module_of_reference
+from tvo_cli.plugins.code_sources import (
+    code_fingerprint,
+    find_source,
+    is_file_name,
+    module_of_reference,
+    source_files,
+)
 from tvo_cli.plugins.importing import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
+from tvo_cli.plugins.own_traceback import own_code_lines
 
-PROGRAM = str(Path(__file__).parents[1]) + os.sep
-LIBRARIES = tuple({sysconfig.get_path(kind) + os.sep for kind in ("stdlib", "platstdlib", "purelib", "platlib")})
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
 _loaded: dict[str, tuple[str, ModuleType]] = {}
-_sources: set[Path] = set()
+_files: dict[Path, frozenset[Path]] = {}  # by the file, or folder of a package, that is loaded
 
 
-def loaded_sources() -> frozenset[Path]:
-    """The files and folders of packages that own code was loaded from in this process."""
-    return frozenset(_sources)
+def loaded_files() -> frozenset[Path]:
+    """All files that own code was loaded from in this process, with what lies beside them and is imported."""
+    return frozenset[Path]().union(*_files.values())
 
 
 def load_callable(key: str, reference: str) -> Callable[..., Any]:
@@ -64,7 +66,7 @@ def load_module(key: str, name: str) -> ModuleType:
     """
     source = find_source(key, name)
     if source is not None and name.partition(".")[0] != "tvo_cli":
-        _sources.add(source)
+        _files[source] = frozenset(source_files(source))
     try:
         with import_kept_apart(name):
             return _load_file(key, source) if source and is_file_name(name) else _import_package(name, source)
@@ -105,19 +107,10 @@ def _load_file(key: str, path: Path) -> ModuleType:
 
 def describe_own_code_failure(error: BaseException) -> str:
     """The kind of an error, its text, and the last line of the user's own code that it comes from."""
-    frame = _last_own_frame(traceback.extract_tb(error.__traceback__))
-    where = f" ({Path(frame.filename).name}, line {frame.lineno})" if frame else ""
-    if isinstance(error, SyntaxError):
-        where = f" ({Path(error.filename or '').name}, line {error.lineno})"
+    last = next(reversed(own_code_lines(error, loaded_files())), None)
+    where = f" ({last.path.name}, line {last.number})" if last else ""
     text = error.msg if isinstance(error, SyntaxError) else str(error)
     return f"{type(error).__name__}: {text}".rstrip(": ") + where
-
-
-def _last_own_frame(frames: Sequence[traceback.FrameSummary]) -> traceback.FrameSummary | None:
-    """The last frame outside Python's and installed libraries and this program; else the last outside this program."""
-    foreign = [frame for frame in frames if not frame.filename.startswith((PROGRAM, "<frozen "))]
-    own = [frame for frame in foreign if not frame.filename.startswith(LIBRARIES)]
-    return next(reversed(own or foreign or list(frames)), None)
 
 
 def _nearest(word: str, module: Any) -> str:

@@ -3,27 +3,18 @@
 from __future__ import annotations
 
 import re
-import traceback
 from collections.abc import Iterator
 from pathlib import Path
-from typing import NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.plugins.code_sources import find_source, module_of_reference, source_files
-from tvo_cli.plugins.own_code import load_callable, loaded_sources
+from tvo_cli.plugins.own_code import load_callable, loaded_files
 from tvo_cli.plugins.own_targets import keys_of_targets
+from tvo_cli.plugins.own_traceback import OwnCodeLine, own_code_lines
 
 CALL = re.compile(r"([\w.]+)\(\) (?:missing|takes|got) ")  # what Python says of a call that does not fit its signature
 DEBUG = "The traceback: --debug."
-
-
-class OwnCodeLine(NamedTuple):
-    """A line of own code, and the function it is in."""
-
-    path: Path
-    number: int
-    function: str
 
 
 def own_failure(error: BaseException) -> UserError | None:
@@ -53,12 +44,8 @@ def _own_failure_error(error: BaseException, lines: list[OwnCodeLine]) -> UserEr
 
 def _own_lines(error: BaseException) -> list[OwnCodeLine]:
     """Return the lines of own code that an error went through, the outermost first."""
-    files = {file for source in loaded_sources() for file in source_files(source)}
-    if not files:
-        return []
-    walked = list(traceback.walk_tb(error.__traceback__))
-    places = [OwnCodeLine(Path(frame.f_code.co_filename).resolve(), n, frame.f_code.co_qualname) for frame, n in walked]
-    return [one for one in places if one.path in files] or list(_line_of_callee(error))
+    files = loaded_files()
+    return own_code_lines(error, files) or list(_line_of_callee(error) if files else ())
 
 
 def _line_of_callee(error: BaseException) -> Iterator[OwnCodeLine]:

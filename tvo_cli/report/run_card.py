@@ -184,9 +184,12 @@ def _healthy_policy_on_card(run: LoadedRun) -> list[str]:
     policy = last_healthy_policy(run)
     if policy is not None:
         return [f"  {policy.relative_to(run.folder)}  (the last healthy one)"]
+    start = f"model.path={run.config.get('model', {}).get('path', '?')}"
+    if last == 0:
+        return [f"  the last healthy policy is the start: {start}, before any update"]
     trainer = run.config.get("trainer", {})
     settings = ", ".join(f"trainer.{name}={trainer.get(name, '?')}" for name in ("checkpoint_every", "keep"))
-    return [f"  the last healthy policy, that of step {last}, was not saved ({settings})"]
+    return [f"  the last healthy policy, that of step {last}, was not saved ({settings}); the start: {start}"]
 
 
 def _kind_of_policy(policy: Path) -> str:

@@ -60,27 +60,35 @@ class Engine(Protocol):
         """`sampling.samples` completions of each prompt; an engine that can reports each as soon as it is over."""
 
 
-class LocalEngine:
-    """This program's own generation loop."""
+class EngineInProcess:
+    """What an engine knows of prompts by a policy in this process."""
 
-    def __init__(self, policy: Policy, cache_bytes: float = 0.0) -> None:
-        """`cache_bytes`: of the KV cache of all rows at once; 0: no bound."""
-        self._policy, self._cache_bytes = policy, cache_bytes
+    def __init__(self, policy: Policy) -> None:
+        self._policy = policy
 
     @property
     def context(self) -> int | None:
         """max_position_embeddings of the model's config."""
         return getattr(self._policy.network.config.get_text_config(), "max_position_embeddings", None)
 
-    @property
-    def batches_at_once(self) -> int:
-        """So many that the slots are empty in the end only; no more, as their responses are in memory together."""
-        return QUEUED if has_slots(self._policy.network) else 1
-
     def lengths(self, prompts: Sequence[str]) -> list[int]:
         """Tokens of each prompt."""
         found: list[int] = self._policy.encode(prompts)[1].sum(1).tolist()
         return found
+
+
+class LocalEngine(EngineInProcess):
+    """This program's own generation loop."""
+
+    def __init__(self, policy: Policy, cache_bytes: float = 0.0) -> None:
+        """`cache_bytes`: of the KV cache of all rows at once; 0: no bound."""
+        super().__init__(policy)
+        self._cache_bytes = cache_bytes
+
+    @property
+    def batches_at_once(self) -> int:
+        """So many that the slots are empty in the end only; no more, as their responses are in memory together."""
+        return QUEUED if has_slots(self._policy.network) else 1
 
     def __call__(
         self,

@@ -25,7 +25,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, output_states
-from tvo_cli.rollout.engine import Completion, PairCost, ReportCompletion
+from tvo_cli.rollout.engine import Completion, EngineInProcess, PairCost, ReportCompletion
 from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams, sample_token, uniform_numbers
 
@@ -88,7 +88,7 @@ class Reader:
         return self.policy.head(states[0, -1:])[0].float()
 
 
-class EntropyAdaptiveEngine:
+class EntropyAdaptiveEngine(EngineInProcess):
     """Two models of one vocabulary behind the interface of an engine; a response at a time."""
 
     batches_at_once = 1
@@ -98,12 +98,13 @@ class EntropyAdaptiveEngine:
         if small.tokenizer.get_vocab() != large.tokenizer.get_vocab():
             problem = "its tokens are not those of model.path, so that neither model can go on after the other."
             raise UserError("protocol.switch.small", small.network.name_or_path, problem, "Take two of one family.")
+        super().__init__(large)
         self._small, self._large, self._settings = small, large, settings
 
     @property
     def context(self) -> int | None:
         """The shorter of both."""
-        found = [getattr(one.network.config.get_text_config(), "max_position_embeddings", None) for one in self._pair]
+        found = [EngineInProcess(one).context for one in self._pair]
         return min((one for one in found if one is not None), default=None)
 
     @property
@@ -115,11 +116,6 @@ class EntropyAdaptiveEngine:
     @property
     def _pair(self) -> tuple[Policy, Policy]:
         return self._small, self._large
-
-    def lengths(self, prompts: Sequence[str]) -> list[int]:
-        """Tokens of each prompt."""
-        found: list[int] = self._large.encode(prompts)[1].sum(1).tolist()
-        return found
 
     def __call__(
         self,

@@ -106,7 +106,7 @@ def is_run_over(session: Session) -> bool:
 def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
     if session.snapshot is None:
-        told = "no healthy state to return to; the run stops"
+        told = "no healthy state to return to but the start (model.path as it was loaded); the run stops"
         session.tracker.alert("rollback", told, step=session.counters.step, severity="collapse")
         session.watch.halt()
         return CollapseAction.STOP

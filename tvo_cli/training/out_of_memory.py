@@ -48,9 +48,16 @@ class UpdateOutOfMemory(UserError):
 
 
 def out_of_memory_in_sharded_pass(rows: int) -> UserError:
-    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them."""
-    problem = "the GPU of a rank is out of memory in a pass over sharded weights."
-    remedy = "Take fewer responses a micro-batch, or model.gradient_checkpointing=true."
+    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them.
+
+    `rows`: responses of the micro-batch, whatever trainer.microbatch_rows or microbatch_tokens have made of it.
+    """
+    problem = "the GPU of a rank is out of memory in a pass over sharded weights of so many responses."
+    fewer = f"trainer.microbatch_rows={rows // 2}" if rows > 1 else "rollout.max_tokens smaller"
+    remedy = (
+        f"Take {fewer}, or model.gradient_checkpointing=true, or more ranks. The same command with it and "
+        "resume.allow=[trainer,model,rollout] goes on from the last checkpoint."
+    )
     return UserError("trainer.microbatch_rows", rows, problem, remedy)
 
 

@@ -2,6 +2,7 @@
 once. One that was ignored when the program began (nohup, a background job of a script) stays ignored.
 
 So does SIGUSR2 where somebody above us listens for it (submitit, which puts the job into the queue again then).
+torchrun passes the first Ctrl-C on to its ranks, and a second one as SIGTERM.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 from types import FrameType
 
 from tvo_cli import standard_streams
+from tvo_cli.parallel.launched_process import launched_process
 from tvo_cli.signals import signals_not_ignored
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
@@ -40,10 +42,11 @@ def handle_stop_signals(announce: Callable[[str], object] = standard_streams.wri
 
     `announce` is called from a signal handler: it must not print.
     """
-    request = StopRequest()
+    request, by_torchrun = StopRequest(), launched_process().launcher == "torchrun"
 
     def ask(signum: int, frame: FrameType | None) -> None:
-        if request.is_set() and signum == signal.SIGINT:
+        passed_on = by_torchrun and request.number == signal.SIGINT and signum == signal.SIGTERM
+        if request.is_set() and (signum == signal.SIGINT or passed_on):
             raise KeyboardInterrupt
         if not request.is_set():
             request.number = signum
