@@ -18,7 +18,7 @@ def is_running(pid: int) -> bool:
         return False
 
 
-def until(reached: Callable[[], Found | None], seconds: float = 60.0) -> Found:
+def until(reached: Callable[[], Found | None], seconds: float = 300.0) -> Found:
     """Wait for something to become true; what it became."""
     end = time.monotonic() + seconds
     while not (found := reached()):

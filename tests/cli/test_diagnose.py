@@ -136,7 +136,7 @@ def test_the_page_shows_its_curves(tmp_path: Path) -> None:
 def test_ten_thousand_steps_take_less_than_two_seconds(tmp_path: Path) -> None:
     row = {name: 0.5 for name in ("reward/mean", "accuracy/fresh", "policy/entropy", "policy/tv", "gradient/norm")}
     log = plain(tmp_path / "log.jsonl", [{"step": s, **row, "reward/mean": s / 2e4} for s in range(10_000)])
-    assert loops(lambda: main(["diagnose", str(log)]), tries=1) < 450  # of 4 ms each
+    assert loops(lambda: main(["diagnose", str(log)]), tries=2) < 750  # loops of 2.7 ms, idle: 2 s
 
 
 @pytest.mark.slow

@@ -16,6 +16,7 @@ from tests.processes import is_running
 
 PROGRAM = Path(__file__).with_name("program.py")
 ROOT = PROGRAM.parents[2]
+WAIT = 600.0  # the most a test waits for a sweep, which a busy machine makes slow
 STARTS = f"hydra.launcher.program=['{sys.executable}','{PROGRAM}']"
 
 
@@ -42,7 +43,7 @@ class Sweep:
     def run(self, *words: str, multirun: bool = True) -> tuple[int, str, str]:
         """The command to its end: exit code, what it said, what it complained of."""
         began = self.start(*words, multirun=multirun)
-        said, complained = began.communicate(timeout=120)
+        said, complained = began.communicate(timeout=WAIT)
         return began.returncode, said, complained
 
     def jobs(self) -> dict[str, dict[str, Any]]:

@@ -7,6 +7,7 @@ import shlex
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,11 +15,11 @@ import pytest
 from tests.processes import is_running, until
 from tvo_cli.tracking import run_status
 
-from .conftest import PROGRAM, ROOT, Sweep
+from .conftest import PROGRAM, ROOT, WAIT, Sweep
 
 pytestmark = pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="reads the process table of Linux")
 MATRIX = "+act=raise,exit,kill,hang,ok,brood"
-QUICK = ("hydra.launcher.timeout=10", "hydra.launcher.grace=0.5", "hydra.launcher.n_jobs=3")
+QUICK = ("hydra.launcher.grace=0.5", "hydra.launcher.n_jobs=3")
 
 
 @pytest.fixture
@@ -29,15 +30,24 @@ def sweep(either_sweep: Sweep) -> Sweep:
 
 @pytest.mark.slow
 def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep: Sweep) -> None:
-    assert_each_failure_is_told_and_the_rest_finish(sweep)
+    patience = max(10, round(5 * seconds_of_a_job(sweep)))  # three jobs at once
+    assert_each_failure_is_told_and_the_rest_finish(sweep, patience)
     mend_and_run_alone_by_the_command_of_the_table(sweep, "raise")
     before = len(sweep.starts())
     assert before == 7
     assert_the_same_command_does_only_the_rest(sweep, before)
 
 
-def assert_each_failure_is_told_and_the_rest_finish(sweep: Sweep) -> None:
-    code, said, complained = sweep.run(MATRIX, *QUICK)
+def seconds_of_a_job(sweep: Sweep) -> float:
+    """How long a job that does nothing takes on this machine as busy as it is."""
+    began = time.monotonic()
+    words = [sys.executable, str(PROGRAM), "train", "logger=none", "output_dir=alone/job"]
+    subprocess.run(words, cwd=sweep.place, env={**os.environ, "PYTHONPATH": str(ROOT)}, check=True, capture_output=True)
+    return time.monotonic() - began
+
+
+def assert_each_failure_is_told_and_the_rest_finish(sweep: Sweep, patience: int) -> None:
+    code, said, complained = sweep.run(MATRIX, *QUICK, f"hydra.launcher.timeout={patience}")
     jobs = sweep.jobs()
     assert code == 1 and "Traceback" not in complained
     failed, finished = ("raise", "exit", "kill", "hang"), ("ok", "brood")
@@ -46,7 +56,7 @@ def assert_each_failure_is_told_and_the_rest_finish(sweep: Sweep) -> None:
         **dict.fromkeys(finished, "finished"),
     }
     assert "boom" in jobs["raise"]["reason"] and jobs["exit"]["code"] == 3
-    assert "SIGKILL" in jobs["kill"]["reason"] and "not done after 10 s" in jobs["hang"]["reason"]
+    assert "SIGKILL" in jobs["kill"]["reason"] and f"not done after {patience} s" in jobs["hang"]["reason"]
     assert "sweep: 2 of 6 finished" in said
     assert len(sweep.pids()) == 7 and [pid for pid in sweep.pids() if is_running(pid)] == []
     for name in failed:
@@ -78,7 +88,7 @@ def test_a_signal_to_the_sweep_lets_its_jobs_save_and_the_same_command_goes_on(
     began = sweep.start("+act=slow", "seed=0,1,2", "hydra.launcher.n_jobs=2")
     until(lambda: len(list(sweep.folder.glob("*/began.txt"))) == 2)
     began.send_signal(number)
-    said, _ = began.communicate(timeout=30)
+    said, _ = began.communicate(timeout=WAIT)
     assert began.returncode == 75 and "s2: not started" in said
     assert [pid for pid in sweep.pids() if is_running(pid)] == []
     assert {name: (job["state"], job["code"]) for name, job in sweep.jobs().items()} == {
@@ -99,7 +109,7 @@ def test_kill_9_of_the_sweep_leaves_no_orphan_and_loses_nothing(sweep: Sweep) ->
     until(lambda: (sweep.folder / "slow" / "began.txt").exists() and len(sweep.pids()) == 2)
     began.kill()
     began.wait()
-    until(lambda: not any(is_running(pid) for pid in sweep.pids()), 10)
+    until(lambda: not any(is_running(pid) for pid in sweep.pids()))
     assert (sweep.folder / "slow" / "saved.txt").exists(), "it was not given the time to save"
     assert run_status.status_of(sweep.folder / "slow")[0] == "interrupted"
     assert run_status.status_of(sweep.folder / "hang") == ("failed", run_status.VANISHED)
@@ -123,7 +133,7 @@ def test_a_job_somebody_else_runs_is_waited_for_and_a_sweep_that_runs_is_not_run
     log = sweep.folder / "sweep.log"
     until(lambda: "s0 (another process is running it)" in log.read_text() and "finished s1" in log.read_text())
     os.kill(job, signal.SIGCONT)
-    said, _ = second.communicate(timeout=30)
+    said, _ = second.communicate(timeout=WAIT)
     assert second.returncode == 0 and "2 of 2 finished" in said
     assert sweep.starts().count("s0") <= 2
 
@@ -150,7 +160,7 @@ def test_nohup_holds_for_the_sweep_and_its_jobs(sweep: Sweep) -> None:
     for pid in (began.pid, *sweep.pids()):
         os.kill(pid, signal.SIGHUP)
     (sweep.folder / "hurry").touch()
-    said, complained = began.communicate(timeout=60)
+    said, complained = began.communicate(timeout=WAIT)
     assert began.returncode == 0 and "2 of 2 finished" in said and "SIGHUP" not in said + complained
 
 
