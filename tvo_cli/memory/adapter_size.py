@@ -10,8 +10,7 @@ With r the rank, and in and out the numbers that an adapted layer reads and writ
             MiSS r instead, the sum of the input's blocks, and no input of a linear layer: 2·H + I less a layer
 
 A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each. bitsandbytes
-unpacks it while its layer computes, in the precision that it was loaded in, and copies that where the forward's is
-another.
+unpacks it while its layer computes, in the precision that it was loaded in, under autocast too, and its scales with it.
 """
 
 from __future__ import annotations
@@ -23,7 +22,8 @@ from typing import Any
 from tvo_cli.memory.network_shape import LinearLayer, NetworkShape
 
 FLOAT = 4
-NF4 = 0.5 + (1 + FLOAT / 256) / 64  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 bits for 256 blocks
+BLOCK = 64  # numbers that share a scale
+NF4 = 0.5 + (1 + FLOAT / 256) / BLOCK  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 bits for 256 blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +67,9 @@ def frozen_bytes(shape: NetworkShape, itemsize: int, *, quantised: bool) -> floa
     return (shape.parameters - packed) * itemsize + packed * NF4
 
 
-def unpacked_bytes(shape: NetworkShape, itemsize: int, computed: int) -> float:
-    """Return the largest matrix of 4 bits, unpacked to `itemsize` bytes a number, and its copy in `computed` bytes."""
-    largest = max((one.inputs * one.outputs for one in shape.linear), default=0)
-    return float(largest * (itemsize + (computed if computed != itemsize else 0)))
+def unpacked_bytes(shape: NetworkShape, itemsize: int) -> float:
+    """Return the largest matrix of 4 bits, unpacked to `itemsize` bytes a number, and its scales in float32."""
+    return max((one.inputs * one.outputs for one in shape.linear), default=0) * (itemsize + FLOAT / BLOCK)
 
 
 def _adapted_layers(asked: Sequence[str] | str, linear: Sequence[LinearLayer]) -> list[LinearLayer]:

@@ -191,7 +191,7 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
 
 def _unfolded_bytes(request: MemoryRequest) -> float:
     """Return what the largest layer unfolds while it computes: an adapter's product, its matrix of 4 bits."""
-    unpacked = unpacked_bytes(request.shape, request.weight_itemsize, request.itemsize) if request.quantised else 0.0
+    unpacked = unpacked_bytes(request.shape, request.weight_itemsize) if request.quantised else 0.0
     return unpacked + (FLOAT * request.adapter.unfolded if request.adapter else 0)
 
 
