@@ -23,7 +23,7 @@ from tvo_cli.memory.network_shape import LinearLayer, NetworkShape
 
 FLOAT = 4
 BLOCK = 64  # numbers that share a scale
-NF4 = 0.5 + (1 + FLOAT / 256) / BLOCK  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 bits for 256 blocks
+NF4 = 0.5 + (1 + FLOAT / 256) / BLOCK  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 for 256 blocks
 
 
 @dataclass(frozen=True, slots=True)
