@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from dataclasses import replace
+from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,10 +15,20 @@ from tests.memory.live_bytes import most_live_bytes
 from tests.memory.test_memory_plan import request_of
 from tvo_cli import config
 from tvo_cli.memory.adapter_size import unpacked_bytes
-from tvo_cli.memory.extra_work import ExtraWork, kept_response_bytes, valley_reading_bytes
+from tvo_cli.memory.extra_work import (
+    KEPT_BATCHES,
+    ExtraWork,
+    branch_columns,
+    kept_response_bytes,
+    valley_reading_bytes,
+)
 from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory
 from tvo_cli.memory.rank_memory import RankLayout, plan_rank_memory, request_of_rank
 from tvo_cli.model import load_policy
+from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.rollout.decoding_state import DecodingState
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
+from tvo_cli.rollout.self_imitation import KeptResponses, SelfImitation
 from tvo_cli.training.readings_state import FrozenRows, ReadingsSettings, ReadingsState
 from tvo_cli.training.valley_readings import valley_readings
 
@@ -39,6 +49,19 @@ def test_a_row_behind_a_cut_may_stand_beside_one_from_its_prompt() -> None:
 
 
 @pytest.mark.slow
+def test_the_cache_of_rows_behind_cuts_is_as_wide_as_that(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One goes on behind 7 tokens and one from the prompt, and neither ends: the last token of 8 is not fed."""
+    policy = replace(load_policy(config.compose(["output_dir=x"]).model, device="cpu"), end_ids=frozenset())
+    widths, step = list[int](), DecodingState.step
+    monkeypatch.setattr(DecodingState, "step", lambda self, *rest: (step(self, *rest), widths.append(self.length))[0])
+    prompts = ["7 + 3 =", "7 + 3 ="]
+    mask = torch.arange(7).expand(2, 7) < torch.tensor([[7], [0]])
+    prefixes = ResponsePrefixes(torch.ones_like(mask).long(), mask, torch.zeros(2, 7))
+    generate(policy, prompts, ["a", "b"], SamplingParams(samples=1, max_tokens=8), seed=0, prefixes=prefixes)
+    assert max(widths) == branch_columns(policy.encode(prompts)[0].shape[1], 8) - 1
+
+
+@pytest.mark.slow
 def test_as_many_rows_branch_as_the_rule_leaves_and_the_cache_holds() -> None:
     asked = ("algorithm=cure", "rollout.prompts=4", "rollout.samples=8", "rollout.batch_size=100")
     assert request_of(SMOLLM2, *asked).extra.branched == 4 * 6, "two of eight from the prompt, three behind each cut"
@@ -54,6 +77,21 @@ def test_kept_responses_are_counted_by_their_columns() -> None:
     assert plan.standing["kept responses"] == 100 * (23 * 9 + 16 * 13 + 12)
     on_gpu = plan_memory(replace(with_extra(kept=100), gpu=True))
     assert on_gpu.host["kept responses"] == plan.standing["kept responses"] and "kept responses" not in on_gpu.standing
+
+
+def test_self_imitation_holds_no_more_than_that() -> None:
+    """Every response of every batch is good, and nothing is drawn: ten batches of two, five of them tolerated."""
+    imitation = SelfImitation(
+        size=99, tolerance=5, baselines=9, strength=1.0, rise=1.0, weight=lambda tokens: tokens.logp
+    )
+    held, rows, seen = list[int](), torch.ones(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.bool)
+    for step in range(10):
+        batch = KeptResponses(rows, seen, rows, seen, torch.zeros(2, 3), torch.ones(2), torch.full((2,), step))
+        imitation.end_batch(batch, torch.ones(2), torch.zeros(1), drawn=False)
+        held.append(len(imitation.kept))
+    assert max(held) == 2 * (5 + KEPT_BATCHES)
+    kept = [getattr(imitation.kept, one.name) for one in fields(KeptResponses)]
+    assert sum(column.nbytes for column in kept) == kept_response_bytes(max(held), 3, 3)
 
 
 @pytest.mark.slow
