@@ -15,9 +15,10 @@ class _StorageWatch(TorchDispatchMode):
     """Counts storages from the operation that makes them until nothing holds them."""
 
     def __init__(self, known: list[Tensor]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self._held = {tensor.untyped_storage()._cdata for tensor in known}
-        self.standing, self.most = 0, 0
+        self.standing: int = 0
+        self.most: int = 0
 
     def __torch_dispatch__(self, call: Any, types: Any, given: Any = (), keywords: Any = None) -> Any:
         found = call(*given, **(keywords or {}))
@@ -42,6 +43,7 @@ class _StorageWatch(TorchDispatchMode):
 
 def most_live_bytes(work: Callable[[], object], known: list[Tensor]) -> int:
     """Bytes that stand at once while `work` runs, at most, besides the tensors that are there before."""
-    with _StorageWatch(known) as watch:
+    watch = _StorageWatch(known)
+    with watch:
         work()
     return watch.most
