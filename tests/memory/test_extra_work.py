@@ -20,11 +20,13 @@ from tvo_cli.memory.extra_work import (
     ExtraWork,
     branch_columns,
     kept_response_bytes,
+    layer_reading_bytes,
     valley_reading_bytes,
 )
 from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory
+from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rank_memory import RankLayout, plan_rank_memory, request_of_rank
-from tvo_cli.model import load_policy
+from tvo_cli.model import layer_readings, load_policy
 from tvo_cli.rollout import SamplingParams, generate
 from tvo_cli.rollout.decoding_state import DecodingState
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
@@ -118,6 +120,39 @@ def test_a_reading_of_the_valley_holds_four_vectors_beside_two_means() -> None:
     plan, n = plan_memory(with_extra(probed=4)), 134_515_008
     assert plan.standing["running means"] == 8 * n and plan.phases["valley"] > 16 * n
     assert plan.phase == "valley"
+
+
+def test_a_reading_of_the_layers_keeps_the_states_of_all() -> None:
+    """Thirty layers and the embeddings of SmolLM2, 576 numbers a position; logits in three chunks of 64 MB."""
+    found = layer_reading_bytes(SMOLLM2, ExtraWork(layered=624), 4, autocast=False)
+    assert found == 624 * 31 * 576 * 4 == layer_reading_bytes(SMOLLM2, ExtraWork(layered=624), 2, autocast=True)
+    entropy = layer_reading_bytes(SMOLLM2, ExtraWork(layered=624, layer_entropy=True), 4, autocast=False)
+    assert entropy - found == 3 * 64 * 2**20 < 3 * 624 * 49152 * 4
+    more = replace(PLAIN, extra=ExtraWork(layered=624, layer_entropy=True))
+    assert plan_memory(more).phases["layers"] > entropy and "layers" not in plan_memory(PLAIN).phases
+
+
+@pytest.mark.slow
+def test_layers_are_read_by_micro_batches_and_spectra_of_prompts_alone() -> None:
+    entropy, spectral = (f"stability.readings.{name}_entropy=true" for name in ("layer", "spectral"))
+    assert request_of(SMOLLM2, entropy).extra.layered == 16 * (23 + 16)
+    assert request_of(SMOLLM2, spectral, "trainer.microbatch_rows=5").extra.layered == 5 * 23
+    assert request_of(SMOLLM2, spectral).extra.layer_entropy is False is request_of(SMOLLM2).extra.layer_entropy
+
+
+@pytest.mark.slow
+@torch.no_grad()
+def test_states_of_the_layers_and_copies_of_logits_are_as_many_as_the_plan_says() -> None:
+    policy = load_policy(config.compose(["output_dir=x"]).model, device="cpu")
+    shape = shape_of_network(policy.network)
+    ids, seen = torch.ones(8, 64, dtype=torch.int64), torch.ones(8, 64, dtype=torch.bool)
+    states = layer_readings._states_of_layers(policy, ids, seen)
+    whole, alone = (ExtraWork(layered=8 * 64, layer_entropy=entropy) for entropy in (True, False))
+    planned, of_states = (layer_reading_bytes(shape, extra, 4, autocast=False) for extra in (whole, alone))
+    assert sum(state.nbytes for state in states) == of_states
+    rows = states[-1].flatten(0, 1).clone()
+    known = [*policy.parameters(), rows]
+    assert most_live_bytes(lambda: layer_readings._mean_entropy(policy, rows, 1.0), known) == planned - of_states
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""What some runs do besides sampling, scoring and updating a batch: branches, kept responses, readings of the valley.
+"""What some runs do besides sampling, scoring and updating a batch: branches, kept responses, optional readings.
 
 With n trained numbers of s bytes, prompts of L tokens, responses of at most T:
 
@@ -9,6 +9,8 @@ With n trained numbers of s bytes, prompts of L tokens, responses of at most T:
                      responses of `tolerance` + 2 batches: those up to `tolerance` older than the last, and the newest.
                      On the host.
     replay           an update on them, in which every response is a prompt of its own and none is shared
+    layers           a reading of every layer: (K + 1)·H numbers a position of K layers' states, and three chunks of
+                     logits where their entropies are read
     valley           2·n·s, two running means of what trains; a reading holds the largest of 4·n + 3·n·s and the
                      activations of its rows (a gradient in float32, the run's own weights, a sum of gradients and one
                      part of it), and 16·n (both gradients, the river and its unit vector)
@@ -22,12 +24,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from tvo_cli import config as configuration
+from tvo_cli.memory.activation_size import CHUNK
 from tvo_cli.memory.microbatch_rows import bounded_rows
+from tvo_cli.memory.network_shape import NetworkShape
 
 FLOAT = 4
 INTEGER = 8
 KEPT_BATCHES = 2  # besides those of the tolerance: the last one and the newest
-PROBED_ROWS = 16  # of a forward of the valley where trainer.microbatch_rows says nothing: training/valley_readings.py
+READ_ROWS = 16  # of a forward of an optional reading where trainer.microbatch_rows says nothing
+LOGIT_COPIES = 3  # log π, π and their product, of a chunk
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +43,8 @@ class ExtraWork:
     kept: int = 0  # responses that are held
     replayed: int = 0  # of a micro-batch of a replay
     probed: int = 0  # of a micro-batch of the valley's probe
+    layered: int = 0  # positions of a forward of which every layer's states are kept
+    layer_entropy: bool = False  # whether each of them is given its logits
 
     @classmethod
     def of(cls, config: Any, longest: int, positions: int) -> ExtraWork:
@@ -49,7 +56,18 @@ class ExtraWork:
             positions: of one forward, at most; 0: no bound.
         """
         kept, replayed = _kept_and_replayed(config, longest, positions)
-        return cls(_branched_rows(config), kept, replayed, _probed_rows(config))
+        node = config.stability.get("readings") or {}
+        rows = min(int(config.trainer.microbatch_rows) or READ_ROWS, int(node.get("rows", 0)))
+        entropy, spectral = bool(node.get("layer_entropy")), bool(node.get("spectral_entropy"))
+        read = longest if entropy else longest - int(config.rollout.max_tokens)
+        return cls(
+            branched=_branched_rows(config),
+            kept=kept,
+            replayed=replayed,
+            probed=rows if node.get("valley") else 0,
+            layered=rows * read if entropy or spectral else 0,
+            layer_entropy=entropy,
+        )
 
 
 def _branched_rows(config: Any) -> int:
@@ -72,11 +90,6 @@ def _kept_and_replayed(config: Any, longest: int, positions: int) -> tuple[int, 
     return batch * (int(node.tolerance) + KEPT_BATCHES), min(rows or minibatch, minibatch)
 
 
-def _probed_rows(config: Any) -> int:
-    node = config.stability.get("readings") or {}
-    return min(int(config.trainer.microbatch_rows) or PROBED_ROWS, int(node["rows"])) if node.get("valley") else 0
-
-
 def branch_columns(prompt: int, response: int) -> int:
     """Return the columns of a row behind a cut: L + 2·T − 1."""
     return prompt + 2 * response - 1
@@ -92,6 +105,14 @@ def kept_response_bytes(responses: int, prompt: int, response: int) -> float:
 def running_mean_bytes(trained: int, itemsize: int) -> float:
     """Return the two running means of what trains."""
     return 2.0 * trained * itemsize
+
+
+def layer_reading_bytes(shape: NetworkShape, extra: ExtraWork, itemsize: int, *, autocast: bool) -> float:
+    """Return what a reading of every layer holds: its states, and the logits of a chunk."""
+    size = FLOAT if autocast else itemsize
+    states = extra.layered * (shape.layers + 1) * shape.hidden * size
+    logits = LOGIT_COPIES * min(CHUNK, FLOAT * extra.layered * shape.vocabulary) if extra.layer_entropy else 0
+    return float(states + logits)
 
 
 def valley_reading_bytes(trained: int, itemsize: int, activations: float) -> float:

@@ -11,7 +11,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
     DoRA, 4 bits what a layer unfolds for a moment, in every phase
-    others       branches, kept responses and their replay, readings of the valley: memory/extra_work.py
+    others       branches, kept responses and their replay, optional readings: memory/extra_work.py
 
 The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
 """
@@ -34,6 +34,7 @@ from tvo_cli.memory.extra_work import (
     ExtraWork,
     branch_columns,
     kept_response_bytes,
+    layer_reading_bytes,
     running_mean_bytes,
     valley_reading_bytes,
 )
@@ -178,6 +179,7 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
         "replay": _replay_bytes(request) if request.extra.replayed else 0.0,
         "critic": _activations(request, request.critic_rows) if request.critic else 0.0,
         "valley": _valley_bytes(request) if request.extra.probed else 0.0,
+        "layers": _layers_bytes(request) if request.extra.layered else 0.0,
     }
     passing = {
         **dict.fromkeys(("update", "replay"), _passing_gradients(request)),
@@ -220,6 +222,13 @@ def _valley_bytes(request: MemoryRequest) -> float:
     """Return what a reading of the valley takes; responses may share a prompt by chance, which is not counted on."""
     activations = _update_bytes(replace(request, samples=1, microbatch_rows=request.extra.probed))
     return valley_reading_bytes(request.trained, request.trained_itemsize, activations)
+
+
+def _layers_bytes(request: MemoryRequest) -> float:
+    """Return what a reading of every layer takes, and the layer that computes."""
+    size, extra = request.itemsize, request.extra
+    computing = forward_bytes(request.shape, extra.layered, itemsize=size, autocast=request.autocast)
+    return computing + layer_reading_bytes(request.shape, extra, size, autocast=request.autocast)
 
 
 def _scoring_bytes(request: MemoryRequest) -> float:
