@@ -4,12 +4,14 @@
     python -m benchmarks.evaluation --peer lm-eval                   # sets the harness up below outputs/ the first time
     python -m benchmarks.evaluation --peer lm-eval --peer-python /path/to/venv/bin/python
     python -m benchmarks.evaluation --peer lm-eval --model FOLDER --problems 32 --samples 4 --tokens 16
+    python -m benchmarks.evaluation --peer lm-eval --model FOLDER --data FILE --problems 16 --samples 2 --tokens 128
 
 The same random model (W1), the same sums, 8 samples each of at most 64 tokens at temperature 1, which a newline ends,
 fp32, one thread; with --model a pretrained one on few-shot sums (dataset=chain_sums, held out), whose score is read on
-both sides: ours over all samples, the harness's over each problem's first. Ours is timed from nothing, loading
-included; the harness's time begins after its model is loaded, at batch size 64. Ratios are of CPU and of wall seconds,
-one a turn.
+both sides: ours over all samples, the harness's over each problem's first. With --data the first problems of a file
+(JSON lines of problem and answer), which nothing but an end token or the limit ends; the harness finds no LaTeX, so its
+score says nothing there. Ours is timed from nothing, loading included; the harness's time begins after its model is
+loaded, at batch size 64. Ratios are of CPU and of wall seconds, one a turn.
 """
 
 from __future__ import annotations
@@ -56,6 +58,7 @@ class Chosen(Settings):
     peer_python: str = option("", "an interpreter that has lm-eval 0.4.13; else one is set up")
     problems: int = option(200, "problems", gt=0)
     model: str = option("", "the folder of a pretrained model; else W1's random one, which is never right")
+    data: str = option("", "JSON lines of problem and answer to ask instead, with --model; no newline ends an answer")
     samples: int = option(8, "responses a problem", gt=0)
     tokens: int = option(64, "of a response, at most", gt=0)
     temperature: float = option(1.0, "of sampling; 0: greedy, where the scores must be one", ge=0)
@@ -66,24 +69,33 @@ class Chosen(Settings):
 QUICK = {"problems": 2, "repeats": 1, "core": ""}
 
 
-def prepare(folder: Path, problems: int, model: str = "") -> Path:
-    """Model and problems: W1's, or the given one and few-shot sums; as many as are asked for."""
+def prepare(folder: Path, problems: int, model: str = "", data: str = "") -> Path:
+    """Model and problems: W1's, or the given one and few-shot sums or a file's; as many as are asked for."""
     if model:
-        return _prepare_pretrained(folder / "pretrained", problems, Path(model).expanduser().absolute())
+        rows = _problems_of_file(Path(data), problems) if data else _few_shot_sums(problems)
+        return _prepare_pretrained(folder / "pretrained", rows, Path(model).expanduser().absolute())
     build(W1, folder, -(-problems // W1.prompts))
     place = folder / "problems.jsonl"
     place.write_text("\n".join(place.read_text(encoding="utf-8").splitlines()[:problems]), encoding="utf-8")
     return folder
 
 
-def _prepare_pretrained(folder: Path, problems: int, model: Path) -> Path:
+def _few_shot_sums(count: int) -> list[dict[str, str]]:
     from tvo_cli.data.chain_sums import ChainSumsProblems, ChainSumsSettings
 
+    sums = ChainSumsProblems(ChainSumsSettings(), split="test", seed=0)
+    return [{"question": one.question, "answer": one.answer} for one in map(sums.problem, range(count))]
+
+
+def _problems_of_file(path: Path, count: int) -> list[dict[str, str]]:
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()[:count]]
+    return [{"question": f"Problem:\n{row['problem']}\n\nSolution:", "answer": row["answer"]} for row in rows]
+
+
+def _prepare_pretrained(folder: Path, rows: list[dict[str, str]], model: Path) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "model").unlink(missing_ok=True)
     (folder / "model").symlink_to(model)
-    sums = ChainSumsProblems(ChainSumsSettings(), split="test", seed=0)
-    rows = [{"question": one.question, "answer": one.answer} for one in map(sums.problem, range(problems))]
     (folder / "problems.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     return folder
 
@@ -92,7 +104,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
     """The sides in turn."""
     peer = settings.peer
     pythons = {"tvo": sys.executable} | ({peer: interpreter(peer, settings.peer_python)} if peer else {})
-    folder = prepare(FOLDER / "evaluation", settings.problems, settings.model)
+    folder = prepare(FOLDER / "evaluation", settings.problems, settings.model, settings.data)
     for turn in range(settings.repeats):
         for side, python in pythons.items():
             key = {"turn": turn, "side": side}
@@ -102,6 +114,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 def _process(settings: Chosen, side: str, python: str, folder: Path) -> Row:
     offline = {"HF_DATASETS_OFFLINE": "1", "HF_HOME": str(folder / "home")}
     words = [str(folder), *map(str, (settings.samples, settings.tokens, settings.temperature))]
+    words.append("" if settings.data else "\n")
     found = child_process.run([python, "-m", SIDES[side], *words], settings.core, offline)
     sizes = {"problems": settings.problems, "samples": settings.samples, "version": version(python, PACKAGES[side])}
     return sizes | {"tokens": None} | found

@@ -14,7 +14,7 @@ BATCH = 64
 BOXED = {"function": "regex", "regex_pattern": r"\\boxed\{(-?\d+)\}"}  # as few-shot sums are answered
 
 
-def task(problems: Path, samples: int, tokens: int, temperature: float) -> dict[str, object]:
+def task(problems: Path, samples: int, tokens: int, temperature: float, stop: str) -> dict[str, object]:
     """The harness's description of the same work."""
     sampling = {"do_sample": True, "temperature": temperature, "top_k": 0} if temperature else {"do_sample": False}
     return {
@@ -26,13 +26,13 @@ def task(problems: Path, samples: int, tokens: int, temperature: float) -> dict[
         "doc_to_text": "{{question}}",
         "doc_to_target": "{{answer}}",
         "repeats": samples,
-        "generation_kwargs": {"until": ["\n"], "max_gen_toks": tokens, **sampling},
+        "generation_kwargs": {"until": [stop] if stop else [], "max_gen_toks": tokens, **sampling},
         "filter_list": [{"name": "first", "filter": [BOXED, {"function": "take_first"}]}],
         "metric_list": [{"metric": "exact_match", "aggregation": "mean", "higher_is_better": True}],
     }
 
 
-def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
+def main(folder: Path, samples: int, tokens: int, temperature: float, stop: str) -> None:
     """Its time begins after the model is loaded."""
     out, sys.stdout = sys.stdout, sys.stderr
     torch.set_num_threads(1)
@@ -41,7 +41,8 @@ def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
     from lm_eval.tasks import TaskManager
     from transformers import PreTrainedTokenizerFast
 
-    (folder / f"{TASK}.yaml").write_text(json.dumps(task(folder / "problems.jsonl", samples, tokens, temperature)))
+    described = task(folder / "problems.jsonl", samples, tokens, temperature, stop)
+    (folder / f"{TASK}.yaml").write_text(json.dumps(described))
     place = str(folder / "model")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(place)  # AutoTokenizer reads another one into a Qwen2 folder
     model = HFLM(pretrained=place, tokenizer=tokenizer, device="cpu", dtype="float32", batch_size=BATCH, max_length=512)
@@ -53,4 +54,4 @@ def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 
 
-def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
+def main(folder: Path, samples: int, tokens: int, temperature: float, stop: str) -> None:
     """Loading, generation, grading and files are all inside the time."""
     from tvo_cli import config
     from tvo_cli.experiment import evaluate
@@ -23,7 +23,7 @@ def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
         words += ["evaluation=[jsonl]", "evaluation.suites.jsonl.dataset.suffix=''", "protocol=plain", "threads=1"]
         words += [f"protocol.max_tokens={tokens}", f"decoding.samples={samples}", f"decoding.temperature={temperature}"]
         chosen = config.compose([*words, "rollout.batch_size=512", "reward.workers=1"], "eval")
-        chosen.protocol.stop = ["\n"]
+        chosen.protocol.stop = [stop] if stop else []
         cpu, wall = time.process_time(), time.perf_counter()
         summary = evaluate(chosen, lambda step: None)
         spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
@@ -32,4 +32,4 @@ def main(folder: Path, samples: int, tokens: int, temperature: float) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]))
+    main(Path(sys.argv[1]), int(sys.argv[2]), int(sys.argv[3]), float(sys.argv[4]), sys.argv[5])

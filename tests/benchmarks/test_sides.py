@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import importlib
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from benchmarks import evaluation
 from benchmarks.harness import child_process
 from benchmarks.harness.command_line import run
 from benchmarks.harness.record import Record, read
@@ -96,10 +98,25 @@ def test_the_variance_reading_is_timed_in_three_modes(
 def test_an_evaluation_of_both_sides_in_turn(
     processes: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("benchmarks.evaluation.prepare", lambda folder, problems, model: folder)
+    monkeypatch.setattr("benchmarks.evaluation.prepare", lambda folder, *rest: folder)
     found = measured("evaluation", ["--peer", "lm-eval", "--peer-python", "theirs", "--problems", "10"], tmp_path)
     assert [row["tokens"] for row in found.rows("processes")] == [50, None] * 3
     printed = capsys.readouterr().out
     assert "10 problems × 8 samples" in printed and "| ratio by cpu | 3.00 (3.00 … 3.00) |" in printed
     assert "| lm-eval, score | 0.500 (0.500 … 0.500) |" in printed
-    assert processes.commands[0][-3:] == ["8", "64", "1.0"]
+    assert processes.commands[0][-4:] == ["8", "64", "1.0", "\n"]
+
+
+def test_the_first_problems_of_a_file_are_asked_and_no_newline_ends_them(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    rows = [{"problem": f"What is {i} + 1?", "answer": str(i + 1), "level": 1} for i in range(4)]
+    (tmp_path / "rows.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    monkeypatch.setattr(evaluation, "FOLDER", tmp_path)
+    words = ["--model", str(tmp_path), "--data", str(tmp_path / "rows.jsonl"), "--problems", "2", "--repeats", "1"]
+    measured("evaluation", words, tmp_path)
+    assert processes.commands[0][-1] == ""
+    asked = (tmp_path / "evaluation" / "pretrained" / "problems.jsonl").read_text().splitlines()
+    assert list(map(json.loads, asked)) == [
+        {"question": f"Problem:\nWhat is {i} + 1?\n\nSolution:", "answer": str(i + 1)} for i in range(2)
+    ]

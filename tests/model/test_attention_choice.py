@@ -43,6 +43,14 @@ def test_eager_attention_is_the_remedy_where_sdpa_is_refused(name: str, tmp_path
     torch.testing.assert_close(scores, rollout.logp, atol=2e-5, rtol=0)
 
 
+def test_a_gemma_2_is_refused_with_the_attention_to_take(tmp_path: Path) -> None:
+    save_model(tmp_path, "gemma2")
+    with pytest.raises(UserError) as caught:
+        load_policy(node(tmp_path), device="cpu")
+    expected = "model.attention=sdpa: this architecture does not have it. Take model.attention=eager."
+    assert str(caught.value) == expected, "one line, and no page of transformers' own"
+
+
 def test_a_folder_that_is_broken_is_not_blamed_on_the_attention(tmp_path: Path) -> None:
     save_model(tmp_path, "llama")
     (tmp_path / "model.safetensors").write_bytes(b"nothing")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tvo_cli.model import Policy
+from tvo_cli.model import Policy, layer_readings
 from tvo_cli.model.layer_readings import layer_entropies, pooled_states
 
 
@@ -28,6 +28,14 @@ def test_each_layers_entropy_is_that_of_its_own_softmax(policy: Policy, rows: tu
             wanted[layer] -= (p * p.log()).sum()
     found = layer_entropies(policy, ids, seen, responses, mask, 0.7)
     assert found == pytest.approx((wanted / 5).tolist(), rel=1e-5) and found[0] > found[1]
+
+
+def test_chunks_of_logits_do_not_change_them(
+    policy: Policy, rows: tuple[torch.Tensor, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = layer_entropies(policy, *rows, 1.0)
+    monkeypatch.setattr(layer_readings, "CHUNK", 1)  # one token at a time
+    assert layer_entropies(policy, *rows, 1.0) == pytest.approx(whole, rel=1e-6)
 
 
 def test_the_last_layer_is_the_policy(policy: Policy, rows: tuple[torch.Tensor, ...]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -11,6 +12,23 @@ from tests.training.conftest import Runs
 from tvo_cli.model.critic import Critic
 from tvo_cli.training.learner import CriticLearner
 from tvo_cli.types import Rollout
+
+
+def test_values_are_computed_within_the_autocast_of_the_run() -> None:
+    """Forward and, through what autograd kept of it, backward."""
+    seen: list[bool] = []
+
+    def values(*columns: torch.Tensor) -> torch.Tensor:
+        seen.append(torch.is_autocast_enabled("cpu"))
+        return columns[0].float()
+
+    runtime: Any = SimpleNamespace(autocast=lambda: torch.autocast("cpu", dtype=torch.bfloat16))
+    critic: Any = SimpleNamespace(values=values)
+    learner = CriticLearner(critic, torch.optim.SGD([torch.zeros(1)]), 0.1, 0.2, 1.0, runtime)
+    ids, mask = torch.zeros(2, 3, dtype=torch.int64), torch.ones(2, 3, dtype=torch.bool)
+    rollout = Rollout(ids, mask, ids, mask, ids.float(), mask[:, 0], ids[:, 0], ("", ""))
+    learner.values(rollout, torch.arange(2))
+    assert seen == [True]
 
 
 @pytest.mark.slow

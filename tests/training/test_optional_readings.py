@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 import torch
@@ -13,10 +16,13 @@ from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.fingerprints import config_fingerprint
 from tvo_cli.errors import UserError
+from tvo_cli.model import load_policy
 from tvo_cli.tracking.metric_names import is_known_metric
+from tvo_cli.training import optional_readings
 from tvo_cli.training.optional_readings import support_metrics
-from tvo_cli.training.readings_state import ReadingsState
+from tvo_cli.training.readings_state import ReadingsSettings, ReadingsState
 from tvo_cli.training.valley_readings import follow_weights
+from tvo_cli.types import Rollout
 
 ALL = tuple(
     f"stability.readings.{name}=true" for name in ("policy_cliff", "layer_entropy", "spectral_entropy", "valley")
@@ -41,6 +47,30 @@ def test_the_running_means_of_the_weights_by_hand() -> None:
     for value in (0.0, 1.0, 1.0):
         follow_weights(state, [torch.full((2,), value)], window=2)
     assert state.fast[0].tolist() == [0.75, 0.75] and state.slow[0].tolist() == [0.234375, 0.234375]
+
+
+@pytest.mark.slow
+def test_rows_are_read_a_micro_batch_at_a_time_with_the_readings_of_all_at_once() -> None:
+    """A response of two tokens and one of four: the mean is over tokens, not over parts."""
+    policy = load_policy(config.compose(["output_dir=x"]).model, device="cpu")
+    ids, seen = policy.encode(["1 + 2 =", "3 * 4 + 5 ="])
+    responses, mask = torch.tensor([[5, 6, 0, 0], [7, 8, 9, 5]]), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]]).bool()
+    group = torch.arange(2)
+    rollout = Rollout(ids, seen, responses, mask, mask.float(), group.bool(), group, ("", ""))
+    work: Any = SimpleNamespace(batch=SimpleNamespace(drawn=SimpleNamespace(chosen=SimpleNamespace(rollout=rollout))))
+    limits = SimpleNamespace(readings=ReadingsSettings(layer_entropy=True, spectral_entropy=True))
+
+    def read(rows: int) -> dict[str, float]:
+        passes = SimpleNamespace(microbatch_rows=rows, temperature=1.0)
+        learner = SimpleNamespace(policy=policy, autocast=nullcontext)
+        counters, readings = SimpleNamespace(step=0), ReadingsState()
+        session: Any = SimpleNamespace(
+            limits=limits, passes=passes, learner=learner, counters=counters, readings=readings
+        )
+        return optional_readings.optional_readings(session, work)
+
+    whole = read(0)
+    assert len(whole) == 3 and read(1) == pytest.approx(whole, rel=1e-5)
 
 
 @pytest.mark.slow

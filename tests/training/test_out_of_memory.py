@@ -20,7 +20,13 @@ from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import backward, learner, minibatch_gradient, policy_update, rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
-from tvo_cli.training.out_of_memory import POLICY, MemoryGuard, halve_microbatches, within_memory_of_all_ranks
+from tvo_cli.training.out_of_memory import (
+    POLICY,
+    MemoryGuard,
+    halve_microbatches,
+    out_of_memory_in_sharded_pass,
+    within_memory_of_all_ranks,
+)
 
 ONE_UPDATE = ("trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=1")
 RuleOut = Callable[..., None]
@@ -229,11 +235,25 @@ def test_a_pass_over_sharded_weights_does_not_begin_anew_on_one_rank() -> None:
     def run_out() -> int:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
-    said = r"^trainer\.microbatch_rows=4: the GPU of a rank is out of memory in a pass.* trainer\.microbatch_rows=2,"
+    said = r"^trainer\.microbatch_rows=4: the GPU of a rank is out of memory in a pass.* trainer\.microbatch_rows=2 "
     with pytest.raises(UserError, match=said):
         within_memory_of_all_ranks(Ranks(sharded=True), run_out, 4)
     with pytest.raises(torch.OutOfMemoryError):
         within_memory_of_all_ranks(Ranks(), run_out, 4)
+
+
+@pytest.mark.parametrize(
+    ("rows", "whole", "remedy"),
+    [
+        (16, 4, r"trainer\.microbatch_rows=8 resume\.allow=\[trainer\.microbatch_rows\] goes on from the last"),
+        (12, 8, r"trainer\.microbatch_rows=8 "),
+        (8, 8, r"Take model\.gradient_checkpointing=true, fewer rollout\.samples, or a smaller rollout\.max_tokens"),
+    ],
+)
+def test_a_pass_over_sharded_weights_says_how_to_go_on(rows: int, whole: int, remedy: str) -> None:
+    """A micro-batch is cut between prompts, so that of a single one nothing smaller can be proposed."""
+    with pytest.raises(UserError, match=remedy):
+        raise out_of_memory_in_sharded_pass(rows, whole)
 
 
 def test_memory_that_ends_where_the_other_ranks_do_not_know_of_it_does_not_begin_anew() -> None:

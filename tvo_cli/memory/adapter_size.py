@@ -9,7 +9,8 @@ With r the rank, and in and out the numbers that an adapted layer reads and writ
             of W + s·B A, which with s·B A and B A itself are as large as W; the largest layer's count
             MiSS r instead, the sum of the input's blocks, and no input of a linear layer: 2·H + I less a layer
 
-A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each.
+A frozen matrix of 4 bits takes 0.516 bytes a number: NF4 in blocks of 64, whose scales take 8 bits each. bitsandbytes
+unpacks it while its layer computes, in the precision that it was loaded in, under autocast too, and its scales with it.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from typing import Any
 from tvo_cli.memory.network_shape import LinearLayer, NetworkShape
 
 FLOAT = 4
-NF4 = 0.5 + (1 + FLOAT / 256) / 64  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 bits for 256 blocks
+BLOCK = 64  # numbers that share a scale
+NF4 = 0.5 + (1 + FLOAT / 256) / BLOCK  # bytes a number: 4 bits; a scale of 8 bits a block; one of 32 for 256 blocks
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +65,11 @@ def frozen_bytes(shape: NetworkShape, itemsize: int, *, quantised: bool) -> floa
     """Return the weights of a network; `quantised`: its linear layers but the output head in 4 bits."""
     packed = sum(one.inputs * one.outputs for one in shape.linear) if quantised else 0
     return (shape.parameters - packed) * itemsize + packed * NF4
+
+
+def unpacked_bytes(shape: NetworkShape, itemsize: int) -> float:
+    """Return the largest matrix of 4 bits, unpacked to `itemsize` bytes a number, and its scales in float32."""
+    return max((one.inputs * one.outputs for one in shape.linear), default=0) * (itemsize + FLOAT / BLOCK)
 
 
 def _adapted_layers(asked: Sequence[str] | str, linear: Sequence[LinearLayer]) -> list[LinearLayer]:

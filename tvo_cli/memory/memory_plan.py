@@ -10,7 +10,8 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
-    DoRA         what a layer unfolds for a moment, in every phase
+    DoRA, 4 bits what a layer unfolds for a moment, in every phase
+    others       branches, kept responses and their replay, optional readings: memory/extra_work.py
 
 The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
 """
@@ -28,7 +29,15 @@ from tvo_cli.memory.activation_size import (
     forward_bytes,
     logits_bytes,
 )
-from tvo_cli.memory.adapter_size import AdapterSize, adapter_activation_bytes, frozen_bytes
+from tvo_cli.memory.adapter_size import AdapterSize, adapter_activation_bytes, frozen_bytes, unpacked_bytes
+from tvo_cli.memory.extra_work import (
+    ExtraWork,
+    branch_columns,
+    kept_response_bytes,
+    layer_reading_bytes,
+    running_mean_bytes,
+    valley_reading_bytes,
+)
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 
@@ -69,6 +78,7 @@ class MemoryRequest:
     generated_rows: int = 1  # at once
     evaluated_rows: int = 0  # of the held-out check, at once; 0: there is none
     evaluated_response: int = 0  # tokens of the longest of its responses
+    extra: ExtraWork = field(default_factory=ExtraWork)
 
     @property
     def itemsize(self) -> int:
@@ -118,10 +128,10 @@ class MemoryPlan:
 
 def plan_memory(request: MemoryRequest) -> MemoryPlan:
     """Return the memory of a run by part."""
-    standing, copies = _standing_parts(request), _snapshot_bytes(request)
-    if request.gpu:
-        return MemoryPlan(standing, _phases(request), {"recorder": copies} if copies else {})
-    return MemoryPlan(standing | ({"recorder": copies} if copies else {}), _phases(request))
+    standing, host = _standing_parts(request), _parts_of_host(request)
+    return (
+        MemoryPlan(standing, _phases(request), host) if request.gpu else MemoryPlan(standing | host, _phases(request))
+    )
 
 
 def _standing_parts(request: MemoryRequest) -> dict[str, float]:
@@ -134,7 +144,15 @@ def _standing_parts(request: MemoryRequest) -> dict[str, float]:
         "optimiser": request.trained * request.optimizer_bytes,
         "critic": request.critic_trained * (2 * size + request.optimizer_bytes) if request.critic else 0.0,
         "reference": request.weight_bytes if own_reference else 0.0,
+        "running means": running_mean_bytes(request.trained, size) if request.extra.probed else 0.0,
     }
+    return {name: found for name, found in parts.items() if found}
+
+
+def _parts_of_host(request: MemoryRequest) -> dict[str, float]:
+    """Return what stands in the memory of the host, whatever computes."""
+    kept = kept_response_bytes(request.extra.kept, request.prompt, request.response)
+    parts = {"recorder": _snapshot_bytes(request), "kept responses": kept}
     return {name: found for name, found in parts.items() if found}
 
 
@@ -152,18 +170,31 @@ def cast_bytes(request: MemoryRequest) -> float:
 def _phases(request: MemoryRequest) -> dict[str, float]:
     sampling = {
         "generation": generation_bytes(request, request.generated_rows),
+        "branches": _branch_bytes(request) if request.extra.branched else 0.0,
         "evaluation": _evaluation_bytes(request) if request.evaluated_rows else 0.0,
     }
     passes = {
         "scoring": _scoring_bytes(request),
         "update": _update_bytes(request),
+        "replay": _replay_bytes(request) if request.extra.replayed else 0.0,
         "critic": _activations(request, request.critic_rows) if request.critic else 0.0,
+        "valley": _valley_bytes(request) if request.extra.probed else 0.0,
+        "layers": _layers_bytes(request) if request.extra.layered else 0.0,
     }
-    passing = {"update": _passing_gradients(request), "critic": _passing_gradients_of_critic(request)}
+    passing = {
+        **dict.fromkeys(("update", "replay"), _passing_gradients(request)),
+        "critic": _passing_gradients_of_critic(request),
+    }
     most = max(*sampling.values(), *passes.values())
     taken = {name: _allocated(request, size, most) + passing.get(name, 0.0) for name, size in passes.items() if size}
-    beside = cast_bytes(request) + (FLOAT * request.adapter.unfolded if request.adapter else 0)
+    beside = cast_bytes(request) + _unfolded_bytes(request)
     return {name: beside + size for name, size in (sampling | taken).items() if size}
+
+
+def _unfolded_bytes(request: MemoryRequest) -> float:
+    """Return what the largest layer unfolds while it computes: an adapter's product, its matrix of 4 bits."""
+    unpacked = unpacked_bytes(request.shape, request.weight_itemsize) if request.quantised else 0.0
+    return unpacked + (FLOAT * request.adapter.unfolded if request.adapter else 0)
 
 
 def generation_bytes(request: MemoryRequest, rows: int) -> float:
@@ -174,6 +205,30 @@ def generation_bytes(request: MemoryRequest, rows: int) -> float:
 
 def _evaluation_bytes(request: MemoryRequest) -> float:
     return generation_bytes(replace(request, response=request.evaluated_response), request.evaluated_rows)
+
+
+def _branch_bytes(request: MemoryRequest) -> float:
+    """Return KV cache and logits of the rows that are sampled behind cuts."""
+    behind_prompt = branch_columns(0, request.response)
+    return generation_bytes(replace(request, response=behind_prompt), request.extra.branched)
+
+
+def _replay_bytes(request: MemoryRequest) -> float:
+    """Return what an update on kept responses takes, each a prompt of its own."""
+    return _update_bytes(replace(request, samples=1, microbatch_rows=request.extra.replayed))
+
+
+def _valley_bytes(request: MemoryRequest) -> float:
+    """Return what a reading of the valley takes; responses may share a prompt by chance, which is not counted on."""
+    activations = _update_bytes(replace(request, samples=1, microbatch_rows=request.extra.probed))
+    return valley_reading_bytes(request.trained, request.trained_itemsize, activations)
+
+
+def _layers_bytes(request: MemoryRequest) -> float:
+    """Return what a reading of every layer takes, and the layer that computes."""
+    size, extra = request.itemsize, request.extra
+    computing = forward_bytes(request.shape, extra.layered, itemsize=size, autocast=request.autocast)
+    return computing + layer_reading_bytes(request.shape, extra, size, autocast=request.autocast)
 
 
 def _scoring_bytes(request: MemoryRequest) -> float:

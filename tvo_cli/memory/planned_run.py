@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 from tvo_cli import config as configuration
 from tvo_cli.memory.adapter_size import AdapterSize
 from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
+from tvo_cli.memory.extra_work import ExtraWork, branch_columns
 from tvo_cli.memory.memory_plan import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
@@ -99,8 +100,9 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
     each = cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast)
     response = _longest_evaluated_response(config)
     longest = request.prompt + response  # of the held-out check
+    extra = ExtraWork.of(config, request.length, bounds.microbatch_tokens)
     if is_served(config.rollout):
-        sizes = sizes._replace(generated=0, evaluated=0)
+        sizes, extra = sizes._replace(generated=0, evaluated=0), replace(extra, branched=0)
     return replace(
         request,
         microbatch_rows=sizes.update,
@@ -111,7 +113,14 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
         else 0,
         evaluated_rows=rows_within_cache(sizes.evaluated, longest, each, bounds.cache_bytes) if sizes.evaluated else 0,
         evaluated_response=response,
+        extra=replace(extra, branched=_branched_rows_at_once(extra, request, each, bounds.cache_bytes)),
     )
+
+
+def _branched_rows_at_once(extra: ExtraWork, request: MemoryRequest, each: int, cache_bytes: float) -> int:
+    """Return how many of the rows behind cuts the cache holds; their columns: memory/extra_work.py."""
+    longest = branch_columns(request.prompt, request.response)
+    return rows_within_cache(extra.branched, longest, each, cache_bytes) if extra.branched else 0
 
 
 def _longest_evaluated_response(config: Any) -> int:

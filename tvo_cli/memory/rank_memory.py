@@ -23,7 +23,8 @@ from tvo_cli.memory.memory_plan import FLOAT, MemoryPlan, MemoryRequest, cast_by
 SHARED_OUT = ("weights", "gradients", "optimiser", "critic", "reference")
 AT_ONCE = 2  # layers gathered at once: one computes, the next is on its way
 BUCKET = 2**23 * FLOAT  # bytes of gradients that travel together: parallel/ranks.py
-PASSES = {"scoring": 1, "update": 2, "critic": 2}  # weights; weights and their gradients
+SAMPLING = ("generation", "branches", "evaluation")
+PASSES = {"scoring": 1, "update": 2, "replay": 2, "critic": 2}  # weights; weights and their gradients
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,11 @@ def request_of_rank(request: MemoryRequest, ranks: int, *, minibatch: int, batch
         scored_rows=min(request.scored_rows, _share(batch, ranks)),
         generated_rows=min(request.generated_rows, _share(batch, ranks)),
         evaluated_rows=min(request.evaluated_rows, _share(evaluated, ranks)),
+        extra=replace(
+            request.extra,
+            branched=min(request.extra.branched, _share(batch, ranks)),
+            replayed=min(request.extra.replayed, _share(minibatch, ranks)),
+        ),
     )
 
 
@@ -73,7 +79,7 @@ def plan_rank_memory(request: MemoryRequest, layout: RankLayout) -> MemoryPlan:
     moved = {name: standing.pop(name) for name in SHARED_OUT if layout.offload and name in standing}
     casts = cast_bytes(request)
     phases = {name: size - casts + _gathered(name, request, layout) for name, size in plan.phases.items()}
-    host = {name: size / layout.shards for name, size in plan.host.items()}
+    host = {name: _shared_out(name, size, request, layout) for name, size in plan.host.items()}
     return MemoryPlan(standing, phases, {**host, **moved})
 
 
@@ -96,7 +102,7 @@ def _shared_out(name: str, size: float, request: MemoryRequest, layout: RankLayo
 def _gathered(phase: str, request: MemoryRequest, layout: RankLayout) -> float:
     """Return what a phase gathers of the others' shares."""
     cast = 2 if request.autocast and layout.gather_bytes == FLOAT else 0
-    if phase in ("generation", "evaluation"):
+    if phase in SAMPLING:
         return float((layout.gather_bytes + cast) * request.shape.parameters)
     weights = _layer_group_numbers(request, layout.free_layers) * (layout.gather_bytes + cast)
     gradients = 0 if request.adapter else PASSES[phase] - 1

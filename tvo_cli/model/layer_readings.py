@@ -10,7 +10,8 @@ from torch import Tensor
 from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions
 from tvo_cli.model.policy import Policy
 
-TOKENS = 2048  # predicted tokens of which a layer's logits are held at once
+CHUNK = 64 * 2**20  # bytes of a layer's logits in float32 that are held at once, three times over
+FLOAT = 4
 
 
 @torch.no_grad()
@@ -46,8 +47,8 @@ def _states_of_layers(policy: Policy, ids: Tensor, mask: Tensor) -> tuple[Tensor
 
 
 def _mean_entropy(policy: Policy, states: Tensor, temperature: float) -> float:
-    total = 0.0
-    for part in states.split(TOKENS):
+    total, vocabulary = 0.0, int(policy.network.get_output_embeddings().weight.shape[0])
+    for part in states.split(max(1, CHUNK // (FLOAT * vocabulary))):
         logp = (policy.head(part).float() / temperature).log_softmax(-1)
         total -= float((logp.exp() * logp).sum())
     return total / max(len(states), 1)

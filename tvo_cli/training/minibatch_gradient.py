@@ -112,7 +112,8 @@ def _parts_of_all_ranks(
                 break
     except torch.OutOfMemoryError:
         if ranks.sharded:
-            raise out_of_memory_in_sharded_pass(max(map(len, minibatch.parts))) from None
+            prompts = batch.experience.group[minibatch.rows].bincount()
+            raise out_of_memory_in_sharded_pass(max(map(len, minibatch.parts)), int(prompts.max())) from None
         own.append((len(minibatch.parts), _MicroBatchGradient(None, OUT_OF_MEMORY)))
     return ranks.gather_parts(own, _MicroBatchGradient)
 

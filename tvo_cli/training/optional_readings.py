@@ -12,7 +12,7 @@ from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.model.layer_readings import layer_entropies, pooled_states
 from tvo_cli.stability.policy_cliff import groups_of, policy_cliff_readings
 from tvo_cli.stability.spectral_entropy import diffusion_spectral_entropy, median_distance
-from tvo_cli.training.readings_state import FrozenRows, ReadingsState
+from tvo_cli.training.readings_state import FrozenRows, ReadingsState, parts_of_reading
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.valley_readings import valley_readings
@@ -91,18 +91,20 @@ def _policy_cliff(session: Session, work: StepInProgress) -> dict[str, float]:
 
 
 def _layer_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
-    """Of the batch's first responses, under the weights after its update."""
+    """Of the batch's first responses, under the weights after its update; a mean over their tokens."""
     rollout, most = work.batch.drawn.chosen.rollout, session.limits.readings.rows
-    with session.learner.autocast():
-        found = layer_entropies(
-            session.learner.policy,
-            rollout.prompt_ids[:most],
-            rollout.prompt_mask[:most],
-            rollout.response_ids[:most],
-            rollout.mask[:most],
-            session.passes.temperature,
-        )
-    return {f"layer/entropy/{number}": value for number, value in enumerate(found, 1)}
+    columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+    sums, tokens = dict[str, float](), 0
+    for part in parts_of_reading(min(most, len(rollout.mask)), session.passes.microbatch_rows):
+        ids, seen, responses, mask = (column[:most][part] for column in columns)
+        with session.learner.autocast():
+            found = layer_entropies(session.learner.policy, ids, seen, responses, mask, session.passes.temperature)
+        count = int(mask.sum())
+        tokens += count
+        for number, value in enumerate(found, 1):
+            name = f"layer/entropy/{number}"
+            sums[name] = sums.get(name, 0.0) + value * count
+    return {name: total / max(tokens, 1) for name, total in sums.items()}
 
 
 def _spectral_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
@@ -110,8 +112,10 @@ def _spectral_entropy(session: Session, work: StepInProgress) -> dict[str, float
     state, chosen = carried_state(session), session.limits.readings
     if state.prompts is None:
         state.prompts = _first_prompts(work, chosen.rows)
+    ids, seen = state.prompts.prompt_ids, state.prompts.prompt_mask
+    parts = parts_of_reading(len(ids), session.passes.microbatch_rows)
     with session.learner.autocast():
-        points = pooled_states(session.learner.policy, state.prompts.prompt_ids, state.prompts.prompt_mask)
+        points = torch.cat([pooled_states(session.learner.policy, ids[part], seen[part]) for part in parts])
     state.width = state.width or median_distance(points)
     if not state.width > 0:
         return {}

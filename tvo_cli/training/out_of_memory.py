@@ -47,16 +47,20 @@ class UpdateOutOfMemory(UserError):
         )
 
 
-def out_of_memory_in_sharded_pass(rows: int) -> UserError:
-    """A pass over sharded weights, which the other ranks are in as well, cannot be begun anew by one of them.
+def out_of_memory_in_sharded_pass(rows: int, whole: int = 1) -> UserError:
+    """A pass over sharded weights cannot be begun anew: the others are inside of it, and wait for this rank's part.
 
-    `rows`: responses of the micro-batch, whatever trainer.microbatch_rows or microbatch_tokens have made of it.
+    rows: of the largest micro-batch; whole: of the largest prompt, between which `trainer.microbatch_rows` cuts.
     """
-    problem = "the GPU of a rank is out of memory in a pass over sharded weights of so many responses."
-    fewer = f"trainer.microbatch_rows={rows // 2}" if rows > 1 else "rollout.max_tokens smaller"
+    problem = (
+        "the GPU of a rank is out of memory in a pass over sharded weights, which the others are in the middle of."
+    )
+    fewer = max(whole, rows // 2)
     remedy = (
-        f"Take {fewer}, or model.gradient_checkpointing=true, or more ranks. The same command with it and "
-        "resume.allow=[trainer,model,rollout] goes on from the last checkpoint."
+        f"The same command with trainer.microbatch_rows={fewer} resume.allow=[trainer.microbatch_rows] goes on from "
+        "the last checkpoint."
+        if fewer < rows
+        else "Take model.gradient_checkpointing=true, fewer rollout.samples, or a smaller rollout.max_tokens."
     )
     return UserError("trainer.microbatch_rows", rows, problem, remedy)
 

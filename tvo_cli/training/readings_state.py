@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
 from torch import Tensor
+
+from tvo_cli.memory.extra_work import READ_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +32,12 @@ class ReadingsSettings:
     def of(cls, node: Any) -> ReadingsSettings:
         """Of the group `readings` of conf/stability."""
         return cls(**{name: node[name] for name in cls.__slots__ if name in node})
+
+
+def parts_of_reading(rows: int, microbatch_rows: int) -> Iterator[slice]:
+    """Rows of one forward after the other: as many as a micro-batch has, 16 where nothing says."""
+    size = microbatch_rows or READ_ROWS
+    return (slice(first, first + size) for first in range(0, rows, size))
 
 
 @dataclass(slots=True)

@@ -9,13 +9,12 @@ import torch
 from torch import Tensor
 
 from tvo_cli.stability.valley import heat_fluctuation, river_forces
-from tvo_cli.training.readings_state import FrozenRows, ReadingsState
+from tvo_cli.training.readings_state import FrozenRows, ReadingsState, parts_of_reading
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 
 SLOWER = 4  # times as long as the window: the mean that lies behind along the river
 KEPT = 16  # heats of which a fluctuation is taken
-ROWS = 16  # responses of a forward, where trainer.microbatch_rows says nothing
 
 
 def valley_readings(session: Session, state: ReadingsState, work: StepInProgress, *, due: bool) -> dict[str, float]:
@@ -73,10 +72,8 @@ def _right_responses(work: StepInProgress, most: int) -> FrozenRows | None:
 def _loss_and_gradient(session: Session, probe: FrozenRows, parameters: Sequence[Tensor]) -> tuple[float, Tensor]:
     """Mean −log π of the probe's tokens in nats, and its gradient [D]; nothing is left in .grad."""
     policy, total = session.learner.policy, probe.mask.sum()
-    size = session.passes.microbatch_rows or ROWS
     loss, gradient = 0.0, [torch.zeros_like(parameter) for parameter in parameters]
-    for first in range(0, len(probe.mask), size):
-        part = slice(first, first + size)
+    for part in parts_of_reading(len(probe.mask), session.passes.microbatch_rows):
         with session.learner.autocast():
             scores = policy.score(
                 probe.prompt_ids[part],
