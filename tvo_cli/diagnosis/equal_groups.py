@@ -53,6 +53,8 @@ class EqualGroupsRule(TrendRule):
     prompts: int | None = None  # P, a step
     equal: Curve = field(default_factory=Curve, init=False)  # share of groups that teach nothing
     right: Curve = field(default_factory=Curve, init=False)  # share of groups that are all right
+    begun: int | None = field(default=None, init=False)  # the step since which it is at `limit`, but for single ones
+    below: int = field(default=0, init=False)  # steps on end at which it is not
     heldout: Curve = field(default_factory=Curve, init=False)
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
@@ -61,10 +63,25 @@ class EqualGroupsRule(TrendRule):
         found = equal_groups(metrics)
         if found is None:
             return False
-        step = int(metrics["step"])
-        self.equal.append(step, found.right + found.wrong)
+        step, equal = int(metrics["step"]), found.right + found.wrong
+        self.equal.append(step, equal)
         self.right.append(step, found.right)
-        return len(self.equal) >= self.window and self.level(self.equal) >= self.limit
+        self._follow_stretch(step, equal)
+        return len(self.equal.values) >= self.window and self.level(self.equal) >= self.limit
+
+    def _follow_stretch(self, step: int, equal: float) -> None:
+        """As `trend_above_since` of the limit, step by step: a stretch ends where two steps on end are below it."""
+        if equal > self.limit - 1e-9:
+            self.begun = step if self.begun is None else self.begun
+            self.below = 0
+        else:
+            self.below += 1
+            self.begun = self.begun if self.below < 2 else None
+
+    @property
+    def equal_since(self) -> int:
+        """The step since which fewer than `least` groups teach, but for single steps; the last one if none does."""
+        return self.equal.steps[-1] if self.begun is None else self.begun
 
     @property
     def limit(self) -> float:
@@ -73,4 +90,5 @@ class EqualGroupsRule(TrendRule):
 
     def level(self, curve: Curve) -> float:
         """The mean of the last window."""
-        return curve.mean(len(curve) - self.window, len(curve))
+        end = len(curve.values)
+        return curve.mean(end - self.window, end)

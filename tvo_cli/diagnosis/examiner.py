@@ -10,7 +10,7 @@ from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
 from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
-from tvo_cli.stability.rule_interface import CollapseRule, RuleFiring
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, RuleFiring
 from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 START = 3  # values whose mean is a metric's start in the evidence
@@ -24,7 +24,15 @@ class _ExaminedRule:
     failure: Failure
     rule: CollapseRule
     begun: int = 0  # first step of the present streak
-    finding: Finding | None = None
+    finding: Finding | None = None  # as it was told first
+    last_step: int = 0  # at which it held
+    breach: RuleBreach | None = None  # at the last step that it was shown, where it lasts
+
+    def found(self) -> Finding | None:
+        """The finding as it stands now."""
+        if self.finding is None:
+            return None
+        return replace(self.finding, last_step=self.last_step, active=self.breach is not None)
 
 
 class Examiner:
@@ -44,6 +52,7 @@ class Examiner:
         self.step = self._first = self._rows = 0
         self._refusals, self._refused = math.inf, False  # so far, and whether the row at hand is of a refused batch
         self._started: set[str] = set()  # the columns whose first values are known
+        self._evaluations: set[str] = set()  # the columns of evaluations
         self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
         self._watched = [_ExaminedRule(failure, rule) for failure in failures for rule in failure.rules(facts)]
         self._of_steps = [one for one in self._watched if not one.rule.reads_evaluations]
@@ -63,7 +72,9 @@ class Examiner:
                 first.append(row[name])
             if len(first) == START:
                 self._started.add(name)
-        begun = [watched for watched in self._readers(row) if self._show(watched, row)]
+            if is_evaluation_metric(name):
+                self._evaluations.add(name)
+        begun = [watched for watched in self._readers(row) if self._holds(watched, row) and self._is_new(watched)]
         return [one for one in self.findings() if self._is_news(one)] if begun else []
 
     def _judged(self, row: Row) -> Row:
@@ -78,8 +89,9 @@ class Examiner:
         """One finding a failure, the worst first: of several rules the most severe, since the earliest's first step."""
         found: dict[str, Finding] = {}
         for watched in self._watched:
-            if watched.finding is not None:
-                one = _settled(watched.finding, self._since(watched.finding))
+            known = watched.found()
+            if known is not None:
+                one = _settled(known, self._since(known))
                 other = found.get(one.failure)
                 found[one.failure] = one if other is None else _joined_findings(one, other)
         return sorted(found.values(), key=_worst_finding_first)
@@ -111,26 +123,25 @@ class Examiner:
     def _readers(self, row: Row) -> list[_ExaminedRule]:
         """The rules that are shown a row: those of steps, of a refused batch's only some; of evaluations the rest."""
         found = [one for one in self._of_steps if one.rule.reads_refused] if self._refused else self._of_steps
-        return [*found, *self._of_evaluations] if any(map(is_evaluation_metric, row)) else found
+        return found if row.keys().isdisjoint(self._evaluations) else [*found, *self._of_evaluations]
 
-    def _show(self, watched: _ExaminedRule, row: Row) -> bool:
-        """Show a row to a rule; return whether it has just found its failure."""
-        rule, before = watched.rule, watched.rule.streak
-        firing = rule.check(self.step, row)
-        if rule.streak == 1 or rule.streak < before:
+    def _holds(self, watched: _ExaminedRule, row: Row) -> bool:
+        """Show a row to a rule; return whether its condition holds, for long enough."""
+        rule = watched.rule
+        watched.breach = rule.lasting_breach(row)
+        if rule.streak == 1:
             watched.begun = self.step
-        if firing is not None:
-            first = watched.finding is None
-            watched.finding = self._finding(watched, firing)
-            return first
-        if watched.finding is not None and watched.finding.active:
-            watched.finding = replace(watched.finding, active=False)
-        return False
+        return watched.breach is not None
+
+    def _is_new(self, watched: _ExaminedRule) -> bool:
+        """Take note that the condition of a rule holds; return whether it does for the first time."""
+        watched.last_step = self.step
+        if watched.finding is not None or watched.breach is None:
+            return False
+        watched.finding = self._finding(watched, watched.rule.firing(self.step, watched.breach))
+        return True
 
     def _finding(self, watched: _ExaminedRule, firing: RuleFiring) -> Finding:
-        known = watched.finding
-        if known is not None:
-            return replace(known, last_step=firing.step, active=True)
         since = getattr(watched.rule, "since", None)
         return Finding(
             failure=watched.failure.name,

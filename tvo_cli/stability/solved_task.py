@@ -47,9 +47,11 @@ class ExcusedRule(CollapseRule):
         value = accuracy_of_step(metrics)
         if value is None:
             return
-        self.recent = [*self.recent, value][-2 * WINDOW :]
+        self.recent.append(value)
+        if len(self.recent) > 2 * WINDOW:
+            del self.recent[0]
         if len(self.recent) >= WINDOW:
-            self.best = max(self.best, statistics.fmean(self.recent[-WINDOW:]))
+            self.best = max(self.best, math.fsum(self.recent[-WINDOW:]) / WINDOW)
 
     def follow_evaluation(self, metrics: Mapping[str, float]) -> None:
         """Take the held-out accuracy, if there is one: it fell where it is surely below the best."""

@@ -7,7 +7,7 @@ most norms are small, for few answers are wrong, and an ordinary gradient stands
 
 from __future__ import annotations
 
-import statistics
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -49,9 +49,11 @@ class CostlySpike(GradientBlowUp):
         accuracy, held = accuracy_of_step(metrics), finite_metric(metrics, HELDOUT)
         self.heldout = self.heldout if held is None else held
         if accuracy is not None:
-            self.accuracies = [*self.accuracies, accuracy][-2 * WINDOW :]
+            self.accuracies.append(accuracy)
+            if len(self.accuracies) > 2 * WINDOW:
+                del self.accuracies[0]
             if len(self.accuracies) >= WINDOW:
-                self.best = max(self.best, statistics.fmean(self.accuracies[-WINDOW:]))
+                self.best = max(self.best, math.fsum(self.accuracies[-WINDOW:]) / WINDOW)
         found = super().breach(metrics)
         return None if found is None or self._is_excused() else found
 
