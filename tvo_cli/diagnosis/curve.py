@@ -22,7 +22,8 @@ SECOND_DIFFERENCE = math.sqrt(math.pi / 2.0 / 6.0)  # σ over E|x − 2y + z| of
 class Curve:
     """The values of a metric so far: prefix sums of them and of their successive absolute differences.
 
-    The sums are made when they are first asked for: of many curves few are looked at, and at few steps. The noise σ of a value comes from successive differences (von Neumann, 1941), which a slow trend hardly moves.
+    The sums are made when they are first asked for: of many curves few are looked at, and at few steps. The noise σ of
+    a value comes from successive differences (von Neumann, 1941), which a slow trend hardly moves.
     """
 
     def __init__(self) -> None:

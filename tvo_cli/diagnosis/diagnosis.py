@@ -46,8 +46,7 @@ def diagnose(
     """
     facts = log.facts if log.facts.planned else replace(log.facts, planned=log.last_step or None)
     examiner = Examiner(facts, failures, thresholds)
-    for row in log.rows:
-        examiner.observe(row)
+    examiner.observe_all(log.rows)
     findings = examiner.findings()
     known = {failure.name: failure for failure in failures}
     off = examiner.not_examined()

@@ -75,6 +75,11 @@ class CollapseRule(ABC):
         message = f"{metric} = {value:.4g}{mean}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
         return RuleFiring(type(self).__name__, step, metric, value, threshold, self.severity, message, over)
 
+    @property
+    def waits_for(self) -> str:
+        """A metric before whose first value no step tells the rule anything; empty: it reads several."""
+        return ""
+
     def follow_evaluation(self, metrics: Mapping[str, float]) -> None:  # noqa: B027 - most rules need none
         """Take note of an evaluation between two steps, for a rule that reads steps and weighs them by it."""
 

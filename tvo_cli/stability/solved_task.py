@@ -7,10 +7,10 @@ It is a collapse where nothing is left to explore with and the task is not solve
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from tvo_cli.stability.rule_interface import CollapseRule, finite_metric
@@ -112,9 +112,9 @@ def mean_with_error(shares: Sequence[float], responses: int | None, window: int 
     problem are not independent: with the entropy they become one answer. It is at least that of N answers.
     """
     last = shares[-window:]
-    level = statistics.fmean(last)
-    differences = [abs(after - before) for before, after in pairwise(shares)]
-    seen = ABSOLUTE_DIFFERENCE * statistics.fmean(differences) if differences else 0.0
+    level = math.fsum(last) / len(last)
+    differences = math.fsum(map(abs, map(operator.sub, shares[1:], shares)))
+    seen = ABSOLUTE_DIFFERENCE * differences / (len(shares) - 1) if len(shares) > 1 else 0.0
     return level, max(seen, share_standard_error(level, responses)) / math.sqrt(len(last))
 
 

@@ -136,8 +136,8 @@ class HeldOutAccuracyFall(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen at the latest evaluation."""
         value = append_metric(self.curve, metrics, HELDOUT)
-        error = heldout_standard_error(metrics)
         if value is not None:
+            error = heldout_standard_error(metrics)
             sure = errors_for_looks(self.errors, len(self.curve) ** 2)
             limit = sure * math.hypot(error, self.best_error)
             self.fallen = value < self.share * self.best and self.best - value > limit

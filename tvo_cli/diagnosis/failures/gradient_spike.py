@@ -44,6 +44,11 @@ class CostlySpike(GradientBlowUp):
     best: float = field(default=0.0, init=False)  # the highest mean of a window
     heldout: float | None = field(default=None, init=False)
 
+    @property
+    def waits_for(self) -> str:
+        """Accuracies too."""
+        return ""
+
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the threshold, and not excused."""
         accuracy, held = accuracy_of_step(metrics), finite_metric(metrics, HELDOUT)
