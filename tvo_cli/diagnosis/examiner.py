@@ -119,7 +119,7 @@ class Examiner:
                 one = _settled(known, self._since(known))
                 other = found.get(one.failure)
                 found[one.failure] = one if other is None else _joined_findings(one, other)
-        return sorted(found.values(), key=_worst_finding_first)
+        return sorted(found.values(), key=worst_finding_first)
 
     def counting(self) -> list[Finding]:
         """The findings that a verdict counts: all but warnings whose condition ended many rows ago.
@@ -209,5 +209,6 @@ def _joined_findings(one: Finding, other: Finding) -> Finding:
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
 
 
-def _worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
+def worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
+    """The order of findings: the most severe, what was, what is there now, the earliest."""
     return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

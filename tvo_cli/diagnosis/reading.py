@@ -40,7 +40,8 @@ def read_logs(paths: Sequence[Path], mapping: Path | None = None) -> ReadLogs:
     filled = tuple(log for log in logs if log.rows)
     if not filled:
         remedy = "A diagnosis needs at least one step with metrics (docs/diagnose.md says which)."
-        raise UserError("runs", ", ".join(map(str, paths)), "no step was logged there.", remedy)
+        why = f" ({'; '.join(note.rstrip('.') for note in gathered.notes[:3])})" if gathered.notes else ""
+        raise UserError("runs", ", ".join(map(str, paths)), f"no step was logged there{why}.", remedy)
     empty = [f"{log.facts.name}: no step was logged; it is left out." for log in logs if not log.rows]
     notes = [note for note in gathered.notes if PLANNED_UNKNOWN not in note]  # said for comparisons
     return ReadLogs(filled, (*notes, *empty))

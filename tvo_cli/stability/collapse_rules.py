@@ -259,7 +259,7 @@ class GradientBlowUp(CollapseRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the threshold of the norms before this one."""
-        value = finite_metric(metrics, self.metric)
+        value = self.norm(metrics)
         if value is None or value <= 0.0:
             return None
         found = self._above(value) if len(self.first) >= self.warmup else None
@@ -267,6 +267,10 @@ class GradientBlowUp(CollapseRule):
             self.first.append(value)
         self.recent = [*self.recent, value][-self.window :]
         return found
+
+    def norm(self, metrics: Mapping[str, float]) -> float | None:
+        """The norm of a step."""
+        return finite_metric(metrics, self.metric)
 
     def _above(self, value: float) -> RuleBreach | None:
         usual = max(statistics.median(self.recent), statistics.median(self.first))

@@ -1,8 +1,10 @@
 """Gradient spikes: a gradient norm far above its running median.
 
 The live rule `gradient_blow_up`. Under Adam one large gradient inflates the second moment for 1/(1 − β₂) updates
-(arXiv:2304.09871 on loss spikes of large models). Excused where the task is solved or the run holds its best: there
-most norms are small, for few answers are wrong, and an ordinary gradient stands out; what it costs, falls tell.
+(arXiv:2304.09871 on loss spikes of large models). What reaches Adam is the gradient after clipping (arXiv:1211.5063),
+so where the clip c is known the norm counts as min(‖g‖, c): a run that clips near its usual norm has the remedy
+already, and a spike costs it the direction of one step. Excused where the task is solved or the run holds its best:
+there most norms are small, for few answers are wrong, and an ordinary gradient stands out; what it costs, falls tell.
 """
 
 from __future__ import annotations
@@ -39,6 +41,7 @@ class CostlySpike(GradientBlowUp):
 
     solved: float
     held: float
+    clip: float | None = None  # the norm that gradients are cut to; None: they are not, or nobody knows
     responses: int | None = None
     accuracies: list[float] = field(default_factory=list, init=False)  # of the last two windows
     best: float = field(default=0.0, init=False)  # the highest mean of a window
@@ -62,6 +65,11 @@ class CostlySpike(GradientBlowUp):
         found = super().breach(metrics)
         return None if found is None or self._is_excused() else found
 
+    def norm(self, metrics: Mapping[str, float]) -> float | None:
+        """The norm after clipping."""
+        value = super().norm(metrics)
+        return value if value is None or self.clip is None else min(value, self.clip)
+
     def _is_excused(self) -> bool:
         """Solved, or held; a run that still rises may be thrown back."""
         if is_solved(self.accuracies, self.responses, self.heldout, self.solved):
@@ -73,7 +81,8 @@ class CostlySpike(GradientBlowUp):
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    return (live_rule("gradient_blow_up", CostlySpike, solved=SOLVED, held=LEAST, responses=facts.responses),)
+    known = {"solved": SOLVED, "held": LEAST, "clip": facts.gradient_clip, "responses": facts.responses}
+    return (live_rule("gradient_blow_up", CostlySpike, **known),)
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
@@ -96,5 +105,5 @@ GRADIENT_SPIKE = Failure(
     needs=((NORM,),),
     rules=_rules,
     remedies=_remedies,
-    sources=("arXiv:2304.09871",),
+    sources=("arXiv:2304.09871", "arXiv:1211.5063"),
 )
