@@ -18,9 +18,9 @@ from typing import Any
 
 from tvo_cli.diagnosis.finding import CRITICAL, WARNING, Finding
 from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
-from tvo_cli.stability.solved_task import ACCURACY
 
 FAILURE = "wrong_verdicts"
+METRIC = "verdicts that differ"  # a share of responses, and no column of a log
 STEP = "step-"  # responses/step-000010.jsonl: of a training step
 FEWEST = 2  # rows
 HALF_OF_THE_SIGNAL = 0.25  # share of turned verdicts
@@ -57,7 +57,7 @@ def wrong_verdicts_in_folder(log: TrainingLog) -> Finding | None:
     evidence = {"value": wrong / rows, "threshold": FEWEST / rows}
     severity = CRITICAL if wrong / rows >= HALF_OF_THE_SIGNAL else WARNING
     active = last is graded[-1]
-    return Finding(FAILURE, severity, first.step, first.step, last.step, active, ACCURACY, message, evidence)
+    return Finding(FAILURE, severity, first.step, first.step, last.step, active, METRIC, message, evidence)
 
 
 def is_judged_by_rules(facts: RunFacts) -> bool:
