@@ -6,7 +6,7 @@ import json
 import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -51,6 +51,7 @@ STEP = re.compile(r"\s*(\d+)/(\d+)\s+(.*)")
 SCORE = re.compile(r"evaluation: pass@1 ([\d.]+).* after step (\d+)")
 SEED = re.compile(r"(?:^|\+)s(\d+)(?:\+|$)")
 SMOOTHED = 3  # batches whose mean is an accuracy at a moment
+CLIP_NORM = 1.0  # of the runs with faults, which take conf/optimizer's
 COLLAPSED, FELL, GAINED = 0.5, 0.8, 0.05  # shares of the run's own peak; accuracy over the start
 
 
@@ -67,6 +68,7 @@ class LabelledLog:
     rows: Rows
     names: str = OURS
     config: Mapping[str, Any] = field(default_factory=dict)  # of the run, for a tool that reads it
+    clip_norm: float | None = None  # as a run folder says it: of TRL's log nobody knows it
 
     @property
     def id(self) -> str:
@@ -101,14 +103,15 @@ def log_of_fault(folder: Path) -> LabelledLog:
     rows = rows_of_folder(folder)
     onset = told["onset"] if told["fault"] != "healthy" else None
     known = told["fault"], told["algorithm"], told["seed"], onset
-    return LabelledLog("faults", *known, end_of(rows, heldout=True), rows, OURS, _sizes(64))
+    return LabelledLog("faults", *known, end_of(rows, heldout=True), rows, OURS, _sizes(64), CLIP_NORM)
 
 
 def logs_below(folder: Path) -> Iterator[LabelledLog]:
     """The finished runs of a folder, labelled by their end: run folders, and the console logs of a sweep's jobs."""
     for file in sorted(folder.rglob("metrics.jsonl")):
         if (file.parent / "summary.json").is_file():
-            yield from _labelled(rows_of_folder(file.parent), file.parent.name, _sizes_of_run(file.parent))
+            for log in _labelled(rows_of_folder(file.parent), file.parent.name, _sizes_of_run(file.parent)):
+                yield replace(log, clip_norm=_clip_of_run(file.parent))
     for file in sorted(one for one in folder.rglob("*.log") if not (one.parent / "metrics.jsonl").is_file()):
         yield from _labelled(rows_of_console(file.read_text(encoding="utf-8", errors="replace")), file.stem)
 
@@ -130,6 +133,12 @@ def _sizes_of_run(folder: Path) -> dict[str, int] | None:
         return None
     asked = parse_run_config(file.read_text(encoding="utf-8"))["rollout"]
     return _sizes(asked["prompts"] * asked["samples"], asked["samples"])
+
+
+def _clip_of_run(folder: Path) -> float | None:
+    file = folder / "config.yaml"
+    found = parse_run_config(file.read_text(encoding="utf-8"))["optimizer"] if file.is_file() else {}
+    return found.get("clip_norm")
 
 
 def _sizes(responses: int, samples: int = 8) -> dict[str, int]:

@@ -49,7 +49,11 @@ def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
 
     rows = log.as_trl_logs_it() if renamed else log.rows
     monitor = StabilityMonitor(
-        planned=int(rows[-1]["step"]), tool="trl" if renamed else "other", prompts=log.prompts, samples=log.samples
+        planned=int(rows[-1]["step"]),
+        tool="trl" if renamed else "other",
+        prompts=log.prompts,
+        samples=log.samples,
+        clip_norm=None if renamed else log.clip_norm,
     )
     alarms = []
     for row in rows:

@@ -88,3 +88,18 @@ def test_a_log_that_still_grows_is_read_up_to_its_torn_line(tmp_path: Path) -> N
     path = lines(tmp_path / "log.jsonl", [{"step": 1, "reward/mean": 0.1}], end='\n{"step": 2, "rew')
     trial, notes = read(path)
     assert trial.last_step == 1 and "line 2 of log.jsonl is not JSON; it is left out" in notes
+
+
+def test_a_table_that_still_grows_is_read_up_to_its_torn_line(tmp_path: Path) -> None:
+    (tmp_path / "log.csv").write_text("step,reward/mean,policy/entropy\n1,0.5,0.6\n2,0.6,0.6\n3,0.")
+    trial, notes = read(tmp_path / "log.csv")
+    assert trial.curve("reward/mean") == ([1, 2], [0.5, 0.6]) and "last line of log.csv is torn" in notes
+
+
+@pytest.mark.parametrize("kept", [0, 1, 2])
+def test_a_document_that_ends_amid_its_list_is_read_up_to_there(tmp_path: Path, kept: int) -> None:
+    whole = json.dumps({"max_steps": 9, "log_history": [{"step": step, "reward": 0.1 * step} for step in (1, 2, 3)]})
+    (tmp_path / "trainer_state.json").write_text(whole[: whole.index(f'"step": {kept + 1}') + 4])
+    trial, notes = read(tmp_path)
+    assert trial.last_step == kept
+    assert ("is not JSON; nothing of it" if not kept else f"its {kept} whole rows are read") in notes

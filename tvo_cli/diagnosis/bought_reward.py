@@ -66,7 +66,8 @@ class BoughtReward(TrendRule):
         rise, _ = self.reward.change(self.window, last=self.late(self.reward))
         gained, _ = self.success.change(self.window, last=self.late(self.success))
         start = self.reward.mean(0, self.window)
-        self.since = self.reward.steps[_first_above(self.reward, start + rise / 2.0)]
+        if not self.fires:
+            self.since = self.reward.steps[_first_above(self.reward, start + rise / 2.0)]
         reason = f"has risen from {start:.3g}, accuracy by {gained:+.3f}, while {paid}"
         return RuleBreach(REWARD, start + rise, start, reason, over=self.late(self.reward))
 

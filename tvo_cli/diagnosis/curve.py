@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from itertools import accumulate, pairwise
 from typing import Any
 
 from tvo_cli.stability.solved_task import ABSOLUTE_DIFFERENCE
@@ -21,7 +22,8 @@ SECOND_DIFFERENCE = math.sqrt(math.pi / 2.0 / 6.0)  # σ over E|x − 2y + z| of
 class Curve:
     """The values of a metric so far: prefix sums of them and of their successive absolute differences.
 
-    The noise σ of a value comes from successive differences (von Neumann, 1941), which a slow trend hardly moves.
+    The sums are made when they are first asked for: of many curves few are looked at, and at few steps. The noise σ of
+    a value comes from successive differences (von Neumann, 1941), which a slow trend hardly moves.
     """
 
     def __init__(self) -> None:
@@ -48,12 +50,8 @@ class Curve:
 
     def append(self, step: int, value: float) -> None:
         """Add the value of a step."""
-        values, sums, differences = self.values, self._sums, self._differences
-        if values:
-            differences.append(differences[-1] + abs(value - values[-1]))
         self.steps.append(step)
-        values.append(value)
-        sums.append(sums[-1] + value)
+        self.values.append(value)
 
     def spacing(self) -> float:
         """Return the steps from one value to the next, on average: a trainer may log every tenth."""
@@ -62,13 +60,24 @@ class Curve:
 
     def mean(self, first: int, end: int) -> float:
         """Return the mean of values[first:end]."""
-        return (self._sums[end] - self._sums[first]) / (end - first)
+        sums = self._sums
+        known = len(sums)
+        if end == known:
+            sums.append(sums[-1] + self.values[end - 1])
+        elif end > known:
+            sums.extend(accumulate(self.values[known - 1 :], initial=sums.pop()))
+        return (sums[end] - sums[first]) / (end - first)
 
     def noise(self, first: int, end: int) -> float:
         """Return σ of one value, from the differences inside values[first:end]."""
         if end - first < 2:
             return 0.0
-        return ABSOLUTE_DIFFERENCE * (self._differences[end - 1] - self._differences[first]) / (end - first - 1)
+        sums, values = self._differences, self.values
+        if end > len(sums):
+            known = len(sums) - 1
+            sizes = (abs(after - before) for before, after in pairwise(values[known:]))
+            sums.extend(accumulate(sizes, initial=sums.pop()))
+        return ABSOLUTE_DIFFERENCE * (sums[end - 1] - sums[first]) / (end - first - 1)
 
     def lasting_noise(self) -> float:
         """Return √(lim n·Var(mean of n)): σ where values are independent, more where they go together.

@@ -6,9 +6,11 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.cost import cost_of_finding
-from tvo_cli.diagnosis.examiner import Examiner
+from tvo_cli.diagnosis.examiner import Examiner, worst_finding_first
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import SEVERITIES, Finding, Remedy
+from tvo_cli.diagnosis.graded_again import FAILURE as WRONG_VERDICTS
+from tvo_cli.diagnosis.graded_again import wrong_verdicts_in_folder
 from tvo_cli.diagnosis.own_run import remedies_in_folder
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
@@ -46,12 +48,12 @@ def diagnose(
     """
     facts = log.facts if log.facts.planned else replace(log.facts, planned=log.last_step or None)
     examiner = Examiner(facts, failures, thresholds)
-    for row in log.rows:
-        examiner.observe(row)
-    findings = examiner.findings()
+    examiner.observe_all(log.rows)
     known = {failure.name: failure for failure in failures}
-    off = examiner.not_examined()
-    counted = examiner.counting()
+    again = wrong_verdicts_in_folder(log) if WRONG_VERDICTS in known else None
+    findings = _with_finding(examiner.findings(), again)
+    off = {name: missing for name, missing in examiner.not_examined().items() if again is None or name != again.failure}
+    counted = _with_finding(examiner.counting(), again)
     unknown = len(off) == len(examiner.failures) or len(log.rows) < SHORT
     verdict = counted[0].severity if counted else UNKNOWN if unknown else HEALTHY
     full = tuple(
@@ -59,6 +61,14 @@ def diagnose(
         for one in findings
     )
     return Diagnosis(log, verdict, full, off)
+
+
+def _with_finding(findings: Sequence[Finding], more: Finding | None) -> list[Finding]:
+    """Return findings with one that is sure, instead of what the rules say of the same failure; the worst first."""
+    if more is None:
+        return list(findings)
+    others = [one for one in findings if one.failure != more.failure]
+    return sorted([more, *others], key=worst_finding_first)
 
 
 def remedies(failure: Failure, facts: RunFacts, finding: Finding) -> Iterator[Remedy]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import NamedTuple
 
 from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
@@ -20,28 +19,19 @@ ZERO, RIGHT, WRONG = "group/zero_advantage", "group/all_right", "group/all_wrong
 FEW_GROUPS = 0.95  # the share of equal groups at which too few teach, where the number of prompts is not known
 
 
-class EqualGroups(NamedTuple):
-    """Shares of groups: all right, all wrong; and the accuracy, where it is known."""
-
-    right: float
-    wrong: float
-    accuracy: float | None
-
-
-def equal_groups(metrics: Mapping[str, float]) -> EqualGroups | None:
-    """Return the shares of a step, read or bounded; None where the log does not tell."""
-    accuracy = finite_metric(metrics, ACCURACY)
+def equal_groups(metrics: Mapping[str, float]) -> tuple[float, float] | None:
+    """Return the shares of groups, all right and all wrong, read or bounded; None where the log does not tell."""
     right, wrong = finite_metric(metrics, RIGHT), finite_metric(metrics, WRONG)
     if right is not None and wrong is not None:
-        return EqualGroups(right, wrong, accuracy)
-    share, level = finite_metric(metrics, ZERO), accuracy
+        return right, wrong
+    share, level = finite_metric(metrics, ZERO), finite_metric(metrics, ACCURACY)
     if level is None:
         reward = finite_metric(metrics, REWARD)
         level = reward if reward is not None and 0.0 <= reward <= 1.0 else None
     if share is None or level is None:
         return None
     right = min(max(level - (1.0 - share) / 2.0, 0.0), share)
-    return EqualGroups(right, share - right, accuracy)
+    return right, share - right
 
 
 @dataclass(kw_only=True)
@@ -53,6 +43,8 @@ class EqualGroupsRule(TrendRule):
     prompts: int | None = None  # P, a step
     equal: Curve = field(default_factory=Curve, init=False)  # share of groups that teach nothing
     right: Curve = field(default_factory=Curve, init=False)  # share of groups that are all right
+    begun: int | None = field(default=None, init=False)  # the step since which it is at `limit`, but for single ones
+    below: int = field(default=0, init=False)  # steps on end at which it is not
     heldout: Curve = field(default_factory=Curve, init=False)
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
@@ -61,10 +53,25 @@ class EqualGroupsRule(TrendRule):
         found = equal_groups(metrics)
         if found is None:
             return False
-        step = int(metrics["step"])
-        self.equal.append(step, found.right + found.wrong)
-        self.right.append(step, found.right)
-        return len(self.equal) >= self.window and self.level(self.equal) >= self.limit
+        step, equal = int(metrics["step"]), found[0] + found[1]
+        self.equal.append(step, equal)
+        self.right.append(step, found[0])
+        self._follow_stretch(step, equal)
+        return len(self.equal.values) >= self.window and self.level(self.equal) >= self.limit
+
+    def _follow_stretch(self, step: int, equal: float) -> None:
+        """As `trend_above_since` of the limit, step by step: a stretch ends where two steps on end are below it."""
+        if equal > self.limit - 1e-9:
+            self.begun = step if self.begun is None else self.begun
+            self.below = 0
+        else:
+            self.below += 1
+            self.begun = self.begun if self.below < 2 else None
+
+    @property
+    def equal_since(self) -> int:
+        """The step since which fewer than `least` groups teach, but for single steps; the last one if none does."""
+        return self.equal.steps[-1] if self.begun is None else self.begun
 
     @property
     def limit(self) -> float:
@@ -73,4 +80,5 @@ class EqualGroupsRule(TrendRule):
 
     def level(self, curve: Curve) -> float:
         """The mean of the last window."""
-        return curve.mean(len(curve) - self.window, len(curve))
+        end = len(curve.values)
+        return curve.mean(end - self.window, end)

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
 from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
-from tvo_cli.stability.rule_interface import CollapseRule, RuleFiring
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, RuleFiring
 from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 START = 3  # values whose mean is a metric's start in the evidence
 SETTLED = 10  # rows without the condition after which a critical finding is over, and a warning
+
+_Shown = tuple[int, Row]  # a step, and what is shown of its row
 
 
 @dataclass
@@ -24,7 +26,9 @@ class _ExaminedRule:
     failure: Failure
     rule: CollapseRule
     begun: int = 0  # first step of the present streak
-    finding: Finding | None = None
+    finding: Finding | None = None  # as it was told first
+    last_step: int = 0  # at which it held
+    breach: RuleBreach | None = None  # at the last step that it was shown, where it lasts
 
 
 class Examiner:
@@ -44,27 +48,59 @@ class Examiner:
         self.step = self._first = self._rows = 0
         self._refusals, self._refused = math.inf, False  # so far, and whether the row at hand is of a refused batch
         self._started: set[str] = set()  # the columns whose first values are known
+        self._evaluations: set[str] = set()  # the columns of evaluations
         self._told: dict[str, str] = {}  # by failure: the severity with which `observe` has returned it
         self._watched = [_ExaminedRule(failure, rule) for failure in failures for rule in failure.rules(facts)]
-        self._of_steps = [one for one in self._watched if not one.rule.reads_evaluations]
         self._of_evaluations = [one for one in self._watched if one.rule.reads_evaluations]
+        of_steps = [one for one in self._watched if not one.rule.reads_evaluations]
+        self._of_steps = [one for one in of_steps if not one.rule.waits_for]
+        self._waiting = [one for one in of_steps if one.rule.waits_for]  # for a column that no row has had
         for watched in self._watched:
             set_thresholds([watched.rule], (thresholds or {}).get(watched.failure.name, {}))
 
     def observe(self, row: Row) -> list[Finding]:
         """Show one row, with its "step"; return the findings that begin at it or become critical."""
+        judged = self._take(row)
+        shown = [(self.step, judged)]
+        begun = [watched for watched in self._readers(judged) if self._show(watched, shown)]
+        return [one for one in self.findings() if self._is_news(one)] if begun else []
+
+    def observe_all(self, rows: Sequence[Row]) -> None:
+        """Show a finished log: what `observe` finds row by row, but rule by rule, which takes less time."""
+        of_all, of_steps, of_evaluations = list[_Shown](), list[_Shown](), list[_Shown]()
+        for row in rows:
+            judged = self._take(row)
+            of_all.append((self.step, judged))
+            if not self._refused:
+                of_steps.append(of_all[-1])
+            if not judged.keys().isdisjoint(self._evaluations):
+                of_evaluations.append(of_all[-1])
+        for watched in self._of_evaluations:
+            self._show(watched, of_evaluations)
+        for watched in self._of_steps:
+            self._show(watched, of_all if watched.rule.reads_refused else of_steps)
+
+    def _take(self, row: Row) -> Row:
+        """Take note of a row's step and columns; return what the rules are shown of it."""
         self.step = int(row["step"])
         self._first = self.step if self._rows == 0 else self._first
         self._rows += 1
-        row = self._judged(row)
-        for name in row.keys() - self._started:
-            first = self.columns.setdefault(name, [])
-            if math.isfinite(row[name]):
-                first.append(row[name])
-            if len(first) == START:
-                self._started.add(name)
-        begun = [watched for watched in self._readers(row) if self._show(watched, row)]
-        return [one for one in self.findings() if self._is_news(one)] if begun else []
+        judged = self._judged(row)
+        for name in judged.keys() - self._started:
+            self._begin_column(name, judged[name])
+        return judged
+
+    def _begin_column(self, name: str, value: float) -> None:
+        """Take one of the first values of a column; of the first one take note, and of the rules that wait for it."""
+        if name not in self.columns:
+            self.columns[name] = []
+            self._of_steps += [one for one in self._waiting if one.rule.waits_for == name]
+            if is_evaluation_metric(name):
+                self._evaluations.add(name)
+        if math.isfinite(value):
+            self.columns[name].append(value)
+        if len(self.columns[name]) == START:
+            self._started.add(name)
 
     def _judged(self, row: Row) -> Row:
         """The row; of a step whose batch was refused only what an evaluation says: the batch's policy is no more."""
@@ -78,11 +114,12 @@ class Examiner:
         """One finding a failure, the worst first: of several rules the most severe, since the earliest's first step."""
         found: dict[str, Finding] = {}
         for watched in self._watched:
-            if watched.finding is not None:
-                one = _settled(watched.finding, self._since(watched.finding))
+            known = self._found(watched)
+            if known is not None:
+                one = _settled(known, self._since(known))
                 other = found.get(one.failure)
                 found[one.failure] = one if other is None else _joined_findings(one, other)
-        return sorted(found.values(), key=_worst_finding_first)
+        return sorted(found.values(), key=worst_finding_first)
 
     def counting(self) -> list[Finding]:
         """The findings that a verdict counts: all but warnings whose condition ended many rows ago.
@@ -111,44 +148,49 @@ class Examiner:
     def _readers(self, row: Row) -> list[_ExaminedRule]:
         """The rules that are shown a row: those of steps, of a refused batch's only some; of evaluations the rest."""
         found = [one for one in self._of_steps if one.rule.reads_refused] if self._refused else self._of_steps
-        return [*found, *self._of_evaluations] if any(map(is_evaluation_metric, row)) else found
+        return found if row.keys().isdisjoint(self._evaluations) else [*found, *self._of_evaluations]
 
-    def _show(self, watched: _ExaminedRule, row: Row) -> bool:
-        """Show a row to a rule; return whether it has just found its failure."""
-        rule, before = watched.rule, watched.rule.streak
-        firing = rule.check(self.step, row)
-        if rule.streak == 1 or rule.streak < before:
-            watched.begun = self.step
-        if firing is not None:
-            first = watched.finding is None
-            watched.finding = self._finding(watched, firing)
-            return first
-        if watched.finding is not None and watched.finding.active:
-            watched.finding = replace(watched.finding, active=False)
-        return False
+    def _show(self, watched: _ExaminedRule, rows: Iterable[_Shown]) -> bool:
+        """Show rows to a rule; return whether it has just found its failure."""
+        rule, before = watched.rule, watched.finding
+        look = rule.lasting_breach
+        for step, row in rows:
+            watched.breach = breach = look(row)
+            if rule.streak == 1:
+                watched.begun = step
+            if breach is None:
+                continue
+            watched.last_step = step
+            if watched.finding is None:
+                watched.finding = _finding(watched, rule.firing(step, breach))
+        return watched.finding is not before
 
-    def _finding(self, watched: _ExaminedRule, firing: RuleFiring) -> Finding:
+    def _found(self, watched: _ExaminedRule) -> Finding | None:
+        """A rule's finding as it stands now, with the start of its metric."""
         known = watched.finding
-        if known is not None:
-            return replace(known, last_step=firing.step, active=True)
-        since = getattr(watched.rule, "since", None)
-        return Finding(
-            failure=watched.failure.name,
-            severity=SEVERITY_OF_RULE[firing.severity],
-            first_step=watched.begun if since is None else int(since),
-            alarm_step=firing.step,
-            last_step=firing.step,
-            active=True,
-            metric=firing.metric,
-            message=firing.message,
-            evidence=self._evidence(firing),
-        )
-
-    def _evidence(self, firing: RuleFiring) -> dict[str, float]:
-        first = self.columns.get(firing.metric)
+        if known is None:
+            return None
+        first = self.columns.get(known.metric)
         start = {"start": math.fsum(first) / len(first)} if first else {}
-        over = {"mean_of_steps": firing.over} if firing.over > 1 else {}
-        return {"value": firing.value, "threshold": firing.threshold, **start, **over}
+        active = watched.breach is not None
+        return replace(known, last_step=watched.last_step, active=active, evidence={**known.evidence, **start})
+
+
+def _finding(watched: _ExaminedRule, firing: RuleFiring) -> Finding:
+    """What a rule has found at its first firing."""
+    since = getattr(watched.rule, "since", None)
+    over = {"mean_of_steps": firing.over} if firing.over > 1 else {}
+    return Finding(
+        failure=watched.failure.name,
+        severity=SEVERITY_OF_RULE[firing.severity],
+        first_step=watched.begun if since is None else int(since),
+        alarm_step=firing.step,
+        last_step=firing.step,
+        active=True,
+        metric=firing.metric,
+        message=firing.message,
+        evidence={"value": firing.value, "threshold": firing.threshold, **over},
+    )
 
 
 def _settled(finding: Finding, since: float) -> Finding:
@@ -167,5 +209,6 @@ def _joined_findings(one: Finding, other: Finding) -> Finding:
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
 
 
-def _worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
+def worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
+    """The order of findings: the most severe, what was, what is there now, the earliest."""
     return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

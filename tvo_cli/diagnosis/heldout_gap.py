@@ -41,6 +41,7 @@ class HeldOutGap(TrendRule):
     heldout: Curve = field(default_factory=Curve, init=False)
     heldout_errors: list[float] = field(default_factory=list, init=False)
     at: list[int] = field(default_factory=list, init=False)  # length of the reward's curve at each evaluation
+    best: int = field(default=0, init=False)  # the first evaluation of the best held-out accuracy
     limit: int | None = None  # problems of the data set, where it is finite
     prompts: int | None = None  # P, a step
     fewest: float = 0.0  # passes over the data from which on this is the failure
@@ -53,12 +54,13 @@ class HeldOutGap(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Parted, at the latest evaluation."""
         append_metric(self.reward, metrics, self.metric)
-        self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
+        if self.limit or EPOCH in metrics:
+            self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
         if append_metric(self.heldout, metrics, HELDOUT) is not None:
             self.heldout_errors.append(heldout_standard_error(metrics))
             self.at.append(len(self.reward))
-            best = max(range(len(self.at)), key=lambda one: self.heldout.values[one])
-            self.found = any(self._parted(since) for since in {0, best})
+            self.best = max(self.best, len(self.at) - 1, key=lambda one: self.heldout.values[one])
+            self.found = any(self._parted(since) for since in {0, self.best})
         self.begun = (self.begun or int(metrics["step"])) if self.found else None
         if not self._lasts(metrics) or not self.fewest <= self.epochs < self.most:
             return None
@@ -85,7 +87,8 @@ class HeldOutGap(TrendRule):
         apart = gain < -sure * doubt if self.falls else behind
         if not (rose and apart):
             return False
-        self.since = trend_above_since(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
+        if not self.fires:
+            self.since = trend_above_since(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
         was = f"was {self.heldout.values[since]:.3g} at step {self.heldout.steps[since]}"
         self.text = f"{was}, while {self.metric} rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -40,7 +40,8 @@ def read_logs(paths: Sequence[Path], mapping: Path | None = None) -> ReadLogs:
     filled = tuple(log for log in logs if log.rows)
     if not filled:
         remedy = "A diagnosis needs at least one step with metrics (docs/diagnose.md says which)."
-        raise UserError("runs", ", ".join(map(str, paths)), "no step was logged there.", remedy)
+        why = f" ({'; '.join(note.rstrip('.') for note in gathered.notes[:3])})" if gathered.notes else ""
+        raise UserError("runs", ", ".join(map(str, paths)), f"no step was logged there{why}.", remedy)
     empty = [f"{log.facts.name}: no step was logged; it is left out." for log in logs if not log.rows]
     notes = [note for note in gathered.notes if PLANNED_UNKNOWN not in note]  # said for comparisons
     return ReadLogs(filled, (*notes, *empty))
@@ -48,13 +49,21 @@ def read_logs(paths: Sequence[Path], mapping: Path | None = None) -> ReadLogs:
 
 def log_of_trial(trial: Trial) -> TrainingLog:
     """Return the log of a run: training rows with the evaluations of their steps."""
+    read = (*trial.run.steps, *trial.run.evaluations)
+    has_terms = any("rewards/" in name for name in columns_of(read))
     merged: dict[int, dict[str, float]] = {}
-    for row in (*trial.run.steps, *trial.run.evaluations):
-        merged.setdefault(int(row["step"]), {}).update(with_reward_terms(row))
-    rows: tuple[Row, ...] = tuple({**merged[step], "step": step} for step in sorted(merged))
+    for row in read:
+        step = int(row["step"])
+        merged.setdefault(step, {}).update(with_reward_terms(row) if has_terms else row, step=step)
+    rows: tuple[Row, ...] = tuple(merged[step] for step in sorted(merged))
     if trial.tool:
         rows = _with_accuracy(rows)
     return TrainingLog(facts_of_trial(trial), rows, tuple(_unknown_columns(rows)))
+
+
+def columns_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
+    """Return the names of all columns of some rows."""
+    return set().union(*rows)
 
 
 def facts_of_trial(trial: Trial) -> RunFacts:
@@ -93,7 +102,7 @@ def logged_accuracy_term(rows: Sequence[Mapping[str, Any]]) -> str | None:
 
     None where the rows have an accuracy, or no such function.
     """
-    names = {name for row in rows for name in row}
+    names = columns_of(rows)
     if "accuracy/fresh" in names:
         return None
     terms = (name for name in sorted(names) if name.startswith("reward/") and not name.endswith("/std"))
@@ -111,7 +120,7 @@ def _with_accuracy(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 def _unknown_columns(rows: Sequence[Row]) -> Iterator[str]:
     """Yield notes on columns that nothing reads and that are spelled much like one that is missing."""
-    names = {name for row in rows for name in row} - {"step"}
+    names = columns_of(rows) - {"step"}
     missing = READ - names
     for name in sorted(name for name in names if not is_known_metric(name) and name not in READ):
         near = [one for one in closest_names(name.replace("_", "/", 1), missing, n=2) if one]

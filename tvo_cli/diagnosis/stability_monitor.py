@@ -41,6 +41,7 @@ class StabilityMonitor:
         planned: int | None = None,
         prompts: int | None = None,
         samples: int | None = None,
+        clip_norm: float | None = None,
         tool: str | None = None,
         name: str = "run",
         alerts: Mapping[str, Any] | None = None,
@@ -51,11 +52,19 @@ class StabilityMonitor:
             planned: steps that it is to have.
             prompts: prompts a step.
             samples: responses a prompt.
+            clip_norm: the norm that gradients are cut to before the optimiser has them.
             tool: trl, verl or prime-rl, whose names the metrics have; other: ours. None: found by the names.
             name: of the run, in alerts.
             alerts: who is told besides the log, with the keys of `logger.alerts` (docs/alerts.md).
         """
-        self.facts = RunFacts(name=name, tool=tool or OTHER, planned=planned, prompts=prompts, samples=samples)
+        self.facts = RunFacts(
+            name=name,
+            tool=tool or OTHER,
+            planned=planned,
+            prompts=prompts,
+            samples=samples,
+            settings={"optimizer.clip_norm": clip_norm},
+        )
         self.rows: list[Row] = []  # under our names, one a step
         self._names = MappedColumns(TOOLS[tool]) if tool else None
         self._examiner = Examiner(self.facts)

@@ -26,6 +26,12 @@ class RunFacts:
     settings: Mapping[str, Any] = field(default_factory=dict)  # dotted keys of ours → values
 
     @property
+    def gradient_clip(self) -> float | None:
+        """The norm that gradients are cut to; None where they are not, or nobody knows."""
+        found = self.settings.get("optimizer.clip_norm")
+        return float(found) if isinstance(found, int | float) and found > 0 else None
+
+    @property
     def responses(self) -> int | None:
         """N = P·G, responses a step."""
         return None if self.prompts is None or self.samples is None else self.prompts * self.samples

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import HELDOUT, SOLVED, accuracy_of_step, is_solved
 
 
@@ -60,26 +61,29 @@ class UnsolvedTrendRule(TrendRule):
 
 def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
     """Append a metric to its curve where the step has a finite value; return the value."""
-    value = finite_metric(metrics, name)
-    if value is not None:
-        curve.append(int(metrics["step"]), value)
+    value = metrics.get(name)
+    if value is None or not -math.inf < value < math.inf:
+        return None
+    curve.steps.append(int(metrics["step"]))
+    curve.values.append(value)
     return value
 
 
 def trend_below_since(curve: Curve, level: float) -> int:
     """Return the step since which a curve has stayed below a level, but for single values above it."""
-    return curve.steps[_begin([value < level for value in curve.values])]
+    return curve.steps[_begin(value < level for value in reversed(curve.values))]
 
 
 def trend_above_since(curve: Curve, level: float) -> int:
     """Return the step since which a curve has stayed above a level, but for single values below it."""
-    return curve.steps[_begin([value > level for value in curve.values])]
+    return curve.steps[_begin(value > level for value in reversed(curve.values))]
 
 
-def _begin(holds: Sequence[bool]) -> int:
-    """Return the index at which the last stretch begins in which no two values on end fail."""
-    at = begin = len(holds) - 1
-    while at >= 0 and (holds[at] or (at > 0 and holds[at - 1])):
-        begin = at if holds[at] else begin
-        at -= 1
+def _begin(holds_backwards: Iterable[bool]) -> int:
+    """Return the index, from the end, at which the last stretch begins in which no two values on end fail."""
+    begin, failed = -1, False
+    for at, holds in enumerate(holds_backwards, start=1):
+        if failed and not holds:
+            break
+        begin, failed = -at if holds else begin, not holds
     return begin

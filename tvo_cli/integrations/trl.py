@@ -67,6 +67,7 @@ class StabilityCallback(TrainerCallback):
             planned=state.max_steps or None,
             samples=samples,
             prompts=responses // samples if samples else None,
+            clip_norm=args.max_grad_norm or None,
             tool="trl",
             name=str(args.run_name or args.output_dir),
             alerts=self._alerts,

@@ -180,6 +180,13 @@ class Grader:
             return Verdict(False, found.last, "gold unreadable", failed=True)
         return _grade_mathematics(found, problem)
 
+    def judge_here(self, text: str, problem: Problem, *, finished: bool) -> Verdict | None:
+        """The verdict, in this process and not counted; None where algebra or a function of the user's decides."""
+        if is_own_scorer(self._scorer(problem)):
+            return None
+        judged = self._judge(text, _problem_for_grader(problem), finished)
+        return judged if isinstance(judged, Verdict) else None
+
     def _extract(self, text: str) -> ExtractedAnswer:
         """The boxes; without any, what reward.unboxed takes for the answer."""
         found = extract_boxed_answer(text)

@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 from tvo_cli.runs.tool_mappings import PLAIN, STEPS, ToolMapping, find_mapping
 
 Rows = list[dict[str, Any]]
+DECODER, NEXT_ROW = json.JSONDecoder(), re.compile(r"[\s,]*(?=\{)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,11 +79,27 @@ def _rows_in_document(text: str, name: str, key: str) -> LoggedRows:
     try:
         document = json.loads(text)
     except ValueError:
-        return LoggedRows([], {}, (f"{name} is not JSON; nothing of it can be read",))
+        return _rows_of_torn_document(text, name, key)
     listed = document.get(key) if isinstance(document, dict) else None
     if not isinstance(listed, list):
         return LoggedRows([], {}, (f"{name} has no list {key}; nothing of it can be read",))
     return LoggedRows([row for row in listed if isinstance(row, dict)], document)
+
+
+def _rows_of_torn_document(text: str, name: str, key: str) -> LoggedRows:
+    """Read the whole rows of a document that ends amid its list, as one that is still being written does."""
+    begun = re.search(rf'"{re.escape(key)}"\s*:\s*\[', text)
+    rows: Rows = []
+    at = begun.end() if begun else len(text)
+    while found := NEXT_ROW.match(text, at):
+        try:
+            row, at = DECODER.raw_decode(text, found.end())
+        except ValueError:
+            break
+        rows += [row] if isinstance(row, dict) else []
+    if not rows:
+        return LoggedRows([], {}, (f"{name} is not JSON; nothing of it can be read",))
+    return LoggedRows(rows, {}, (f"{name} ends amid its list {key}; its {len(rows)} whole rows are read",))
 
 
 def _rows_of_json_lines(text: str, name: str) -> LoggedRows:
@@ -101,16 +119,22 @@ def _rows_of_csv(text: str, name: str) -> LoggedRows:
     """Read a table with a head; empty cells are missing values. Rows without a step are numbered."""
     head = text.splitlines()[:1]
     separator = max(",\t;", key=head[0].count) if head else ","
-    rows = [dict(_logged_values(row)) for row in csv.DictReader(io.StringIO(text), delimiter=separator)]
+    table = list(csv.reader(io.StringIO(text), delimiter=separator))
+    said = []
+    if len(table) > 2 and len(table[-1]) < len(table[0]) and not text.endswith("\n"):
+        table.pop()
+        said.append(f"the last line of {name} is torn; it is left out")
+    rows = [dict(_logged_values(dict(zip(table[0], cells, strict=False)))) for cells in table[1:] if cells]
     if not rows or any(set(STEPS) & set(row) for row in rows):
-        return LoggedRows(rows)
+        return LoggedRows(rows, {}, tuple(said))
     numbered: Rows = [{"step": at, **row} for at, row in enumerate(rows, start=1)]
-    return LoggedRows(numbered, {}, (f"{name} has no column of steps; its rows are numbered from 1",))
+    said.append(f"{name} has no column of steps; its rows are numbered from 1")
+    return LoggedRows(numbered, {}, tuple(said))
 
 
-def _logged_values(row: Mapping[str | Any, str | Sequence[str] | None]) -> Iterator[tuple[str, Any]]:
+def _logged_values(row: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
     for name, text in row.items():
-        if isinstance(name, str) and isinstance(text, str) and text.strip():
+        if text.strip():
             yield name.strip().strip('"'), _logged_value(text.strip())
 
 

@@ -14,6 +14,7 @@ from tvo_cli.tracking import metrics_file
 from tvo_cli.tracking import run_status as states
 
 SFT_RECORD = "sft.json"  # written at the end of `tvo sft`
+NUMBERS = (float, int, bool)
 CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command goes on from
 
 
@@ -82,7 +83,7 @@ def read_run_metrics(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
 
 def numeric_entries_of_own_row(row: Mapping[str, Any]) -> metrics_file.Row:
     """Return the entries of a row that are numbers."""
-    return {name: value for name, value in row.items() if isinstance(value, int | float)}
+    return {name: value for name, value in row.items() if type(value) in NUMBERS}
 
 
 def read_run_mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:

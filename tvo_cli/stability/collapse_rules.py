@@ -49,8 +49,10 @@ class Floor(ExcusedRule):
 
     def _below(self, value: float, smoothed: float, start: float) -> RuleBreach | None:
         threshold = max(self.share * start, self.absolute if start > self.absolute else 0.0)
-        self.wary = value < math.sqrt(threshold * start) and not self.is_excused()
-        if smoothed >= threshold or self.is_excused():
+        low, on_the_way = smoothed < threshold, value < math.sqrt(threshold * start)
+        excused = (low or on_the_way) and self.is_excused()
+        self.wary = on_the_way and not excused
+        if not low or excused:
             return None
         over = steps_of_average(self.smoothing)
         return RuleBreach(self.metric, smoothed, threshold, f"has sunk from {start:.4g}", over)
@@ -74,6 +76,11 @@ class Drop(CollapseRule):
     smoothing: float
     smoothed: float | None = field(default=None, init=False)
     peak: float = field(default=-math.inf, init=False)
+
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Below share · peak."""
@@ -104,6 +111,11 @@ class Ceiling(CollapseRule):
     metric: str
     limit: float
 
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
+
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the limit."""
         value = finite_metric(metrics, self.metric)
@@ -129,6 +141,11 @@ class LengthBand(CollapseRule):
     first_accuracy: list[float] = field(default_factory=list, init=False)
     smoothed: float | None = field(default=None, init=False)
     accuracy: float | None = field(default=None, init=False)
+
+    @property
+    def waits_for(self) -> str:
+        """Without it nothing is read."""
+        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Out of the band without a gain."""
@@ -164,6 +181,11 @@ class Truncation(CollapseRule):
     rise: float
     warmup: int
     first: list[float] = field(default_factory=list, init=False)
+
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above both lines."""
@@ -230,9 +252,14 @@ class GradientBlowUp(CollapseRule):
     first: list[float] = field(default_factory=list, init=False)
     recent: list[float] = field(default_factory=list, init=False)
 
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
+
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the threshold of the norms before this one."""
-        value = finite_metric(metrics, self.metric)
+        value = self.norm(metrics)
         if value is None or value <= 0.0:
             return None
         found = self._above(value) if len(self.first) >= self.warmup else None
@@ -240,6 +267,10 @@ class GradientBlowUp(CollapseRule):
             self.first.append(value)
         self.recent = [*self.recent, value][-self.window :]
         return found
+
+    def norm(self, metrics: Mapping[str, float]) -> float | None:
+        """The norm of a step."""
+        return finite_metric(metrics, self.metric)
 
     def _above(self, value: float) -> RuleBreach | None:
         usual = max(statistics.median(self.recent), statistics.median(self.first))

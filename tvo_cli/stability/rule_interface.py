@@ -56,17 +56,37 @@ class CollapseRule(ABC):
 
     def check(self, step: int, metrics: Mapping[str, float]) -> RuleFiring | None:
         """A firing at this step and at every further one while the breach lasts."""
+        found = self.lasting_breach(metrics)
+        return None if found is None else self.firing(step, found)
+
+    def lasting_breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
+        """The breach of this step where it is at least the `patience`-th in a row."""
         found = self.breach(metrics)
-        self.streak = 0 if found is None else self.streak + 1
-        if found is None or self.streak < self.patience:
+        if found is None:
+            self.streak = 0
             return None
-        metric, value, threshold, reason, over = found
+        self.streak += 1
+        return found if self.streak >= self.patience else None
+
+    def firing(self, step: int, breach: RuleBreach) -> RuleFiring:
+        """What a breach that lasts is told as."""
+        metric, value, threshold, reason, over = breach
         mean = f", the mean of about {over} steps" if over > 1 else ""
         message = f"{metric} = {value:.4g}{mean}: {reason} (limit {threshold:.4g}, {self.streak} steps in a row)"
         return RuleFiring(type(self).__name__, step, metric, value, threshold, self.severity, message, over)
 
+    @property
+    def waits_for(self) -> str:
+        """A metric before whose first value no step tells the rule anything; empty: it reads several."""
+        return ""
+
     def follow_evaluation(self, metrics: Mapping[str, float]) -> None:  # noqa: B027 - most rules need none
         """Take note of an evaluation between two steps, for a rule that reads steps and weighs them by it."""
+
+    @property
+    def fires(self) -> bool:
+        """Whether the step before fired: what is then told at a first firing need not be worked out again."""
+        return self.streak >= self.patience
 
     @property
     def suspicious(self) -> bool:
@@ -89,4 +109,4 @@ class CollapseRule(ABC):
 def finite_metric(metrics: Mapping[str, float], name: str) -> float | None:
     """The metric; None where it is missing or not finite."""
     value = metrics.get(name)
-    return value if value is not None and math.isfinite(value) else None
+    return value if value is not None and -math.inf < value < math.inf else None

@@ -7,10 +7,10 @@ It is a collapse where nothing is left to explore with and the task is not solve
 from __future__ import annotations
 
 import math
+import operator
 import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from typing import Any
 
 from tvo_cli.stability.rule_interface import CollapseRule, finite_metric
@@ -47,9 +47,11 @@ class ExcusedRule(CollapseRule):
         value = accuracy_of_step(metrics)
         if value is None:
             return
-        self.recent = [*self.recent, value][-2 * WINDOW :]
+        self.recent.append(value)
+        if len(self.recent) > 2 * WINDOW:
+            del self.recent[0]
         if len(self.recent) >= WINDOW:
-            self.best = max(self.best, statistics.fmean(self.recent[-WINDOW:]))
+            self.best = max(self.best, math.fsum(self.recent[-WINDOW:]) / WINDOW)
 
     def follow_evaluation(self, metrics: Mapping[str, float]) -> None:
         """Take the held-out accuracy, if there is one: it fell where it is surely below the best."""
@@ -110,9 +112,9 @@ def mean_with_error(shares: Sequence[float], responses: int | None, window: int 
     problem are not independent: with the entropy they become one answer. It is at least that of N answers.
     """
     last = shares[-window:]
-    level = statistics.fmean(last)
-    differences = [abs(after - before) for before, after in pairwise(shares)]
-    seen = ABSOLUTE_DIFFERENCE * statistics.fmean(differences) if differences else 0.0
+    level = math.fsum(last) / len(last)
+    differences = math.fsum(map(abs, map(operator.sub, shares[1:], shares)))
+    seen = ABSOLUTE_DIFFERENCE * differences / (len(shares) - 1) if len(shares) > 1 else 0.0
     return level, max(seen, share_standard_error(level, responses)) / math.sqrt(len(last))
 
 

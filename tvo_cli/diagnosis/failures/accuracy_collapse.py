@@ -43,7 +43,7 @@ class AccuracyPeakDrop(TrendRule, Drop):
         """Below half of the peak."""
         append_metric(self.curve, metrics, self.metric)
         found = Drop.breach(self, metrics)
-        if found is not None:
+        if found is not None and not self.fires:
             self.since = trend_below_since(self.curve, (self.peak + found.value) / 2.0)
         return found
 
@@ -88,7 +88,8 @@ class SignificantAccuracyFall(TrendRule):
         error = noise * math.sqrt(2.0 / self.window)
         if self.best - now < errors_for_looks(self.errors, (end / self.window) ** 2) * error or self.best == now:
             return None
-        self.since = trend_below_since(self.curve, (self.best + now) / 2.0)
+        if not self.fires:
+            self.since = trend_below_since(self.curve, (self.best + now) / 2.0)
         reason = f"has fallen from {self.best:.3g} by {(self.best - now) / max(error, 1e-12):.1f} standard errors"
         return RuleBreach(self.metric, now, threshold, reason, self.window)
 
@@ -111,7 +112,8 @@ class StartAccuracyLost(TrendRule):
         last = self.curve.values[-self.window :]
         if max(last) >= self.share * start:
             return None
-        self.since = trend_below_since(self.curve, self.share * start)
+        if not self.fires:
+            self.since = trend_below_since(self.curve, self.share * start)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         return RuleBreach(metric, value, self.share * start, f"the start's {start:.3g} is lost")
 
@@ -134,8 +136,8 @@ class HeldOutAccuracyFall(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen at the latest evaluation."""
         value = append_metric(self.curve, metrics, HELDOUT)
-        error = heldout_standard_error(metrics)
         if value is not None:
+            error = heldout_standard_error(metrics)
             sure = errors_for_looks(self.errors, len(self.curve) ** 2)
             limit = sure * math.hypot(error, self.best_error)
             self.fallen = value < self.share * self.best and self.best - value > limit
@@ -143,11 +145,14 @@ class HeldOutAccuracyFall(TrendRule):
                 self.best, self.best_error = value, error
         if not self.fallen:
             return None
-        low = self.share * self.best
-        after = range(self.curve.values.index(self.best), len(self.curve))
-        self.since = self.curve.steps[next(at for at in after if self.curve.values[at] < low)]
+        if not self.fires:
+            self.since = self._first_below(self.share * self.best)
         reason = f"is held-out accuracy and was {self.best:.3g}"
         return RuleBreach(HELDOUT, self.curve.values[-1], self.share * self.best, reason)
+
+    def _first_below(self, low: float) -> int:
+        after = range(self.curve.values.index(self.best), len(self.curve))
+        return self.curve.steps[next(at for at in after if self.curve.values[at] < low)]
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

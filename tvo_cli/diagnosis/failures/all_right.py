@@ -19,7 +19,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.partly_equal_groups import partly_equal_groups
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import append_metric, trend_above_since
+from tvo_cli.diagnosis.trend_rule import append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, DOUBT, REWARD, SOLVED
 
@@ -41,7 +41,7 @@ class AllRight(EqualGroupsRule):
         if not self.follow(metrics):
             return None
         equal, right = self.level(self.equal), self.level(self.right)
-        self.since = trend_above_since(self.equal, self.limit - 1e-9)
+        self.since = self.equal_since
         why = self._unearned(self.success.mean(len(self.success) - self.window, len(self.success)))
         if right < equal - right or not why:
             return None

@@ -16,7 +16,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.partly_equal_groups import partly_equal_groups
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import append_metric, trend_above_since
+from tvo_cli.diagnosis.trend_rule import append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
@@ -42,14 +42,14 @@ class AllWrong(EqualGroupsRule):
         equal, right = self.level(self.equal), self.level(self.right)
         if right >= equal - right:
             return None
-        self.since = trend_above_since(self.equal, self.limit - 1e-9)
+        self.since = self.equal_since
         reason = f"groups teach nothing: {equal - right:.0%} are all wrong, {right:.0%} all right"
         return RuleBreach(ZERO, equal, self.limit, reason, self.window)
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
         """As of both; success is followed too."""
         append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
-        end = len(self.success)
+        end = len(self.success.values)
         if end:
             self.best = max(self.best, self.success.mean(max(end - FEW, 0), end))
         return super().follow(metrics)

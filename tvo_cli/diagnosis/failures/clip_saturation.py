@@ -28,6 +28,11 @@ class ClipSaturation(CollapseRule):
     smoothing: float
     smoothed: float | None = field(default=None, init=False)
 
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
+
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the limit."""
         value = finite_metric(metrics, self.metric)

@@ -42,10 +42,11 @@ class EntropyRise(TrendRule):
             return None
         threshold = self.factor * self.curve.values[0]
         now = self.curve.mean(end - self.window, end)
-        lost = self._lost(self.accuracy if len(self.accuracy) else self.reward)
-        if now <= threshold or not lost:
+        lost = self._lost(self.accuracy if len(self.accuracy) else self.reward) if now > threshold else ""
+        if not lost:
             return None
-        self.since = trend_above_since(self.curve, threshold)
+        if not self.fires:
+            self.since = trend_above_since(self.curve, threshold)
         return RuleBreach(
             ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}", self.window
         )

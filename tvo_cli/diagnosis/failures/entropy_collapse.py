@@ -55,14 +55,16 @@ class EntropyArrival(ExcusedRule, TrendRule):
         if value is None or value <= 0.0:
             return None
         self.logs.append(int(metrics["step"]), math.log(value))
-        window, end = self._window(), len(self.logs)
-        start, now = self.curve.mean(0, min(3, len(self.curve))), math.exp(self._level(1))
-        if end < 3 * window or now > (1.0 - self.lost) * start or self.is_excused():
+        window, end = self._window(), len(self.logs.values)
+        if end < 3 * window:
+            return None
+        start, now = self.curve.mean(0, 3), math.exp(self.logs.mean(end - window, end))
+        if now > (1.0 - self.lost) * start or self.is_excused():
             return None
         return self._arrives(start, now, window)
 
     def _window(self) -> int:
-        return max(self.window, int(self.spans * len(self.logs)))
+        return max(self.window, int(self.spans * len(self.logs.values)))
 
     def _level(self, back: int) -> float:
         """The mean log H of a window, so many windows back."""

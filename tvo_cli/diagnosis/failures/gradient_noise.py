@@ -19,7 +19,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule, append_metric
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
 
 SCALE = "gradient/noise_scale"
@@ -32,17 +32,21 @@ class NoisyGradient(UnsolvedTrendRule):
     factor: float
     window: int
     gain: float
-    scale: Curve = field(default_factory=Curve, init=False)
+    scale: Curve = field(default_factory=Curve, init=False)  # its logarithm
     reward: Curve = field(default_factory=Curve, init=False)
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Noise without progress."""
         self.follow(metrics)
         append_metric(self.reward, metrics, ACCURACY if ACCURACY in metrics else REWARD)
-        value, end = append_metric(self.scale, metrics, SCALE), len(self.scale)
-        if value is None or not self.responses or end < self.window or len(self.reward) < self.window:
+        value = finite_metric(metrics, SCALE)
+        if value is None:
             return None
-        typical = math.exp(sum(math.log(max(one, 1.0)) for one in self.scale.values[-self.window :]) / self.window)
+        self.scale.append(int(metrics["step"]), math.log(max(value, 1.0)))
+        end = len(self.scale)
+        if not self.responses or end < self.window or len(self.reward) < self.window:
+            return None
+        typical = math.exp(self.scale.mean(end - self.window, end))
         threshold = self.factor * self.responses
         if typical <= threshold or metrics.get(ZERO, 0.0) >= FEW_GROUPS or self._gains() or self.is_solved():
             return None

@@ -51,7 +51,7 @@ class Plateau(UnsolvedTrendRule):
         self.follow(metrics)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         value, end = append_metric(self.curve, metrics, metric), len(self.curve)
-        if value is None or end < self.steps or self.is_solved():
+        if value is None or end < self.steps:
             return None
         half = self._half(end)
         if 2 * half > end:
@@ -61,7 +61,7 @@ class Plateau(UnsolvedTrendRule):
             return None  # converged, collapsed, or without advantages: failures of their own, or none
         noise = share_standard_error(now, self.responses) if metric == ACCURACY else 0.0
         change, error = self.curve.change(half, noise, first=first)
-        if change > error or change < -SURE * error or self._could_gain(change, error, half):
+        if change > error or change < -SURE * error or self._could_gain(change, error, half) or self.is_solved():
             return None
         self.since = self.curve.steps[first]
         steps = 2 * half * self.curve.spacing()

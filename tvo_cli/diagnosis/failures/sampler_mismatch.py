@@ -34,6 +34,11 @@ class SamplerMismatch(CollapseRule):
     factor: float = GROWN
     first: list[float] = field(default_factory=list, init=False)
 
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
+
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Apart."""
         value = finite_metric(metrics, self.metric)

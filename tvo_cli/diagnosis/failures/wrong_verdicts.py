@@ -3,8 +3,9 @@
 A verifier that turns the verdicts of a share ε of the problems round, or golds that are wrong, shows an accuracy
 a' = a + ε(1 − 2a) where a is the true one: nothing at a = ½, and 1 − ε where the task is solved, below which the
 held-out accuracy, whose verdicts are right, does not stop (label noise caps a classifier's accuracy in the same way:
-Northcutt et al., arXiv:2103.14749). So it can be told of a solved task only; below, what a log shows is ε(1 − 2a)
-beside the errors of both accuracies: docs/results/diagnosis.md has the power. A temperature of the evaluation below
+Northcutt et al., arXiv:2103.14749). So a log shows it of a solved task only; below, what there is is ε(1 − 2a)
+beside the errors of both accuracies: docs/results/diagnosis.md has the power. Where responses were kept they are graded
+again instead (graded_again.py), which needs neither. A temperature of the evaluation below
 that of training parts the two as well, but not where both should be right.
 """
 
@@ -92,7 +93,7 @@ def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
 
 WRONG_VERDICTS = Failure(
     name="wrong_verdicts",
-    meaning="Held-out problems are solved and training problems stay below: a share of their verdicts is wrong.",
+    meaning="A share of the verdicts is wrong: graded again they differ, or solved problems stay below held-out ones.",
     needs=((ACCURACY,), (HELDOUT,)),
     rules=_rules,
     remedies=_remedies,
