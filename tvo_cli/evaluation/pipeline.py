@@ -78,12 +78,18 @@ def evaluate_suites(
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
         figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
     _add_costs(figures, found, model)
-    for name, before in base.items():
-        figures[name]["support"] = support_change.summarise_support_change(
-            before, [row for row in found if row.suite == name]
-        )
+    _add_support_changes(figures, base, found)
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, found)
     return write_evaluation_summary(place, identity, figures)
+
+
+def _add_support_changes(
+    figures: dict[str, Any], base: Mapping[str, Sequence[GradedResponse]], found: Sequence[GradedResponse]
+) -> None:
+    """What training has kept and lost of each suite's answers, where the base model's are at hand."""
+    for name, before in base.items():
+        now = [row for row in found if row.suite == name]
+        figures[name]["support"] = support_change.summarise_support_change(before, now)
 
 
 def _responses_in_order(path: Path, suites: Sequence[Suite]) -> tuple[GradedResponse, ...]:
