@@ -111,7 +111,9 @@ def test_the_jobs_of_a_server_that_is_killed_go_on_and_the_next_ones_start_cold_
     running = servers.job("import time, sys; time.sleep(1.5); sys.exit(3)", server, "running")
     assert is_warm(running) and server.pid
     os.kill(server.pid, signal.SIGKILL)
+    begun = time.monotonic()
     following = servers.job("print('here')", server, "following")
+    assert time.monotonic() - begun < fork_server.ANSWER / 2, "a supervisor held the server's end of the socket"
     assert not is_warm(following) and ended(following).state == "finished"
     assert ended(running) == JobOutcome("failed", 3, "left with code 3", True)
     assert server.take_notes() == ["warm starts: killed by SIGKILL; further jobs start cold"]
