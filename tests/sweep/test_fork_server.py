@@ -108,11 +108,16 @@ def test_a_forked_job_is_in_everything_that_it_can_ask_the_job_of_a_cold_start(s
 @pytest.mark.slow
 def test_the_jobs_of_a_server_that_is_killed_go_on_and_the_next_ones_start_cold_with_a_line(servers: Servers) -> None:
     server = servers.server("json")
-    running = servers.job("import time, sys; time.sleep(1.5); sys.exit(3)", server, "running")
+    over = servers.place / "over"
+    waits = f"import pathlib, sys, time\nwhile not pathlib.Path({str(over)!r}).exists(): time.sleep(0.05)\nsys.exit(3)"
+    running = servers.job(waits, server, "running")
     assert is_warm(running) and server.pid
     os.kill(server.pid, signal.SIGKILL)
+    begun = time.monotonic()
     following = servers.job("print('here')", server, "following")
+    assert time.monotonic() - begun < fork_server.ANSWER / 2, "a supervisor held the server's end of the socket"
     assert not is_warm(following) and ended(following).state == "finished"
+    over.touch()
     assert ended(running) == JobOutcome("failed", 3, "left with code 3", True)
     assert server.take_notes() == ["warm starts: killed by SIGKILL; further jobs start cold"]
     assert not is_warm(servers.job("pass", server, "last")) and server.take_notes() == []

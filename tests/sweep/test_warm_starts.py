@@ -93,11 +93,11 @@ def peak(run: Path) -> float:
 
 @pytest.mark.slow
 def test_a_forked_run_is_that_of_a_cold_start_in_every_number_and_file(tmp_path: Path) -> None:
-    said = swept(tmp_path, "output_dir=forked")
-    assert "warm starts" in said.splitlines()[0] and "cold" not in (tmp_path / "forked" / "sweep.log").read_text()
-    assert "warm starts" not in swept(tmp_path, "output_dir=started", "hydra.launcher.warm_starts=false")
+    said = swept(tmp_path, "output_dir=sweep-1")
+    assert "warm starts" in said.splitlines()[0] and "cold" not in (tmp_path / "sweep-1" / "sweep.log").read_text()
+    assert "warm starts" not in swept(tmp_path, "output_dir=sweep-2", "hydra.launcher.warm_starts=false")
     for name in ("s0", "s1"):
-        warm, cold = tmp_path / "forked" / name, tmp_path / "started" / name
+        warm, cold = tmp_path / "sweep-1" / name, tmp_path / "sweep-2" / name
         assert rows(warm) == rows(cold) and len(rows(warm)) >= 3
         assert 0.7 < peak(warm) / peak(cold) < 1.1
         files = [sorted(str(file.relative_to(run)) for file in run.rglob("*")) for run in (warm, cold)]
@@ -105,4 +105,4 @@ def test_a_forked_run_is_that_of_a_cold_start_in_every_number_and_file(tmp_path:
         for file in ("versions.json", "config.yaml", "command.txt"):
             texts = [(run / file).read_text().replace(run.parent.name, "SWEEP") for run in (warm, cold)]
             assert texts[0] == texts[1], file
-    assert rows(tmp_path / "forked" / "s0") != rows(tmp_path / "forked" / "s1")
+    assert rows(tmp_path / "sweep-1" / "s0") != rows(tmp_path / "sweep-1" / "s1")

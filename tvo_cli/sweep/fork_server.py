@@ -84,11 +84,12 @@ class ForkServer:
         request = fork_server_process.JobRequest(list(words), dict(environment), grace, timeout or 0.0)
         try:
             fork_server_process.send_request(self._socket, request, descriptors)
-            pid = int(self._socket.recv(32) or fork_server_process.FAILED)
-        except (OSError, ValueError):
-            pid = fork_server_process.FAILED
+            said = self._socket.recv(32)
+        except OSError:  # it has ended, or takes longer than ANSWER
+            said = b""
+        pid = int(said or fork_server_process.FAILED)
         if pid == fork_server_process.FAILED:
-            self._give_up(self._how_it_ended())
+            self._give_up("this machine forks no more processes" if said else self._how_it_ended())
             return None
         return ForkedProcess(pid)
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import site
+from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import tvo_cli
@@ -11,17 +13,19 @@ State = dict[str, tuple[int, int]]
 
 
 def state_of_program_files() -> State:
-    """Return time and size of every module of this program, and the time of each folder of installed packages.
-
-    The folders change when a package is installed, updated or removed.
-    """
-    modules = [path for path in Path(tvo_cli.__file__).parent.rglob("*.py")]
-    folders = [path for path in map(Path, site.getsitepackages()) if path.is_dir()]
+    """Return time and size of every module of this program, and of what says which packages are installed."""
     found: State = {}
-    for path in (*modules, *folders):
-        seen = path.stat()
-        found[str(path)] = (seen.st_mtime_ns, seen.st_size)
+    for path in (*Path(tvo_cli.__file__).parent.rglob("*.py"), *_installed_packages()):
+        with suppress(FileNotFoundError):  # written anew, or uninstalled, at this very moment
+            seen = path.stat()
+            found[str(path)] = (seen.st_mtime_ns, seen.st_size)
     return found
+
+
+def _installed_packages() -> Iterator[Path]:
+    """Yield the folder of each installed package's metadata: another one after an update."""
+    for folder in site.getsitepackages():
+        yield from Path(folder).glob("*.dist-info")
 
 
 def changed_program_files(before: State, now: State) -> list[str]:
