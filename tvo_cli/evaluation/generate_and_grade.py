@@ -67,9 +67,7 @@ class Evaluator:
         watch: Callable[[EvaluatorProgress], object],
     ) -> None:
         """Do every task; `kept` are the responses that are there already."""
-        missing = sum(
-            len(task.problems) * completions_per_problem(task.protocol, task.decoding) for task in tasks
-        )
+        missing = sum(len(task.problems) * completions_per_problem(task.protocol, task.decoding) for task in tasks)
         tally = EvaluationTally(len(kept) + missing, watch, _main_decodings(kept, tasks))
         tally.count(kept)
         for task in tasks:

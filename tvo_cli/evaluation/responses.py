@@ -38,7 +38,9 @@ class GradedResponse:
     seconds: float  # its share of the generation time
     second: bool | None = None  # the second grader's verdict, in audit mode
     pair: dict[str, int] | None = None  # what it has cost of a small and a large model; written where there are two
-    strategy: dict[str, Any] | None = None  # which it was given, and what that took to read; written where one is chosen
+    strategy: dict[str, Any] | None = (
+        None  # which it was given, and what that took to read; written where one is chosen
+    )
 
     @property
     def key(self) -> tuple[str, str, str, int]:
