@@ -100,7 +100,9 @@ class Experience:
     answer: Tensor | None = None  # int64 [B], equal ones of a group have one number, −1 is none; only where it is read
     step: int = 0  # rollout batches before this one: what a schedule follows
     sources: tuple[str, ...] = ()  # names of the data sources, by their index in `source`
-    whole_ref_logp: Tensor | None = None  # float32 [B, T], where `internal`: the whole network's reference, for readings
+    whole_ref_logp: Tensor | None = (
+        None  # float32 [B, T], where `internal`: the whole network's reference, for readings
+    )
     losses: Mapping[str, float] = field(default_factory=dict)  # of objectives beside the responses, by name
     internal: bool = False  # log π_old, and what learns, is the policy of an inner block (objective/internal_policy.py)
 

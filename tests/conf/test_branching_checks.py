@@ -38,7 +38,16 @@ def refusal(*words: str) -> str:
             )
         ),
     ],
-    ids=["greedy branches", "one response", "served tokens", "greedy tokens", "served stops", "batch scale", "batch baseline", "second sampling"],
+    ids=[
+        "greedy branches",
+        "one response",
+        "served tokens",
+        "greedy tokens",
+        "served stops",
+        "batch scale",
+        "batch baseline",
+        "second sampling",
+    ],
 )
 def test_what_would_not_do_what_it_is_for_is_refused(words: Sequence[str], parts: Sequence[str]) -> None:
     told = refusal(*words)

@@ -77,7 +77,10 @@ def test_a_training_problem_that_is_asked_is_not_labelled(tmp_path: Path) -> Non
 @pytest.mark.slow
 def test_it_goes_on_with_its_probe_and_another_evaluation_may_take_it(tmp_path: Path) -> None:
     whole = asked(tmp_path / "a")
-    probe, lines = (tmp_path / "a" / NAME).read_bytes(), (tmp_path / "a" / "responses.jsonl").read_text().splitlines(True)
+    probe, lines = (
+        (tmp_path / "a" / NAME).read_bytes(),
+        (tmp_path / "a" / "responses.jsonl").read_text().splitlines(True),
+    )
     (tmp_path / "a" / "responses.jsonl").write_text("".join(lines[:-5]))
     again = asked(tmp_path / "a")
     assert (tmp_path / "a" / NAME).read_bytes() == probe

@@ -37,3 +37,5 @@ def test_an_estimator_may_have_overrides_of_its_own(monkeypatch: pytest.MonkeyPa
     assert sizes_of_sessions(monkeypatch, tmp_path, *names) == [(16, 8), (32, 4), (128, 1)]
     with pytest.raises(UserError, match=r"rollouts=128: algorithm=grpo rollout\.prompts=8 draws 64 a batch"):
         sizes_of_sessions(monkeypatch, tmp_path, "grpo rollout.prompts=8")
+    with pytest.raises(UserError, match=r"^algorithm\.next_token\.coefficient=1\.0: .*learns demonstrations too"):
+        sizes_of_sessions(monkeypatch, tmp_path, "recap_next_token")

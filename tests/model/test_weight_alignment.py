@@ -19,14 +19,14 @@ def _eight_bytes_off(held: Tensor) -> Tensor:
 
 
 def test_tied_weights_that_lie_off_are_moved_together() -> None:
-    network = nn.ModuleDict({"embed": nn.Embedding(8, 16), "head": nn.Linear(16, 8, bias=False)})
-    network["head"].weight = network["embed"].weight
-    weight = network["embed"].weight
+    embed, head = nn.Embedding(8, 16), nn.Linear(16, 8, bias=False)
+    head.weight = weight = embed.weight
+    network = nn.ModuleList([embed, head])
     weight.data = _eight_bytes_off(weight.data)
     before = weight.detach().clone()
     assert not is_aligned(weight)
     align_weights(network)
-    assert network["head"].weight is network["embed"].weight is weight
+    assert head.weight is embed.weight is weight
     assert is_aligned(weight) and torch.equal(weight, before)
 
 

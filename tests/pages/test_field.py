@@ -42,7 +42,7 @@ ELSEWHERE = (
     "Lion",
     "dynamic reward weighting, by hypervolume",
     "dynamic reward weighting, by gradients",
-    "RECAP's weights of a reward's terms and its next-token loss",
+    "RECAP's weights of a reward's terms",
     "MiSS (Bone)",
     "support kept and lost (Invisible Leash)",
     "tie and sensitivity probes (Policy Cliff)",

@@ -295,6 +295,15 @@ def test_a_run_of_several_processes_is_followed_by_one_of_as_many(make_run: Make
     assert words == [*program.split(), "train", "algorithm=grpo", "parallel=replicate", "seed=1"]
 
 
+def test_a_rival_is_given_no_data_of_the_algorithms_own(make_run: Make) -> None:
+    """A data set that was put inside the algorithm's node; that of the run stays."""
+    folder = make_run()
+    own = "'+dataset@algorithm.next_token.data=jsonl' algorithm.next_token.data.path=a.jsonl"
+    (folder / "command.txt").write_text(f"tvo train algorithm=recap_next_token {own} dataset=addition seed=1\n")
+    words = next_commands.next_training_command(run_loading.load_run(folder))
+    assert words == ["tvo", "train", "algorithm=grpo", "dataset=addition", "seed=1"]
+
+
 @pytest.mark.parametrize(
     ("dataset", "command", "said"),
     [

@@ -12,10 +12,10 @@ from tests.training.conftest import Checksum, MetricRows, Runs, trained_policy
 from tvo_cli.maths.objective_weights import LossWindows
 from tvo_cli.training.window_weighting import WindowWeighting
 
-CODE = '''
+CODE = """
 def brevity(responses):
     return [12 / (12 + text.count("2")) for text in responses]
-'''
+"""
 
 
 def weighting(window: int = 2, temperature: float = 5.0, **weights: float) -> WindowWeighting:

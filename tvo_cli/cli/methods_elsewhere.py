@@ -59,7 +59,7 @@ METHODS_ELSEWHERE = (
     MethodElsewhere(
         "DiffAdapt's choice by a probe",
         "arXiv:2510.19669",
-        "",
-        "not built: a network on the prompt's last hidden state that is trained on ten samples a question",
+        "protocol=diffadapt",
+        "of `tvo eval`: trained on labelled training problems, never on those that are asked",
     ),
 )

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tvo")
 Watch = Callable[[EvaluatorProgress], object]
+Choose = Callable[[Sequence[Suite]], tuple[list[Suite], Mapping[str, Any]]]
 JUDGED = ("correct", "extracted", "reason", "failed", "second")
 
 
@@ -50,7 +51,7 @@ def evaluate_suites(
     reader: PromptReader | None = None,
     environment: Mapping[str, Any] | None = None,
     notice: Callable[[Sequence[Suite]], object] = lambda suites: None,
-    choose: Callable[[Sequence[Suite]], tuple[list[Suite], Mapping[str, Any]]] | None = None,
+    choose: Choose | None = None,
 ) -> dict[str, Any]:
     """Do what is missing, then say what all of it shows; the content of summary.json.
 
@@ -62,9 +63,7 @@ def evaluate_suites(
     suites = _suites_to_evaluate(config, reader)
     notice(suites)
     base = _base_model_responses(node.base, suites)
-    if choose is not None:
-        suites, probe = choose(suites)
-        model = {**model, "probe": probe}
+    suites, model = _with_strategies(suites, model, choose)
     identity = files.evaluation_identity(suites, model, int(node.seed))
     tasks, counted = plan_missing_tasks(suites, files.read_kept_responses(place, identity), tokenizer)
     check_tasks_fit_context(tasks, engine)
@@ -78,18 +77,9 @@ def evaluate_suites(
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
         figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
     _add_costs(figures, found, model)
-    _add_support_changes(figures, base, found)
+    _add_support(figures, found, base)
     grader_disagreement.write_disagreements(place / grader_disagreement.NAME, found)
     return write_evaluation_summary(place, identity, figures)
-
-
-def _add_support_changes(
-    figures: dict[str, Any], base: Mapping[str, Sequence[GradedResponse]], found: Sequence[GradedResponse]
-) -> None:
-    """What training has kept and lost of each suite's answers, where the base model's are at hand."""
-    for name, before in base.items():
-        now = [row for row in found if row.suite == name]
-        figures[name]["support"] = support_change.summarise_support_change(before, now)
 
 
 def _responses_in_order(path: Path, suites: Sequence[Suite]) -> tuple[GradedResponse, ...]:
@@ -109,6 +99,25 @@ def _responses_in_order(path: Path, suites: Sequence[Suite]) -> tuple[GradedResp
     if [row.key for row in ordered] != [row.key for row in found]:
         responses.rewrite_responses(path, ordered)
     return tuple(ordered)
+
+
+def _with_strategies(
+    suites: list[Suite], model: Mapping[str, Any], choose: Choose | None
+) -> tuple[list[Suite], Mapping[str, Any]]:
+    """The suites with a strategy for each problem, and what is recorded of the model with the probe that chose."""
+    if choose is None:
+        return suites, model
+    suites, probe = choose(suites)
+    return suites, {**model, "probe": probe}
+
+
+def _add_support(
+    figures: dict[str, Any], rows: Sequence[GradedResponse], base: Mapping[str, list[GradedResponse]]
+) -> None:
+    """Which problems a base model solved too, of each suite that one was asked."""
+    for name, before in base.items():
+        own = [row for row in rows if row.suite == name]
+        figures[name]["support"] = support_change.summarise_support_change(before, own)
 
 
 def _suites_to_evaluate(config: DictConfig, reader: PromptReader | None) -> list[Suite]:

@@ -77,7 +77,7 @@ class Protocol:
         return hashlib.sha256(json.dumps(self.record(), sort_keys=True).encode()).hexdigest()[:12]
 
     def record(self) -> dict[str, Any]:
-        """Every field, as it is written down; keywords of a chat template, a switch and strategies where there are any."""
+        """Every field as it is written down; chat template keywords, a switch and strategies where there are any."""
         fields = asdict(self)
         return {k: v for k, v in fields.items() if k not in (KEYWORDS, "switch", "adapt") or v}
 

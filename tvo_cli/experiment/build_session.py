@@ -59,8 +59,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
     learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
     sampler = build_sampler(config, learner.policy, problems, resources, runtime.device)
-    by = EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes)
-    test_sets = build_test_sets(config, by)
+    test_sets = build_test_sets(config, EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes))
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))
     own = next((one.heldout.problems for one in test_sets if one.name == OWN), ())
     return Session(

@@ -89,9 +89,7 @@ def chosen_strategies(probe: DifficultyProbe, states: Tensor) -> list[str]:
     return [STRATEGIES[index] for index in probe(states).argmax(1).tolist()]
 
 
-def _train(
-    config: DictConfig, policy: Policy, suites: Sequence[Suite], folder: Path, weights: str | None
-) -> None:
+def _train(config: DictConfig, policy: Policy, suites: Sequence[Suite], folder: Path, weights: str | None) -> None:
     """Label questions of the training splits, train the probe on four fifths, test it on the others, and keep it."""
     labelled = label_training_questions(config, policy, suites)
     labels = torch.tensor([STRATEGIES.index(label) for label in labelled.labels])

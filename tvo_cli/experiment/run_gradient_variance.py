@@ -48,6 +48,10 @@ def _gradient_moments_of(
     if chosen.reward.weighting != "fixed":
         problem = "moves with a run's steps, and here the parameters stay."
         raise UserError("reward.weighting", chosen.reward.weighting, problem, "Leave it at fixed.")
+    if (chosen.algorithm.get("next_token") or {}).get("coefficient"):
+        problem = f"algorithm={name} learns demonstrations too, and what is measured here is of responses alone."
+        remedy = "Take 0, behind the name: 'NAME algorithm.next_token.coefficient=0'."
+        raise UserError("algorithm.next_token.coefficient", chosen.algorithm.next_token.coefficient, problem, remedy)
     rollouts = int(chosen.rollout.prompts) * int(chosen.rollout.samples)
     if rollouts != int(config.rollouts):
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")

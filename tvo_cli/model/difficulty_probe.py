@@ -51,7 +51,9 @@ class DifficultyProbe(nn.Module):
         except (OSError, SafetensorError, KeyError, ValueError) as error:
             raise UserError(key, folder, f"holds no readable {NAME} ({error}).", remedy) from error
         if read != size or len(found["outer.bias"]) != classes:
-            raise UserError(key, folder, f"its probe reads states of {read} numbers, and the model's have {size}.", remedy)
+            raise UserError(
+                key, folder, f"its probe reads states of {read} numbers, and the model's have {size}.", remedy
+            )
         probe = cls(size, width, classes)
         probe.load_state_dict(found)
         return probe

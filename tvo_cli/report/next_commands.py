@@ -49,7 +49,8 @@ def next_training_command(run: LoadedRun) -> Command:
     """Return the run's own command with another algorithm and another folder."""
     rival = "grpo" if run.algorithm != "grpo" else "tvo"
     flags, overrides = _flags_and_overrides_of_run(run)
-    kept = [word for word in overrides if _key_in_next_command(word).partition(".")[0] not in OWN]
+    of_rival = [word for word in overrides if not word.partition("=")[0].partition("@")[2].startswith("algorithm.")]
+    kept = [word for word in of_rival if _key_in_next_command(word).partition(".")[0] not in OWN]
     there = [
         f"output_dir={_folder_of_rival(run, rival)}" for word in overrides if _key_in_next_command(word) == "output_dir"
     ]

@@ -118,6 +118,7 @@ METRICS = (
     MetricName("valley/entropic_force", "nats", "what the noise adds to it"),
     MetricName("control/beta", "reward", "coefficient of the control variate"),
     MetricName("loss/nonfinite", "0 or 1", "something was not finite; the update was left out"),
+    MetricName("loss/next_token", "nats", "loss of the demonstrations beside the responses, a token"),
     MetricName("loss/replay", "1", "loss of the kept responses, its weight included (self-imitation)"),
     MetricName("replay/kept", "responses", "good responses kept before the step"),
     MetricName("replay/used", "responses", "of them, those that the step learned from besides its own"),
@@ -188,7 +189,7 @@ FAMILIES = (
         "1",
         "problems solved at the start and now, only now, only then, and their ratios",
     ),
-    MetricName(rf"objective/weight/{SOURCE}", "1", "weight of the advantages of a source (RECAP)"),
+    MetricName(rf"objective/weight/{SOURCE}", "1", "weight of an objective: a source, or the next-token loss (RECAP)"),
     MetricName(r"eval/pass@\d+", "share", "held-out problems with a correct one among K samples"),
     MetricName(
         rf"eval/{SOURCE}/(pass@\d+(_low|_high)?|length|truncated|unanswered|grader_failed)",

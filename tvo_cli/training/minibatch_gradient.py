@@ -56,22 +56,31 @@ def compute_minibatch_gradient(
     if trouble := next((outcome.trouble for outcome in outcomes if outcome.trouble), ""):
         raise NonFiniteUpdate(trouble)
     ranks.sum_gradients(learner.parameters)
-    if batch.demonstrated is None:
-        norm = own = clip_gradients(learner.parameters, learner.clip_norm, ranks)
-    else:
-        own = clip_gradients(learner.parameters, math.inf, ranks)  # of the responses alone, for the reading
-        beside = add_next_token_gradient(learner, batch.demonstrated, minibatch, passes.minibatches)
-        norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)
+    norm, own = _clipped_norms(learner, batch, minibatch, passes, report)
     if not math.isfinite(norm):
         raise NonFiniteUpdate("gradient")
-    if batch.demonstrated is not None:
-        report.losses.setdefault(NEXT_TOKEN, []).append(beside)
     if reading is not None:
         reading.take_squares(ranks.gather_parts(_numbered_squares(reading, ranks), Tensor))
         report.gradient = reading.result(own**2, rollouts=len(minibatch.rows), total_rollouts=len(batch.verdicts))
     report.norms.append(norm)
     moved = sum((part.moved for part in parts), torch.zeros((), device=mask.device))
     return float(moved / mask.sum().clamp(min=1))
+
+
+def _clipped_norms(
+    learner: Learner, batch: RolloutBatch, minibatch: Minibatch, passes: InnerLoopSettings, report: UpdateReport
+) -> tuple[float, float]:
+    """‖g‖ of the whole gradient, which is clipped by it, and of what the responses alone give."""
+    ranks = learner.runtime.ranks
+    if batch.demonstrated is None:
+        norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)
+        return norm, norm
+    own = clip_gradients(learner.parameters, math.inf, ranks)
+    beside = add_next_token_gradient(learner, batch.demonstrated, minibatch, passes.minibatches)
+    norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)
+    if math.isfinite(norm):
+        report.losses.setdefault(NEXT_TOKEN, []).append(beside)
+    return norm, own
 
 
 class GradientPart(NamedTuple):

@@ -86,10 +86,8 @@ def _reward_metrics_of_draws(session: Session, batch: RolloutBatch) -> dict[str,
     return found | counts | {"sampling/used": used, "sampling/mixed": share}
 
 
-def _grouped_rewards(
-    session: Session, batch: RolloutBatch, rewards: Tensor, group: Tensor
-) -> tuple[Tensor, Tensor]:
-    """The rewards that groups learn from, and their groups: after the algorithm's shaping, where that sees all groups."""
+def _grouped_rewards(session: Session, batch: RolloutBatch, rewards: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
+    """The rewards that groups learn from, and their groups: shaped ones, where the shaping has seen all groups."""
     estimator = session.learner.algorithm.estimator
     if session.learner.algorithm.sampling.most > 1 or batch.drawn.branch is not None:
         return rewards, group
