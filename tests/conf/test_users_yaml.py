@@ -72,6 +72,8 @@ def test_a_sweep_is_refused_before_its_first_job(tmp_path: Path) -> None:
         ["eval", "model.path=RUN", "evaluation.limt=3"],
         ["sft", "modell=tiny"],
         ["variance", "+rollout.promts=3"],
+        ["export", "--dry-run", "no_run", "out"],
+        ["replay", ".", "--step", "3"],
     ],
 )
 def test_a_refusal_loads_no_torch(words: list[str], tmp_path: Path) -> None:

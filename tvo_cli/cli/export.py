@@ -30,7 +30,9 @@ def export(
     Without --merge a run with an adapter gives an adapter's folder in peft's format.
     """
     from tvo_cli.cli.startup_message import announce_on_stderr
+    from tvo_cli.experiment.run_of_policy import config_of_training_run
 
+    config_of_training_run(run)  # what is no run is refused before torch is loaded
     announce_on_stderr("tvo export", f"loading torch, transformers and {run}")
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.experiment import export_policy as exporting

@@ -38,9 +38,11 @@ def replay(
 ) -> None:
     """Replay a recorded step, bit for bit: whose gradient it was, and what another algorithm would have done."""
     from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
+    from tvo_cli.tracking.recorded_steps import check_step_is_recorded, recorded_steps
 
     if not run.is_dir():
         raise UserError("RUN", run, "there is no such folder.", f"A path is read from {Path.cwd()}; tvo ls lists runs.")
+    check_step_is_recorded(run, step, recorded_steps(run))  # before torch is loaded
     if overrides:
         announce_users_configs("tvo replay", overrides)
     announce_on_stderr("tvo replay", f"loading torch, transformers and {run}")

@@ -11,7 +11,8 @@ from typing import Any
 
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.report.next_commands import shortest_path
-from tvo_cli.report.run_loading import recorded_steps, stored_policies
+from tvo_cli.report.run_loading import stored_policies
+from tvo_cli.tracking.recorded_steps import recorded_steps
 
 SHOWN = 5  # rows of responses to read
 BEST_REWARDED = ("reward_hacking", "all_right", "format_bought", "reward_composition", "problems_used_up")

@@ -11,7 +11,7 @@ from typing import Any
 
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
+from tvo_cli.experiment.run_of_policy import config_of_training_run
 from tvo_cli.model import adapter_folder
 from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.base_origin import CARD, read_base_card_head
@@ -28,9 +28,7 @@ def export_policy(run: Path, out: Path, *, checkpoint: str = "last", merge: bool
     Raises:
         UserError: it is no run, it has no such checkpoint, or there is something at `out` already.
     """
-    recorded = recorded_config_of_policy(str(run))
-    if recorded is None:
-        raise UserError("RUN", run, "is no training run.", "Give the folder of a `tvo train`, with its config.yaml.")
+    recorded = config_of_training_run(run)
     if out.exists():
         raise UserError("OUT", out, "is there already.", "Name a folder that is not.")
     policy = Path(resolve_policy_checkpoint(str(run), checkpoint))

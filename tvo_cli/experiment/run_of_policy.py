@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import composing
+from tvo_cli.errors import UserError
 
 ABOVE_POLICY = 3  # folders between a policy and its run: policy, step-000010, checkpoints
 
@@ -14,6 +15,18 @@ def recorded_config_of_policy(path: str) -> Any | None:
     """The config of the run that wrote a policy; None of a policy that no run of `tvo train` wrote."""
     folder = run_folder_of_policy(path)
     return folder and _training_config(folder / "config.yaml")
+
+
+def config_of_training_run(run: Path) -> Any:
+    """The recorded config of a run of `tvo train`.
+
+    Raises:
+        UserError: there is none.
+    """
+    recorded = recorded_config_of_policy(str(run))
+    if recorded is None:
+        raise UserError("RUN", run, "is no training run.", "Give the folder of a `tvo train`, with its config.yaml.")
+    return recorded
 
 
 def run_folder_of_policy(path: str) -> Path | None:

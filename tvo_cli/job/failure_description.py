@@ -87,7 +87,8 @@ def _describe_interruption(error: BaseException) -> tuple[str, int]:
 def _describe_usage_error(error: BaseException) -> tuple[str, int]:
     """Return the line and exit code of Typer's own error: an unknown command or option."""
     is_usage = type(error).__module__.partition(".")[0] in ("typer", "click") and hasattr(error, "format_message")
-    return (f"{error.format_message()} See tvo --help.", USER_ERROR) if is_usage else ("", 0)  # type: ignore[attr-defined]
+    text = error.format_message().rstrip(".") if is_usage else ""  # type: ignore[attr-defined]
+    return (f"{text}. See tvo --help.", USER_ERROR) if is_usage else ("", 0)
 
 
 def _describe_lost_output(error: BaseException) -> tuple[str, int]:

@@ -83,12 +83,6 @@ def stored_policies(folder: Path) -> list[tuple[int, Path]]:
     return [(int(name[1]) + bool(name[2]), policy) for name, policy in names if name and policy.is_dir()]
 
 
-def recorded_steps(folder: Path) -> list[int]:
-    """Return the steps that the flight recorder kept."""
-    names = (re.fullmatch(r"step-(\d+)", path.name) for path in (folder / "recorder").glob("step-*"))
-    return sorted(int(name[1]) for name in names if name)
-
-
 def collapse_firings(run: LoadedRun) -> list[Mapping[str, Any]]:
     """Return the collapse rules that fired: mappings with rule, step, value, threshold."""
     return [found for found in run.collapse.get("firings") or () if isinstance(found, Mapping)]

@@ -17,13 +17,13 @@ from typing import Any
 from tvo_cli.checkpoint import serialize, store
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
+from tvo_cli.tracking.recorded_steps import FOLDER, check_step_is_recorded
 from tvo_cli.training.minibatches import cut_into_minibatches
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StateSnapshot, StepInProgress, UpdateReport
 from tvo_cli.training.stopwatch import Stopwatch
 
 log = logging.getLogger("tvo")
-FOLDER = "recorder"
 ASKED = "asked for"
 
 
@@ -99,10 +99,7 @@ def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, HeldTensor
         root / store.checkpoint_name(step),
         [store.checkpoint_position(one)[0] for one in store.list_checkpoints(root)],
     )
-    if root.is_symlink() or step not in held:
-        shown = f"Recorded steps: {', '.join(map(str, held))}." if held else "Nothing is recorded there."
-        remedy = f"{shown} To ask for one: recorder.steps=[{step}]."
-        raise UserError("--step", step, f"is not recorded in {run}.", remedy)
+    check_step_is_recorded(run, step, [] if root.is_symlink() else held)
     if damage := store.find_damage(folder):
         raise UserError("--step", step, f"its recording is damaged: {damage}.")
     return store.load_checkpoint(folder)
