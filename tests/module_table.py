@@ -9,6 +9,8 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
+from tests.source_trees import tree_of
+
 ROOT = Path(__file__).parent.parent / "tvo_cli"
 HEAD = """# Every module in a line
 
@@ -36,13 +38,13 @@ def _room(room: Path) -> Iterator[str]:
 
 def _defines(path: Path) -> bool:
     """Whether a file defines a function or a class, besides what it gives on from other files."""
-    body = ast.parse(path.read_text(encoding="utf-8")).body
+    body = tree_of(path).body
     return any(isinstance(node, ast.FunctionDef | ast.ClassDef) and node.name[:2] != "__" for node in body)
 
 
 def first_sentence(path: Path) -> str:
     """The first line of a module's docstring, safe in a table."""
-    text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+    text = ast.get_docstring(tree_of(path)) or ""
     return text.partition("\n\n")[0].replace("\n", " ").replace("|", "\\|")
 
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
-from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 
 from tests import module_table
+from tests.source_trees import nodes_of, tree_of
 
 ROOT = Path(__file__).parent.parent / "tvo_cli"
 PAGE = (ROOT.parent / "docs" / "architecture.md").read_text(encoding="utf-8")
@@ -32,13 +32,8 @@ FILES = sorted(ROOT.rglob("*.py"))
 FUNCTION = ast.FunctionDef | ast.AsyncFunctionDef
 
 
-@cache
-def nodes(path: Path) -> list[ast.AST]:
-    return list(ast.walk(ast.parse(path.read_text(encoding="utf-8"))))
-
-
 def imported(path: Path) -> Iterator[str]:
-    for node in nodes(path):
+    for node in nodes_of(path):
         if isinstance(node, ast.ImportFrom) and node.module and node.module.split(".")[0] == "tvo_cli":
             parts = node.module.split(".")[1:]
             yield from parts[:1] or [alias.name for alias in node.names]
@@ -76,7 +71,7 @@ def test_no_file_and_no_function_is_long() -> None:
     for path in FILES:
         most = 200 if path.parent.name in ("training", "experiment") else 300
         assert len(path.read_text(encoding="utf-8").splitlines()) <= most, path
-        for node in nodes(path):
+        for node in nodes_of(path):
             if isinstance(node, FUNCTION):
                 assert (node.end_lineno or 0) - node.lineno < 40, (path, node.name)
 
@@ -87,7 +82,7 @@ def test_the_page_of_modules_is_that_of_the_docstrings() -> None:
 
 
 def test_the_median_function_is_under_ten_lines() -> None:
-    functions = [node for path in FILES for node in nodes(path) if isinstance(node, FUNCTION)]
+    functions = [node for path in FILES for node in nodes_of(path) if isinstance(node, FUNCTION)]
     lengths = sorted((node.end_lineno or 0) - node.lineno + 1 for node in functions)
     assert lengths[len(lengths) // 2] < 10
 
@@ -98,7 +93,7 @@ def test_names_say_something() -> None:
 
 @pytest.mark.parametrize("path", sorted((ROOT / "methods").glob("[!_]*.py")), ids=lambda path: path.stem)
 def test_a_method_is_one_function_named_as_its_file(path: Path) -> None:
-    tree = ast.parse(path.read_text(encoding="utf-8"))
+    tree = tree_of(path)
     public = [
         node.name
         for node in tree.body
@@ -112,7 +107,7 @@ def test_a_method_is_one_function_named_as_its_file(path: Path) -> None:
 
 def test_nothing_loads_pickles_remote_code_or_evaluates_text() -> None:
     for path in FILES:
-        for node in nodes(path):
+        for node in nodes_of(path):
             called = node.func if isinstance(node, ast.Call) else None
             name = called.id if isinstance(called, ast.Name) else ""
             assert name not in {"eval", "exec", "compile", "__import__"}, path

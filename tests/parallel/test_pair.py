@@ -43,7 +43,7 @@ def test_one_process_that_shards_gives_the_bits_of_one_that_does_not(pair: Pair)
     assert_bit_equal(tensors_of(pair.alone(*EXACT)), tensors_of(pair.root / "group-of-one"))
 
 
-def test_weights_in_host_memory_already_are_not_offloaded(pair: Pair) -> None:
+def test_weights_in_host_memory_already_are_not_offloaded() -> None:
     chosen = composed((*EXACT, SHARD, "parallel.offload=true"))
     with (
         ranks_of_single_process(chosen) as ranks,
@@ -52,7 +52,7 @@ def test_weights_in_host_memory_already_are_not_offloaded(pair: Pair) -> None:
         train(chosen, ranks)
 
 
-def test_one_process_is_no_two_shards(pair: Pair) -> None:
+def test_one_process_is_no_two_shards() -> None:
     chosen = composed((*EXACT, SHARD, "parallel.shard_over=2"))
     refused = pytest.raises(UserError, match=r"^parallel\.shard_over=2: does not divide the 1 ranks\.")
     with refused, ranks_of_single_process(chosen):
