@@ -23,7 +23,8 @@ from tvo_cli.memory.extra_work import (
     layer_reading_bytes,
     valley_reading_bytes,
 )
-from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory
+from tvo_cli.memory.memory_plan import plan_memory
+from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rank_memory import RankLayout, plan_rank_memory, request_of_rank
 from tvo_cli.model import layer_readings, load_policy
@@ -39,8 +40,8 @@ EACH = 30 * 192 * 8  # bytes of SmolLM2's cache a token, in float32
 PLAIN = request_of(SMOLLM2, "model.gradient_checkpointing=false")
 
 
-def with_extra(**extra: int) -> MemoryRequest:
-    return replace(PLAIN, extra=ExtraWork(**extra))
+def with_extra(*, branched: int = 0, kept: int = 0, replayed: int = 0, probed: int = 0) -> MemoryRequest:
+    return replace(PLAIN, extra=ExtraWork(branched, kept, replayed, probed))
 
 
 def test_a_row_behind_a_cut_may_stand_beside_one_from_its_prompt() -> None:
