@@ -14,7 +14,7 @@ from tests.memory import networks
 from tests.memory.live_bytes import most_live_bytes
 from tests.memory.test_memory_plan import request_of
 from tvo_cli import config
-from tvo_cli.memory.adapter_size import unpacked_bytes
+from tvo_cli.memory.adapter_size import AdapterSize, unpacked_bytes
 from tvo_cli.memory.extra_work import (
     KEPT_BATCHES,
     ExtraWork,
@@ -182,6 +182,11 @@ def test_a_rank_has_its_share_of_branches_and_the_whole_buffer() -> None:
     assert shared.host["kept responses"] == whole.host["kept responses"]
     assert shared.host["recorder"] == whole.host["recorder"] / 2
     assert shared.phases["branches"] - whole.phases["branches"] == 4 * SMOLLM2.parameters
+
+
+def test_each_shard_copies_the_whole_adapter_to_the_host() -> None:
+    adapted = replace(PLAIN, gpu=True, copies=1, adapter=AdapterSize(1000, 0, 0, False), trained=1000)
+    assert plan_rank_memory(adapted, RankLayout(2, shards=2, sharded=True)).host["recorder"] == 1000 * (4 + 8)
 
 
 @pytest.mark.slow
