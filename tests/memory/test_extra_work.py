@@ -14,7 +14,7 @@ from tests.memory import networks
 from tests.memory.live_bytes import most_live_bytes
 from tests.memory.test_memory_plan import request_of
 from tvo_cli import config
-from tvo_cli.memory.adapter_size import unpacked_bytes
+from tvo_cli.memory.adapter_size import AdapterSize, unpacked_bytes
 from tvo_cli.memory.extra_work import (
     KEPT_BATCHES,
     ExtraWork,
@@ -23,7 +23,8 @@ from tvo_cli.memory.extra_work import (
     layer_reading_bytes,
     valley_reading_bytes,
 )
-from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory
+from tvo_cli.memory.memory_plan import plan_memory
+from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rank_memory import RankLayout, plan_rank_memory, request_of_rank
 from tvo_cli.model import layer_readings, load_policy
@@ -39,8 +40,8 @@ EACH = 30 * 192 * 8  # bytes of SmolLM2's cache a token, in float32
 PLAIN = request_of(SMOLLM2, "model.gradient_checkpointing=false")
 
 
-def with_extra(**extra: int) -> MemoryRequest:
-    return replace(PLAIN, extra=ExtraWork(**extra))
+def with_extra(*, branched: int = 0, kept: int = 0, replayed: int = 0, probed: int = 0) -> MemoryRequest:
+    return replace(PLAIN, extra=ExtraWork(branched, kept, replayed, probed))
 
 
 def test_a_row_behind_a_cut_may_stand_beside_one_from_its_prompt() -> None:
@@ -181,6 +182,11 @@ def test_a_rank_has_its_share_of_branches_and_the_whole_buffer() -> None:
     assert shared.host["kept responses"] == whole.host["kept responses"]
     assert shared.host["recorder"] == whole.host["recorder"] / 2
     assert shared.phases["branches"] - whole.phases["branches"] == 4 * SMOLLM2.parameters
+
+
+def test_each_shard_copies_the_whole_adapter_to_the_host() -> None:
+    adapted = replace(PLAIN, gpu=True, copies=1, adapter=AdapterSize(1000, 0, 0, False), trained=1000)
+    assert plan_rank_memory(adapted, RankLayout(2, shards=2, sharded=True)).host["recorder"] == 1000 * (4 + 8)
 
 
 @pytest.mark.slow

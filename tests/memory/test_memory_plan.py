@@ -18,6 +18,7 @@ from tests.slow_cases import mostly_slow
 from tvo_cli import config
 from tvo_cli.memory import memory_plan
 from tvo_cli.memory.activation_size import activation_bytes, eager_attention_bytes
+from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
 from tvo_cli.memory.planned_run import planned_run
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
@@ -34,12 +35,12 @@ BATCH = (
 LLAMA = shape_of_network(networks.small_llama())
 
 
-def request_of(shape: NetworkShape, *words: str, prompt: int = PROMPT) -> memory_plan.MemoryRequest:
+def request_of(shape: NetworkShape, *words: str, prompt: int = PROMPT) -> MemoryRequest:
     given = dict(word.split("=", 1) for word in ("model=custom", "model.path=x", *BATCH, *words))
     return planned_run(config.compose([f"{k}={v}" for k, v in given.items()]), shape, prompt).request
 
 
-def update_bytes(request: memory_plan.MemoryRequest) -> float:
+def update_bytes(request: MemoryRequest) -> float:
     return memory_plan.plan_memory(request).phases["update"]
 
 

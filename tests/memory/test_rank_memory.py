@@ -7,7 +7,8 @@ from dataclasses import replace
 import pytest
 
 from tvo_cli.memory.adapter_size import AdapterSize
-from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory
+from tvo_cli.memory.memory_plan import plan_memory
+from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.rank_memory import BUCKET, RankLayout, plan_rank_memory, request_of_rank
 

@@ -33,9 +33,10 @@ def test_each_layers_entropy_is_that_of_its_own_softmax(policy: Policy, rows: tu
 def test_chunks_of_logits_do_not_change_them(
     policy: Policy, rows: tuple[torch.Tensor, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = layer_entropies(policy, *rows, 1.0)
+    ids, seen, responses, mask = rows
+    whole = layer_entropies(policy, ids, seen, responses, mask, 1.0)
     monkeypatch.setattr(layer_readings, "CHUNK", 1)  # one token at a time
-    assert layer_entropies(policy, *rows, 1.0) == pytest.approx(whole, rel=1e-6)
+    assert layer_entropies(policy, ids, seen, responses, mask, 1.0) == pytest.approx(whole, rel=1e-6)
 
 
 def test_the_last_layer_is_the_policy(policy: Policy, rows: tuple[torch.Tensor, ...]) -> None:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tvo_cli.memory.memory_plan import MemoryRequest, plan_memory, positions_that_fit
+from tvo_cli.memory.memory_plan import plan_memory, positions_that_fit
+from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.rollout_cache import cache_limit
 
 USED = 0.9  # of a GPU's memory: the rest is for what no formula has

@@ -9,7 +9,7 @@ from tvo_cli import config as configuration
 from tvo_cli.memory.adapter_size import AdapterSize
 from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
 from tvo_cli.memory.extra_work import ExtraWork, branch_columns
-from tvo_cli.memory.memory_plan import MemoryRequest
+from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.optional_copies import (

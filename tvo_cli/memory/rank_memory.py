@@ -18,7 +18,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tvo_cli.memory.memory_plan import FLOAT, MemoryPlan, MemoryRequest, cast_bytes, plan_memory
+from tvo_cli.memory.memory_plan import MemoryPlan, cast_bytes, plan_memory
+from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
 
 SHARED_OUT = ("weights", "gradients", "optimiser", "critic", "reference")
 AT_ONCE = 2  # layers gathered at once: one computes, the next is on its way
