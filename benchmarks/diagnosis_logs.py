@@ -137,7 +137,7 @@ def _sizes_of_run(folder: Path) -> dict[str, int] | None:
 
 def _clip_of_run(folder: Path) -> float | None:
     file = folder / "config.yaml"
-    found = parse_run_config(file.read_text(encoding="utf-8"))["optimizer"] if file.is_file() else {}
+    found = parse_run_config(file.read_text(encoding="utf-8")).get("optimizer", {}) if file.is_file() else {}
     return found.get("clip_norm")
 
 

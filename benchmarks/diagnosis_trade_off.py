@@ -1,6 +1,6 @@
 """Delay against false alarms: our rules, and beside them one alarm as quick as can be, at several limits.
 
-    python -m benchmarks.diagnosis_trade_off FOLDER …     # finished runs, as benchmarks.diagnosis --untouched reads them
+    python -m benchmarks.diagnosis_trade_off FOLDER …     # finished runs, read as --untouched of benchmarks.diagnosis
 
 The quick alarm is a KL to the reference that grew by more than so many nats a step over the last three steps at most,
 at once and without patience. It shows what a delay costs: at each limit the healthy runs alarmed, and the median delay.

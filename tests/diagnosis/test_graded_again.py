@@ -46,9 +46,10 @@ def test_a_tenth_of_the_verdicts_is_found_where_accuracy_shows_nothing(tmp_path:
 
 
 @pytest.mark.parametrize(
-    ("turned", "severity"), [({10: 1}, None), ({10: 0}, None), ({10: 2}, "warning"), ({10: 10}, "critical")]
+    ("turned", "severity"),
+    [({10: 1}, None), ({10: 0}, None), ({10: 2}, "warning"), ({10: 10}, "warning"), ({10: 20}, "critical")],
 )
-def test_one_row_is_no_finding_and_a_quarter_is_critical(
+def test_one_row_is_no_finding_and_surely_a_quarter_is_critical(
     tmp_path: Path, turned: dict[int, int], severity: str | None
 ) -> None:
     found = wrong_verdicts(diagnosed_run(tmp_path, turned))

@@ -18,12 +18,13 @@ from typing import Any
 
 from tvo_cli.diagnosis.finding import CRITICAL, WARNING, Finding
 from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
+from tvo_cli.stats.confidence_interval import wilson_interval
 
 FAILURE = "wrong_verdicts"
 METRIC = "verdicts that differ"  # a share of responses, and no column of a log
 STEP = "step-"  # responses/step-000010.jsonl: of a training step
 FEWEST = 2  # rows
-HALF_OF_THE_SIGNAL = 0.25  # share of turned verdicts
+HALF_OF_THE_SIGNAL = 0.25  # share of turned verdicts; of the problems, for responses to one go together
 ROWS = 64  # of a step, evenly taken: of a tenth turned round one such step shows two with 99%
 SECONDS = 0.25  # of the processor, for all steps together
 OTHER_JUDGES = ("reasoning_gym", "mixture")  # kinds of data sets whose rows do not say how they are judged
@@ -37,6 +38,7 @@ class GradedStep:
     step: int
     rows: int  # that were judged again
     wrong: Sequence[int]  # line numbers of those with another verdict, from 1
+    problems: Mapping[str, bool]  # by their ids: whether any response got another verdict
 
 
 def wrong_verdicts_in_folder(log: TrainingLog) -> Finding | None:
@@ -49,14 +51,17 @@ def wrong_verdicts_in_folder(log: TrainingLog) -> Finding | None:
     if wrong < FEWEST:
         return None
     first, last = faulty[0], faulty[-1]
-    rows = sum(one.rows for one in graded if one.step >= first.step)
+    since = [one for one in graded if one.step >= first.step]
+    rows = sum(one.rows for one in since)
+    problems = [is_faulty for one in since for is_faulty in one.problems.values()]
+    surely = wilson_interval(sum(problems), len(problems)).low
     message = (
         f"{wrong} of {rows} responses from step {first.step} on get another verdict when they are graded again"
-        f" ({wrong / rows:.0%}); the first: line {first.wrong[0]} of step {first.step}"
+        f" ({sum(problems)} of {len(problems)} problems); the first: line {first.wrong[0]} of step {first.step}"
     )
     evidence = {"value": wrong / rows, "threshold": FEWEST / rows}
-    severity = CRITICAL if wrong / rows >= HALF_OF_THE_SIGNAL else WARNING
-    active = last is graded[-1]
+    severity = CRITICAL if surely >= HALF_OF_THE_SIGNAL else WARNING
+    active = True  # that the few problems kept since then were judged rightly does not end it
     return Finding(FAILURE, severity, first.step, first.step, last.step, active, METRIC, message, evidence)
 
 
@@ -93,15 +98,17 @@ def _from_both_ends(files: Sequence[Path]) -> list[Path]:
 
 def _graded_step(grader: Any, file: Path, end: float) -> GradedStep:
     rows = list(_judged_rows(file))
-    judged, wrong = 0, []
+    judged, wrong, problems = 0, list[int](), dict[str, bool]()
     for number, row in rows[:: -(-len(rows) // ROWS) or 1]:
         if time.process_time() > end:
             break
         verdict = _verdict(grader, row)
-        judged += verdict is not None
-        if verdict is not None and verdict != row["correct"]:
-            wrong.append(number)
-    return GradedStep(int(file.stem.removeprefix(STEP)), judged, wrong)
+        if verdict is None:
+            continue
+        judged, differs, name = judged + 1, verdict != row["correct"], str(row.get("id", number))
+        problems[name] = problems.get(name, False) or differs
+        wrong += [number] if differs else []
+    return GradedStep(int(file.stem.removeprefix(STEP)), judged, wrong, problems)
 
 
 def _judged_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:

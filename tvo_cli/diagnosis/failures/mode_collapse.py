@@ -3,6 +3,7 @@
 The live rules `neutral_floor` and `answer_floor`. Entropy of a token cannot tell drift from success; entropy of the
 answers falls as problems get solved, and is excused there; the neutral words can only be lost by drift. Half of their
 entropy is drift to be told, e^1 words of e^2; they have collapsed at a tenth, as any entropy has (`entropy_floor`).
+Why the live rule is stricter stands in docs/diagnose.md, under what an alarm is.
 """
 
 from __future__ import annotations
