@@ -10,7 +10,9 @@ from typing import Any
 import pytest
 
 from tvo_cli.cli import train
+from tvo_cli.cli.launch import overrides_of_launch
 from tvo_cli.cli.main import main
+from tvo_cli.errors import UserError
 
 
 def interrupt(*given: Any, **named: Any) -> None:
@@ -25,6 +27,7 @@ def test_an_interrupted_command_says_so(
     assert capsys.readouterr().err == "tvo: interrupted\n"
 
 
+@pytest.mark.slow
 def test_an_interrupted_run_says_so_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -47,3 +50,10 @@ def test_a_command_that_is_interrupted_while_it_is_imported_shows_no_traceback(
     with pytest.raises(SystemExit) as left:
         runpy.run_module("tvo_cli", run_name="__main__")
     assert left.value.code == 130 and capsys.readouterr().err == "tvo: interrupted\n"
+
+
+@pytest.mark.parametrize("word", ["output_dir=", "output_dir=''"])
+def test_an_empty_folder_is_refused_and_not_the_working_folder(word: str) -> None:
+    with pytest.raises(UserError, match=r"^output_dir=: names no folder"):
+        overrides_of_launch([word, "seed=1"])
+    assert overrides_of_launch(["output_dir=.", "seed=1"]) == ["output_dir=.", "seed=1"]

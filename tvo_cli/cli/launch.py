@@ -173,6 +173,8 @@ def overrides_of_launch(words: Sequence[str]) -> list[str]:
         shown = "--cfg" if known.cfg else "--info"
         remedy = f"Leave out -m, or take --dry-run in place of {shown}: it lists the jobs."
         raise UserError("option", shown, "shows the config of one run, and -m makes many.", remedy)
+    if ("output_dir", "") in map(configuration.split_override, known.overrides):  # Hydra takes the working folder
+        raise UserError("output_dir", "", "names no folder.", "Name one; for the working folder itself: output_dir=.")
     return list(known.overrides)
 
 
