@@ -30,7 +30,7 @@ def sweep(either_sweep: Sweep) -> Sweep:
 
 @pytest.mark.slow
 def test_one_raises_one_exits_one_is_killed_one_hangs_and_the_rest_finish(sweep: Sweep) -> None:
-    patience = max(10, round(5 * seconds_of_a_job(sweep)))  # three jobs at once
+    patience = max(10, round(3 * seconds_of_a_job(sweep)))  # three jobs at once
     assert_each_failure_is_told_and_the_rest_finish(sweep, patience)
     mend_and_run_alone_by_the_command_of_the_table(sweep, "raise")
     before = len(sweep.starts())
