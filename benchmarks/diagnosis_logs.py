@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from tvo_cli.report.run_loading import parse_run_config
+from tvo_cli.report.run_folder_reading import parse_run_config
 
 Rows = list[dict[str, Any]]
 Source = Literal["faults", "runs", "scenarios", "simulated"]

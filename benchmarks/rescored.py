@@ -26,7 +26,7 @@ from tvo_cli.comparison.analysis.block_analysis import baseline_of_analysis
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
 from tvo_cli.comparison.analysis.run_values import mean_of_known_values
 from tvo_cli.comparison.render import verdict_sentences
-from tvo_cli.report.run_loading import LoadedRun
+from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs.trial import FINISHED, RATE, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 

@@ -8,7 +8,7 @@ import torch
 
 from tvo_cli.model import Policy
 from tvo_cli.model.adapter import AdapterSettings, adapter_tensors, attach_adapter
-from tvo_cli.model.adapter_folder import BaseModel
+from tvo_cli.model.adapter_base import BaseModel
 
 KINDS = ("lora", "dora", "miss")
 BASE = BaseModel("packaged:tiny", None, None, "")

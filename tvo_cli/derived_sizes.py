@@ -13,10 +13,10 @@ from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
-from tvo_cli.memory.planned_ranks import rank_layout, relief_of_bottleneck, request_of_run_rank, step_work
+from tvo_cli.memory.planned_ranks import rank_layout, request_of_run_rank, step_work
 from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals, is_served, planned_run
 from tvo_cli.memory.rank_memory import plan_rank_memory
-from tvo_cli.memory.step_costs import H100, bytes_of_step, seconds_of_step
+from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.parameter_count import parameter_count
 
@@ -175,7 +175,7 @@ def _step_seconds_text(seconds: Mapping[str, float]) -> str:
 
 
 def _disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
-    """Return the disk that checkpoints and recorded steps take."""
+    """Return the row of derived sizes on disk: what checkpoints and recorded steps take."""
     request, recorder = run.request, config.recorder
     state = request.trained_itemsize + request.optimizer_bytes
     return disk_size(
@@ -188,7 +188,7 @@ def _disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
 
 
 def _disk_sizes(disk: DiskSize) -> Sizes:
-    """Return the disk of a run when it is finished, and at most before."""
+    """Return the derived sizes of a run on disk: when it is finished, and at most before."""
     note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"
     return {
         "disk when finished, GB": (round(disk.finished / 1e9, 4), note),
@@ -206,4 +206,5 @@ def _memory_parts_text(parts: Mapping[str, float]) -> str:
 
 
 def _gigabytes(size: float) -> float:
+    """A size of the dry run's table in GB, with two digits."""
     return round(size / 1e9, 2)

@@ -49,3 +49,8 @@ class FaultList:
         """Raise what was found, if anything was."""
         if self.found:
             raise self.found[0] if len(self.found) == 1 else UserErrors(self.found)
+
+
+def first_line_of_error(error: BaseException) -> str:
+    """Return the first line of an error's text."""
+    return str(error).strip().split("\n", 1)[0]

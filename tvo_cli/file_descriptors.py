@@ -17,7 +17,7 @@ def is_writable(descriptor: int, end: float | None) -> bool:
 
 
 def would_descriptor_stop_process(descriptor: int) -> bool:
-    """Return whether a write would stop the process, in the background of a terminal with `stty tostop`."""
+    """Return whether a write to a file descriptor would stop the process, behind a terminal's `stty tostop`."""
     if not os.isatty(descriptor):
         return False
     import termios
@@ -29,7 +29,7 @@ def would_descriptor_stop_process(descriptor: int) -> bool:
 
 
 def nonblocking_descriptor(descriptor: int) -> int:
-    """Return a descriptor of the same terminal on which no write blocks; else the given one.
+    """Return a file descriptor of the same terminal on which no write blocks; else the given one.
 
     Opened anew, because the flag of the given one is shared with the shell. A pipe needs none: see CHUNK.
     """

@@ -31,7 +31,7 @@ def import_for(key: str, value: object, package: str, extra: str) -> Any:
 
 @contextmanager
 def _optional_package_fetches_nothing() -> Iterator[None]:
-    """peft imports bitsandbytes where it is installed, which asks FETCHER for a kernel and complains without it."""
+    """Inside, an optional package that is imported fetches nothing: peft's bitsandbytes asks FETCHER for a kernel."""
     complaints, missing = logging.getLogger("bitsandbytes"), object()
     before, level = sys.modules.get(FETCHER, missing), complaints.level
     sys.modules[FETCHER] = None  # type: ignore[assignment]  # Python's way of saying: there is no such package

@@ -27,9 +27,10 @@ from tests.checkpoint.sharded_state import (
     saved_by,
 )
 from tests.checkpoint.thread_ranks import ThreadRank, results, run_ranks
-from tvo_cli.checkpoint import draft, policy_only, store, stored_tensors
+from tvo_cli.checkpoint import checkpoint_writer, policy_only, store, stored_tensors
 from tvo_cli.checkpoint.prune_plan import finished_removals
-from tvo_cli.checkpoint.tensor_slice import HeldTensor, TensorSlice, shard_file, values_held
+from tvo_cli.checkpoint.stored_tensors import shard_file
+from tvo_cli.checkpoint.tensor_slice import HeldTensor, TensorSlice, values_held
 from tvo_cli.errors import UserError
 from tvo_cli.file_digest import file_sha256
 
@@ -231,7 +232,7 @@ def test_room_is_looked_for_once_a_host(tmp_path: Path, monkeypatch: pytest.Monk
     wanted: list[tuple[str, int]] = []
     names = threading.local()
     monkeypatch.setattr(socket, "gethostname", lambda: names.host)
-    monkeypatch.setattr(draft, "check_free_space", lambda root, size: wanted.append((names.host, size)))
+    monkeypatch.setattr(checkpoint_writer, "check_free_space", lambda root, size: wanted.append((names.host, size)))
 
     def write(rank: ThreadRank) -> Path:
         names.host = f"host-{rank.rank // 2}"
@@ -239,7 +240,7 @@ def test_room_is_looked_for_once_a_host(tmp_path: Path, monkeypatch: pytest.Monk
 
     results(run_ranks(4, write))
     whole = sum(value.numel() * value.element_size() for value in (*moments().values(), *STREAMS.values()))
-    assert sorted(wanted) == [("host-0", whole + draft.SLACK), ("host-1", whole + draft.SLACK)]
+    assert sorted(wanted) == [("host-0", whole + checkpoint_writer.SLACK), ("host-1", whole + checkpoint_writer.SLACK)]
 
 
 def test_the_policy_alone_stays_of_a_sharded_checkpoint(tmp_path: Path) -> None:
@@ -268,7 +269,7 @@ def test_every_file_and_folder_reaches_the_disk_before_it_gets_its_name(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, count: int
 ) -> None:
     flushed: list[Path] = []
-    flush, rename = draft.flush_to_disk, Path.rename
+    flush, rename = checkpoint_writer.flush_to_disk, Path.rename
     named: list[set[Path]] = []
 
     def flushing(path: Path) -> None:
@@ -279,7 +280,7 @@ def test_every_file_and_folder_reaches_the_disk_before_it_gets_its_name(
         named.append({*path.rglob("*"), path} - set(flushed))
         return rename(path, target)
 
-    monkeypatch.setattr(draft, "flush_to_disk", flushing)
+    monkeypatch.setattr(checkpoint_writer, "flush_to_disk", flushing)
     monkeypatch.setattr(Path, "rename", renaming)
     saved_by(count, tmp_path)
     assert named == [set()]

@@ -12,16 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tvo_cli.checkpoint.stored_tensors import files_by_part, read_tensors, write_tensors
-from tvo_cli.checkpoint.tensor_slice import (
-    RowRange,
-    TensorSlice,
-    even_row_range,
-    rows_of_whole,
-    shard_file,
-    split_shard_file,
-    values_held,
-)
+from tvo_cli.checkpoint.stored_tensors import files_by_part, read_tensors, shard_file, split_shard_file, write_tensors
+from tvo_cli.checkpoint.tensor_slice import RowRange, TensorSlice, even_row_range, rows_of_whole, values_held
 from tvo_cli.errors import UserError
 
 WHOLE = torch.arange(24.0).view(8, 3)

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from tvo_cli.cli import failure, printing
+from tvo_cli.cli import printing
 from tvo_cli.errors import UserError
 
 HOSTILE = "a\x1b[2J|`b`\r[red]c[/red]\n<i>\u202e"
@@ -45,9 +45,9 @@ def test_a_cell_is_shown_and_not_obeyed(
 
 
 def test_an_error_quotes_and_does_not_obey(capsys: pytest.CaptureFixture[str]) -> None:
-    assert failure.report_failure(UserError("model.path", "m\x1b[31m\x9bK\u202e", "no such folder.")) == 2
+    assert printing.report_failure(UserError("model.path", "m\x1b[31m\x9bK\u202e", "no such folder.")) == 2
     assert capsys.readouterr().err == "tvo: model.path=m\\x1b[31m\\x9bK\\u202e: no such folder.\n"
-    assert failure.report_failure(RuntimeError("b\x1b]0;t\x07")) == 1
+    assert printing.report_failure(RuntimeError("b\x1b]0;t\x07")) == 1
     assert not {"\x1b", "\x07"} & set(capsys.readouterr().err)
 
 

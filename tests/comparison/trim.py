@@ -13,7 +13,7 @@ import shutil
 import sys
 from pathlib import Path
 
-from tvo_cli.report.run_loading import parse_run_config
+from tvo_cli.report.run_folder_reading import parse_run_config
 
 HERE = Path(__file__).parent
 ARMS = {"tvo": ("0.0003", "0.001"), "grpo": ("0.0001", "0.0003", "0.001"), "ppo": ("0.0001", "0.0003")}

@@ -10,16 +10,11 @@ import pytest
 
 from tvo_cli import data
 from tvo_cli.data.demonstration_sources import load_demonstrations
-from tvo_cli.data.demonstrations import (
-    Demonstration,
-    DemonstrationReading,
-    asked_at,
-    replies_of,
-    with_conversation,
-)
+from tvo_cli.data.demonstrations import Demonstration, DemonstrationReading, with_conversation
 from tvo_cli.data.hub_problems import problems_of_hub_rows
 from tvo_cli.data.row_to_problem import RowReading, RowWithoutAnswer, UnconvertibleRow, row_to_problem
 from tvo_cli.errors import UserError
+from tvo_cli.training.demonstration_encoding import asked_at, replies_of
 from tvo_cli.types import Problem
 
 U, A, S = "user", "assistant", "system"

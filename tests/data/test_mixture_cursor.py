@@ -9,8 +9,8 @@ import pytest
 
 from tvo_cli.data.curriculum import build_cursor
 from tvo_cli.data.cursor import Cursor, ProblemOutcome
-from tvo_cli.data.mixture import Mixture, Source, SourceProblems
-from tvo_cli.data.mixture_cursor import MixtureCursor, check_sources_fill_batch
+from tvo_cli.data.mixture import Mixture, Source, SourceProblems, check_sources_fill_batch
+from tvo_cli.data.mixture_cursor import MixtureCursor
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem

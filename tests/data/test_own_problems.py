@@ -10,7 +10,7 @@ import pytest
 
 from tvo_cli import data
 from tvo_cli.errors import UserError
-from tvo_cli.plugins import loading, own_targets
+from tvo_cli.plugins import own_targets, plugin_loading
 
 CODE = """
 def good(split, seed, *, count=3):
@@ -44,7 +44,7 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(own_targets, "_allowed", ["rows.py"])
-    monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setattr(plugin_loading, "_loaded", {})
     (tmp_path / "rows.py").write_text(CODE)
 
     def of(name: str, split: str = "train", limit: int | None = None, **settings: Any) -> data.Problems:

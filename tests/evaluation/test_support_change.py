@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tests.evaluation.conftest import problem
-from tvo_cli.evaluation.support_change import compare_support, summarise_support_change, support_ratios
+from tvo_cli.evaluation.support_change import compare_support, summarise_support_change, support_metrics, support_ratios
 
 
 def test_the_published_table() -> None:
@@ -30,3 +30,14 @@ def test_one_right_sample_is_support() -> None:
     found = summarise_support_change([*problem("a", ["2", "2"]), *problem("b", ["2", "1"])], rows)
     assert (found["gained_ids"], found["lost_ids"], found["kept"]) == (["a"], ["b"], 0)
     assert found["SRR"] == pytest.approx(0.0)
+
+
+def test_support_by_hand() -> None:
+    """Of six problems two are kept, one gained, two lost: 2/4, 1/3, −1/5."""
+    base = dict(zip("abcdef", (True, True, True, True, False, False), strict=True))
+    now = dict(zip("abcdef", (True, True, False, False, True, False), strict=True))
+    found = support_metrics(base, now)
+    assert [found[f"support/{name}"] for name in ("kept", "gained", "lost")] == [2, 1, 2]
+    ratios = [found[f"support/{name}"] for name in ("retention", "discovery", "change")]
+    assert ratios == pytest.approx([0.5, 1 / 3, -0.2])
+    assert "support/retention" not in support_metrics({"a": False}, {"a": True})

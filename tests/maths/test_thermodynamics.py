@@ -7,6 +7,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
+from tvo_cli.maths import surrogates
 from tvo_cli.maths import thermodynamics as thermo
 from tvo_cli.maths.divergence import binary_total_variation, kl_k1, kl_k3
 
@@ -24,7 +25,7 @@ def test_mobility_is_the_gradient_of_the_arctan_potential() -> None:
     logits, old, actions = policies()
     advantage = torch.randn(50, 1, generator=torch.Generator().manual_seed(5), dtype=D)
     logp, old_logp = logits.log_softmax(-1).gather(1, actions), old.gather(1, actions)
-    potential = thermo.arctan_gain(logp, old_logp, advantage, 0.1).sum()
+    potential = surrogates.arctan_gain(logp, old_logp, advantage, 0.1).sum()
     ratio = (logp - old_logp).exp()
     weight = ratio * thermo.mobility(binary_total_variation(logp, old_logp), 0.1)
     (by_potential,) = torch.autograd.grad(potential, logits, retain_graph=True)

@@ -1,4 +1,4 @@
-"""RECAP: its loss is GRPO's. Its weights: maths/objective_weights.py; what they weigh: reweighted_sources.py."""
+"""RECAP: its loss is GRPO's. Its weights: maths/loss_balancing.py; what they weigh: reweighted_sources.py."""
 
 from __future__ import annotations
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.methods.conftest import moved
-from tvo_cli.maths.thermodynamics import arctan_gain
+from tvo_cli.maths.surrogates import arctan_gain
 from tvo_cli.methods.viscous_mobility import viscous_mobility
 from tvo_cli.types import Tokens
 

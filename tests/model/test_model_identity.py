@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.fetch.catalogue import ORIGIN, cache_folder
+from tvo_cli.fetch.fetched_models import ORIGIN, cache_folder
 from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
 
 

@@ -21,7 +21,7 @@ from omegaconf import OmegaConf
 
 from tests.stand_in_transport import transports_on_a_cpu
 from tvo_cli import config
-from tvo_cli.checkpoint import draft
+from tvo_cli.checkpoint import checkpoint_writer
 from tvo_cli.experiment import train
 from tvo_cli.parallel.launched_process import launched_process
 from tvo_cli.parallel.process_group import ProcessGroup
@@ -109,7 +109,7 @@ PLACES: dict[str, tuple[Any, str]] = {
     "signal": (training_loop, "update_policy"),
     "not a number": (minibatch_gradient, "_non_finite_in_update"),
     "drift": (training_loop, "check_same_state"),
-    "full disk": (draft, "write_tensors"),
+    "full disk": (checkpoint_writer, "write_tensors"),
     "out of memory": (minibatch_gradient, "backward_through_network"),
     "out of memory before": (minibatch_forward, "forward_rows"),
     "out of memory of the critic": (learner, "clipped_value_loss"),

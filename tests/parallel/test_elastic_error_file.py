@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
-from tvo_cli.cli.failure import report_failure
+from tvo_cli.cli.printing import report_failure
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.elastic_error_file import VARIABLE
 

@@ -13,7 +13,7 @@ import pytest
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.job.failure_description import INTERNAL_ERROR, USER_ERROR, describe_failure
-from tvo_cli.plugins import own_code, own_targets
+from tvo_cli.plugins import own_code_loading, own_targets
 from tvo_cli.plugins.own_failure import own_failure
 from tvo_cli.types import Advantage
 
@@ -52,13 +52,13 @@ KEYS = {
 def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
-    monkeypatch.setattr(own_code, "_files", {})
+    monkeypatch.setattr(own_code_loading, "_files", {})
     monkeypatch.setattr(own_targets, "_allowed", ["./mine.py"])
     targets = {f"./mine.py:{name}": f"{key}._target_" for name, key in KEYS.items()}
     monkeypatch.setattr(own_targets, "_keys", targets)
     (tmp_path / "mine.py").write_text(MINE)
     (tmp_path / "beside.py").write_text("def lookup(tokens):\n    return tokens[3]\n")
-    yield own_code.load_module("plugins", "./mine.py")
+    yield own_code_loading.load_module("plugins", "./mine.py")
     sys.modules.pop("beside", None)
 
 

@@ -16,7 +16,7 @@ import tvo_cli as tvo
 from tvo_cli import config
 from tvo_cli.config.search_path import conf_dir
 from tvo_cli.errors import UserError
-from tvo_cli.plugins import loading, own_targets, registry
+from tvo_cli.plugins import own_targets, plugin_loading, registry
 from tvo_cli.plugins.register import PIECES
 
 MINE = """
@@ -57,7 +57,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.delenv("TVO_PLUGINS", raising=False)
     monkeypatch.setattr(sys, "path", [*sys.path])
     monkeypatch.setattr(own_targets, "_allowed", [])
-    monkeypatch.setattr(loading, "_loaded", {})
+    monkeypatch.setattr(plugin_loading, "_loaded", {})
     (tmp_path / "mine.py").write_text(MINE)
     yield tmp_path
 
@@ -128,15 +128,15 @@ def test_a_package_ships_configs_and_an_entry_point_is_recorded_where_it_is_used
     text = "# @package _global_\n# Flat.\ndefaults: [grpo, _self_]\n{}"
     node = "algorithm: {objective: {weight: {_target_: my_tvo_package.maths.flat, _partial_: true, level: 2.0}}}"
     (package / "conf" / "algorithm" / "flat.yaml").write_text(text.format(node))
-    point = EntryPoint("any", "my_tvo_package", loading.ENTRY_POINTS)
+    point = EntryPoint("any", "my_tvo_package", plugin_loading.ENTRY_POINTS)
     monkeypatch.setattr(metadata, "entry_points", lambda group: [point])
-    loading.plugins_of_entry_points.cache_clear()
+    plugin_loading.plugins_of_entry_points.cache_clear()
     try:
         found = config.compose([*CHOSEN, "algorithm=flat"])
         assert list(found.plugins) == ["my_tvo_package"] and config.build(found.algorithm.objective.weight)
         assert not config.compose([*CHOSEN, "algorithm=grpo"]).plugins, "installed, and not used"
     finally:
-        loading.plugins_of_entry_points.cache_clear()
+        plugin_loading.plugins_of_entry_points.cache_clear()
 
 
 @pytest.mark.parametrize(
@@ -220,7 +220,7 @@ def test_a_name_that_is_no_file_of_a_group_is_refused(here: Path, name: str) -> 
         f"import tvo_cli as tvo\n@tvo.register.algorithm({name!r}, piece='weight')\ndef f(tokens): ...\n"
     )
     with pytest.raises(UserError, match=r"^register\.algorithm=.*is no name of a choice"):
-        loading.load_plugin("plugins", "named.py")
+        plugin_loading.load_plugin("plugins", "named.py")
 
 
 def test_a_keyword_with_a_default_that_the_yaml_omits_is_added_with_a_plus(here: Path) -> None:

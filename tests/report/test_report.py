@@ -15,7 +15,7 @@ import pytest
 
 from tvo_cli.config import overrides
 from tvo_cli.errors import UserError
-from tvo_cli.report import next_commands, run_card, run_end, run_loading, run_plot
+from tvo_cli.report import next_commands, run_card, run_end, run_folder_reading, run_plot
 from tvo_cli.tracking.atomic_files import write_json_atomically
 from tvo_cli.tracking.metrics_file import MetricsFile
 
@@ -23,7 +23,7 @@ Make = Callable[..., Path]
 
 
 def test_a_run_is_read_back(make_run: Make) -> None:
-    run = run_loading.load_run(make_run())
+    run = run_folder_reading.load_run(make_run())
     assert run.algorithm == "tvo" and run.finished and len(run.steps) == 6 and len(run.evaluations) == 2
     assert run.curve("reward/mean") == ([1, 2, 3, 4, 5, 6], [0.125, 0.25, 0.375, 0.5, 0.625, 0.75])
     assert run.curve("eval/pass@1", evaluations=True) == ([0, 6], [0.25, 0.75])
@@ -33,30 +33,30 @@ def test_a_run_is_read_back(make_run: Make) -> None:
 def test_the_last_value_is_the_last_finite_one(make_run: Make) -> None:
     folder = make_run()
     MetricsFile(folder / "metrics.jsonl").append(7, {"reward/mean": math.nan})
-    run = run_loading.load_run(folder)
+    run = run_folder_reading.load_run(folder)
     assert run.last("reward/mean") == 0.75 and run.last("nothing") is None
 
 
 def test_a_run_that_goes_on_can_be_read(make_run: Make) -> None:
     folder = make_run(summary={})
     (folder / "collapse.json").unlink()
-    run = run_loading.load_run(folder)
+    run = run_folder_reading.load_run(folder)
     assert not run.finished and run.summary == {} and run.collapse == {}
     assert "not watched" in run_card.card_text(run)
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path, make_run: Make) -> None:
     with pytest.raises(UserError, match="is not a run folder"):
-        run_loading.load_run(tmp_path)
+        run_folder_reading.load_run(tmp_path)
     folder = make_run()
     (folder / "summary.json").write_text("{broken")
     with pytest.raises(UserError, match=r"summary\.json: is not JSON"):
-        run_loading.load_run(folder)
+        run_folder_reading.load_run(folder)
 
 
 def test_the_figure_has_its_four_panels_and_its_marks(make_run: Make) -> None:
     folder = make_run(collapsed=True)
-    svg, png = run_plot.draw_run_figure(run_loading.load_run(folder))
+    svg, png = run_plot.draw_run_figure(run_folder_reading.load_run(folder))
     assert (svg, png) == (folder / "figures" / "run.svg", folder / "figures" / "run.png")
     text = svg.read_text()
     for wanted in ("reward and accuracy", "entropy (nats)", "gradient (log scale)", "binary TV and viscosity"):
@@ -71,13 +71,15 @@ def test_no_rule_no_mark_and_no_viscosity_no_axis(make_run: Make) -> None:
     folder = make_run(algorithm="grpo")
     path = folder / "metrics.jsonl"
     path.write_text(path.read_text().replace("thermo/viscosity", "thermo/other"))
-    text = run_plot.draw_run_figure(run_loading.load_run(folder))[0].read_text()
+    text = run_plot.draw_run_figure(run_folder_reading.load_run(folder))[0].read_text()
     assert "entropy_floor" not in text and "viscosity ν" not in text and "TV of the step" in text
 
 
 @pytest.mark.slow
 def test_the_same_run_is_the_same_picture(make_run: Make) -> None:
-    drawn = [run_plot.draw_run_figure(run_loading.load_run(make_run(name)))[0].read_bytes() for name in ("a", "b")]
+    drawn = [
+        run_plot.draw_run_figure(run_folder_reading.load_run(make_run(name)))[0].read_bytes() for name in ("a", "b")
+    ]
     assert drawn[0] == drawn[1]
 
 
@@ -96,7 +98,7 @@ def test_no_word_of_the_figure_lies_on_another(make_run: Make) -> None:
         for rule, step in zip(RULES, [2, 3, 4, 4, 4, 6], strict=True)
     ]
     write_json_atomically(folder / "collapse.json", {"verdict": "collapsed", "collapsed_at": 4, "firings": firings})
-    figure = run_plot._run_figure(run_loading.load_run(folder))
+    figure = run_plot._run_figure(run_folder_reading.load_run(folder))
     canvas = FigureCanvasAgg(figure)
     canvas.draw()
     words = [one for one in figure.findobj(Text) if one.get_text() and one.get_visible()]
@@ -116,7 +118,7 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
     folder = make_run()
     for step, value in ((7, 0.0), (8, -1e-3), (9, 1e-3)):
         MetricsFile(folder / "metrics.jsonl").append(step, {"gradient/variance": value, "gradient/norm": 1.0})
-    variance = run_plot._run_figure(run_loading.load_run(folder)).axes[2]
+    variance = run_plot._run_figure(run_folder_reading.load_run(folder)).axes[2]
     assert variance.get_yscale() == "log" and variance.yaxis.get_transform()._clip is False
     [mark] = [line for line in variance.lines if line.get_label() == "0 or less"]
     assert list(mark.get_xdata()) == [7, 8]
@@ -127,7 +129,7 @@ def test_what_a_log_axis_cannot_show_is_a_gap_and_a_mark(make_run: Make) -> None
 def test_a_legend_covers_neither_a_curve_nor_a_mark(make_run: Make) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
-    figure = run_plot._run_figure(run_loading.load_run(make_run(collapsed=True)))
+    figure = run_plot._run_figure(run_folder_reading.load_run(make_run(collapsed=True)))
     FigureCanvasAgg(figure).draw()
     legends = [axes.get_legend() for axes in figure.axes if axes.get_legend() is not None]
     assert len(legends) == 4
@@ -143,11 +145,11 @@ def test_a_legend_covers_neither_a_curve_nor_a_mark(make_run: Make) -> None:
 @pytest.mark.slow
 def test_a_run_of_nothing_finite_is_drawn(make_run: Make) -> None:
     folder = make_run(steps=0)
-    assert run_plot.draw_run_figure(run_loading.load_run(folder)) == []
+    assert run_plot.draw_run_figure(run_folder_reading.load_run(folder)) == []
     file = MetricsFile(folder / "metrics.jsonl")
     for value in (math.nan, math.inf, -1.0):
         file.append(1, {"gradient/variance": value, "reward/mean": value, "thermo/viscosity": math.nan})
-    assert len(run_plot.draw_run_figure(run_loading.load_run(folder))) == 2
+    assert len(run_plot.draw_run_figure(run_folder_reading.load_run(folder))) == 2
 
 
 def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +158,7 @@ def test_the_card_says_what_happened(make_run: Make, monkeypatch: pytest.MonkeyP
     policy.mkdir(parents=True)
     (folder / "checkpoints" / "step-000009").mkdir()  # torn: no policy inside
     monkeypatch.chdir(folder.parent)
-    text = " ".join(run_card.card_text(run_loading.load_run(folder)).split())
+    text = " ".join(run_card.card_text(run_folder_reading.load_run(folder)).split())
     for wanted in (
         "tvo · tiny · addition · seed 3",
         "6 steps, 3,840 rollouts, 2:05; accuracy on fresh rollouts 0.100 → 0.600",
@@ -174,12 +176,12 @@ def test_a_run_that_skipped_updates_is_not_called_healthy_alone(make_run: Make, 
     folder = make_run(summary={"steps": 6, "rollouts": 6, "seconds": 1.0, "skipped_updates": 6})
     rows = [json.loads(line) | {"optimizer/steps": taken} for line in (folder / "metrics.jsonl").open()]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
-    text = " ".join(run_card.card_text(run_loading.load_run(folder)).split())
+    text = " ".join(run_card.card_text(run_folder_reading.load_run(folder)).split())
     assert "healthy by its rules, but updates were skipped" in text and f"⚠ {said}" in text
 
 
 def test_the_card_says_what_broke(make_run: Make) -> None:
-    text = run_card.card_text(run_loading.load_run(make_run(collapsed=True, steps=5, algorithm="grpo")))
+    text = run_card.card_text(run_folder_reading.load_run(make_run(collapsed=True, steps=5, algorithm="grpo")))
     assert "collapsed at step 4" in text and "entropy_floor fired first at step 4 (0.012 against 0.050)" in text
     assert "5 of 6 steps" in text and "no rule fired" not in text and "tvo train algorithm=tvo" in text
 
@@ -193,7 +195,7 @@ def test_the_card_says_what_broke(make_run: Make) -> None:
     ],
 )
 def test_the_card_names_refused_updates(make_run: Make, refusals: list[dict[str, int]], shown: str) -> None:
-    found = run_loading.load_run(make_run())
+    found = run_folder_reading.load_run(make_run())
     collapse = {**found.collapse, "refusals": refusals, "batches_lost": 2}
     assert shown in run_card.card_text(replace(found, collapse=collapse))
 
@@ -227,7 +229,7 @@ def test_after_a_collapse_its_recorded_step_is_offered_first(
     folder = recorded(make_run(collapsed=True), *kept)
     monkeypatch.chdir(folder.parent)
     monkeypatch.setattr(run_plot, "draw_run_figure", lambda run: [])
-    [first, *_] = next_commands.next_commands(run_loading.load_run(folder), None)
+    [first, *_] = next_commands.next_commands(run_folder_reading.load_run(folder), None)
     assert (" ".join(first) == f"tvo replay run --step {offered}") == bool(offered)
     run_end.write_figure_and_card(folder)
     told = json.loads((folder / "summary.json").read_text())
@@ -249,7 +251,7 @@ def test_the_card_names_the_last_healthy_policy(make_run: Make, stored: tuple[in
         (folder / "checkpoints" / f"step-{at:06d}" / "policy").mkdir(parents=True)
     told = json.loads((folder / "collapse.json").read_text()) | {"last_healthy_policy": step}
     write_json_atomically(folder / "collapse.json", told)
-    text = run_card.card_text(run_loading.load_run(folder))
+    text = run_card.card_text(run_folder_reading.load_run(folder))
     assert shown in text and "checkpoints/step-000006/policy" in text
 
 
@@ -275,12 +277,12 @@ def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.
     (folder / "checkpoints/step-000006/policy").mkdir(parents=True)
     (folder / "checkpoints/step-000006/policy/config.json").write_text("{}")
     for width in (100, 80, 40):
-        shown = run_card.card_text(run_loading.load_run(Path("a b")), width)
+        shown = run_card.card_text(run_folder_reading.load_run(Path("a b")), width)
         assert all(len(line) <= max(width, 60) for line in shown.splitlines() if "policy" not in line)
         typed = shown[shown.index("tvo eval") :].replace("\\\n", " ").strip().splitlines()
         assert [shlex.split(line) for line in typed] == [EVALUATE, EXPORT, RIVAL]
     (folder / "checkpoints/step-000006/policy/config.json").rename(folder / "adapter_config.json")
-    assert "tvo export 'a b' 'a b-policy' --merge\n" in run_card.card_text(run_loading.load_run(Path("a b")))
+    assert "tvo export 'a b' 'a b-policy' --merge\n" in run_card.card_text(run_folder_reading.load_run(Path("a b")))
 
 
 @pytest.mark.parametrize(
@@ -291,7 +293,7 @@ def test_the_next_commands_are_the_runs_own(make_run: Make, monkeypatch: pytest.
 def test_a_run_of_several_processes_is_followed_by_one_of_as_many(make_run: Make, program: str) -> None:
     folder = make_run()
     (folder / "command.txt").write_text(f"{program} train parallel=replicate seed=1\n")
-    words = next_commands.next_training_command(run_loading.load_run(folder))
+    words = next_commands.next_training_command(run_folder_reading.load_run(folder))
     assert words == [*program.split(), "train", "algorithm=grpo", "parallel=replicate", "seed=1"]
 
 
@@ -300,7 +302,7 @@ def test_a_rival_is_given_no_data_of_the_algorithms_own(make_run: Make) -> None:
     folder = make_run()
     own = "'+dataset@algorithm.next_token.data=jsonl' algorithm.next_token.data.path=a.jsonl"
     (folder / "command.txt").write_text(f"tvo train algorithm=recap_next_token {own} dataset=addition seed=1\n")
-    words = next_commands.next_training_command(run_loading.load_run(folder))
+    words = next_commands.next_training_command(run_folder_reading.load_run(folder))
     assert words == ["tvo", "train", "algorithm=grpo", "dataset=addition", "seed=1"]
 
 
@@ -318,7 +320,7 @@ def test_a_run_is_evaluated_on_its_own_data(make_run: Make, dataset: str, comman
     text = (folder / "config.yaml").read_text()
     (folder / "config.yaml").write_text(text.replace("{name: addition}", dataset))
     (folder / "command.txt").write_text(command + "\n")
-    words = next_commands.next_evaluation_command(run_loading.load_run(folder), folder / "policy")
+    words = next_commands.next_evaluation_command(run_folder_reading.load_run(folder), folder / "policy")
     assert [shlex.split(word)[0] for word in words[2:] if not word.startswith("model.path=")] == said
 
 
@@ -327,7 +329,7 @@ def test_a_run_that_holds_nothing_out_is_offered_no_evaluation(make_run: Make) -
     text = (folder / "config.yaml").read_text()
     data = "{name: jsonl, kind: jsonl, path: ok.jsonl, test_path: null, holdout: 0}"
     (folder / "config.yaml").write_text(text.replace("{name: addition}", data))
-    commands = next_commands.next_commands(run_loading.load_run(folder), folder / "policy")
+    commands = next_commands.next_commands(run_folder_reading.load_run(folder), folder / "policy")
     assert [command[1] for command in commands] == ["export", "train"]
 
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 import torch
 
-from tvo_cli.plugins import own_code
+from tvo_cli.plugins import own_code_loading
 from tvo_cli.reward.function_call import CallOutcome, FunctionRequest, call_on_batch, read_returned, read_reward
 from tvo_cli.types import Verdict
 
@@ -80,7 +80,7 @@ def inverse_length(responses: list[str]) -> list[float]:
 
 def test_the_first_row_at_which_it_raises_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     here = Path(__file__).resolve()
-    monkeypatch.setattr(own_code, "_files", {here: frozenset({here})})  # as if it had been loaded from here
+    monkeypatch.setattr(own_code_loading, "_files", {here: frozenset({here})})  # as if it had been loaded from here
     (fault,) = outcome_of(inverse_length).faults
     assert fault[0] == 1 and fault[1].startswith("ZeroDivisionError: division by zero (test_function_call.py, line ")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from dataclasses import replace
 from typing import Any
 
@@ -13,13 +12,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.server_client import TransientError
-from tvo_cli.rollout.server_completion import (
-    CompletionCheck,
-    ServedVocabulary,
-    completion_request,
-    replica_of,
-    request_seed,
-)
+from tvo_cli.rollout.server_completion import CompletionCheck, ServedVocabulary, completion_request
 
 VOCABULARY = ServedVocabulary(size=40, holes=frozenset({7}), end_ids=frozenset({2}), logits=43)
 PROMPT = [1, 5, 6]
@@ -104,12 +97,3 @@ def test_every_token_of_a_policy_may_be_sampled_and_no_other(policy: Policy) -> 
     ids = sorted(policy.tokenizer.get_vocab().values())
     assert [token for token in range(-1, found.logits + 2) if found.holds(token)] == ids
     assert replace(found, logits=found.size + 5000).bias() == {}, "too many to be said in each request"
-
-
-def test_seeds_and_replicas_follow_from_the_key_alone() -> None:
-    seeds = {request_seed(1, f"{step}/p{p}", g) for step in range(3) for p in range(20) for g in range(8)}
-    assert len(seeds) == 480 and all(0 <= seed < 2**31 for seed in seeds)
-    assert request_seed(1, "a", 0) != request_seed(2, "a", 0)
-    urls = ["http://a", "http://b", "http://c"]
-    dealt = Counter(replica_of(f"p{i}", urls) for i in range(300))
-    assert min(dealt.values()) > 70 and replica_of("p1", urls) == replica_of("p1", urls)

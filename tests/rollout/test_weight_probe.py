@@ -13,7 +13,7 @@ from tests.stand_in_server import COMPLETIONS, NODE, StandInServer, of_choice, s
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.rollout import SamplingParams
-from tvo_cli.rollout.served_weights import write_served_weights
+from tvo_cli.rollout.served_weights_folder import write_served_weights
 from tvo_cli.rollout.server_client import ServerClient
 from tvo_cli.rollout.server_probe import ServerProbe
 from tvo_cli.rollout.weight_probe import WeightProbe, are_probed_weights_stale, trainer_scores

@@ -7,7 +7,8 @@ import math
 import pytest
 import torch
 
-from tvo_cli.stability.policy_cliff import groups_of, policy_cliff_readings, sensitivity
+from tvo_cli.maths.groups import groups_of
+from tvo_cli.stability.policy_cliff import policy_cliff_readings, sensitivity
 
 
 def enumerated(rewards: list[float], a: float, eps: float) -> float:

@@ -9,11 +9,11 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from tvo_cli.data.demonstrations import Demonstration, asked_at
+from tvo_cli.data.demonstrations import Demonstration
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence, end_of_reply
+from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence, asked_at, end_of_reply
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"

@@ -17,7 +17,7 @@ import torch
 
 from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli import config, experiment
-from tvo_cli.checkpoint import draft, store
+from tvo_cli.checkpoint import checkpoint_writer, store
 from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
@@ -74,7 +74,7 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(
     """Another process takes the space between the check and the writing."""
     tensors = {"optimizer": {"x": torch.zeros(150_000)}}
     old = store.save_checkpoint(small_disk / "step-000001", tensors=tensors, state={})
-    monkeypatch.setattr(draft, "check_free_space", lambda root, wanted: None)
+    monkeypatch.setattr(checkpoint_writer, "check_free_space", lambda root, wanted: None)
     (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 300_000))
     with pytest.raises(OSError, match="No space left"):
         store.save_checkpoint(small_disk / "step-000002", tensors=tensors, state={})

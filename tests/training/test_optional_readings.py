@@ -19,7 +19,6 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import load_policy
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training import optional_readings
-from tvo_cli.training.optional_readings import support_metrics
 from tvo_cli.training.readings_state import ReadingsSettings, ReadingsState
 from tvo_cli.training.valley_readings import follow_weights
 from tvo_cli.types import Rollout
@@ -28,17 +27,6 @@ ALL = tuple(
     f"stability.readings.{name}=true" for name in ("policy_cliff", "layer_entropy", "spectral_entropy", "valley")
 )
 READ = ("stability.readings.every=2", "stability.readings.rows=4", "stability.readings.window=2")
-
-
-def test_support_by_hand() -> None:
-    """Of six problems two are kept, one gained, two lost: 2/4, 1/3, −1/5."""
-    base = dict(zip("abcdef", (True, True, True, True, False, False), strict=True))
-    now = dict(zip("abcdef", (True, True, False, False, True, False), strict=True))
-    found = support_metrics(base, now)
-    assert [found[f"support/{name}"] for name in ("kept", "gained", "lost")] == [2, 1, 2]
-    ratios = [found[f"support/{name}"] for name in ("retention", "discovery", "change")]
-    assert ratios == pytest.approx([0.5, 1 / 3, -0.2])
-    assert "support/retention" not in support_metrics({"a": False}, {"a": True})
 
 
 def test_the_running_means_of_the_weights_by_hand() -> None:

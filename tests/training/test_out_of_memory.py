@@ -19,11 +19,10 @@ from tvo_cli.errors import UserError
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import backward, learner, minibatch_gradient, policy_update, rng
 from tvo_cli.training.counters import RunCounters
-from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
+from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches, halve_microbatches
 from tvo_cli.training.out_of_memory import (
     POLICY,
     MemoryGuard,
-    halve_microbatches,
     out_of_memory_in_sharded_pass,
     within_memory_of_all_ranks,
 )

@@ -16,7 +16,7 @@ from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.gradient_variance_probe import gradient_of_batch
-from tvo_cli.training.objective_gradients import gradients_of_terms
+from tvo_cli.training.reward_term_gradients import gradients_of_terms
 from tvo_cli.training.stopwatch import Stopwatch
 
 CODE = '''

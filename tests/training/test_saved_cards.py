@@ -11,7 +11,7 @@ import pytest
 
 from tests.training.conftest import Runs, Whole, before_each_update, train_in
 from tvo_cli.checkpoint import store
-from tvo_cli.model.base_origin import read_base_card_head
+from tvo_cli.model.card_of_base import read_base_card_head
 from tvo_cli.model.model_location import WEIGHTS
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 

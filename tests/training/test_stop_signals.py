@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.training.conftest import Runs
-from tvo_cli.checkpoint import draft, store
+from tvo_cli.checkpoint import checkpoint_writer, store
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import run_status
 from tvo_cli.training import stop_signals, training_loop
@@ -80,13 +80,13 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs) -> Non
 def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     """Both arrive while the second checkpoint is being written."""
     run("a", *QUICK, "trainer.steps=1")
-    root, flush = run.root / "a" / "checkpoints", draft.flush_to_disk
+    root, flush = run.root / "a" / "checkpoints", checkpoint_writer.flush_to_disk
 
     def pressing(path: Path) -> None:
         flush(path)
         signal.raise_signal(signal.SIGINT)
 
-    monkeypatch.setattr(draft, "flush_to_disk", pressing)
+    monkeypatch.setattr(checkpoint_writer, "flush_to_disk", pressing)
     with pytest.raises(KeyboardInterrupt):
         run("a", *QUICK)
     monkeypatch.undo()

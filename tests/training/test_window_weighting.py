@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from tests.training.conftest import Checksum, MetricRows, Runs, trained_policy
-from tvo_cli.maths.objective_weights import LossWindows
+from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.training.window_weighting import WindowWeighting
 
 CODE = """

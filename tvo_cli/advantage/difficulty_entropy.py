@@ -135,9 +135,11 @@ def _huber(x: float, level: str) -> float:
 
 
 def _saturating(x: float, level: str) -> float:
+    """ARES's saturation of a count of windows at a level of difficulty: σ(x/softness)."""
     return 1.0 / (1.0 + math.exp(-x / SOFTNESS[level]))
 
 
 def _mean_at_level(values: list[float], levels: list[str], level: str) -> float:
+    """The mean of a value over the responses whose problem is of one level of difficulty."""
     own = [value for value, its in zip(values, levels) if its == level]
     return sum(own) / len(own)

@@ -116,8 +116,10 @@ def winsorised_rewards(rewards: Tensor, tail: float) -> Tensor:
 
 
 def _root_mean_square_around_baseline(x: Tensor) -> float:
+    """√(mean of squares) of the rewards less their group baseline: what the batch's advantages are divided by."""
     return float(x.square().mean().sqrt())
 
 
 def _baseline_ratio_or_one(numerator: float, denominator: float) -> float:
+    """The factor by which a group baseline scales, 1 where the denominator is 0."""
     return numerator / denominator if denominator > 0.0 else 1.0

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from tvo_cli.maths.objective_weights import LossWindows
+from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.types import Advantage, Experience
 
 log = logging.getLogger("tvo")
@@ -18,7 +18,7 @@ log = logging.getLogger("tvo")
 class ReweightedSources(LossWindows):
     """Â_i ← λ_k·Â_i, k the source of i's problem: L = (1/K) Σ_k λ_k L_k where every source has its share of a batch.
 
-    RECAP, arXiv:2510.21978. λ is `tvo_cli.maths.objective_weights.window_weights` of L_k = 1 − mean reward of source
+    RECAP, arXiv:2510.21978. λ is `tvo_cli.maths.loss_balancing.window_weights` of L_k = 1 − mean reward of source
     k in the batches before this one; it is 1 until every source has had 2·window, and where there is one. A loss
     beside the responses (algorithm.next_token) is an objective like a source. The terms of one reward are weighed by
     `reward.weighting=recap`.

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tvo_cli.advantage.estimator import Estimator
-from tvo_cli.maths.objective_weights import LossWindows
+from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.maths.piece_marks import does_teach_equal_rewards
 from tvo_cli.types import Advantage, Experience
 

@@ -17,7 +17,7 @@ from tvo_cli.api.overrides import checked_overrides
 from tvo_cli.api.run import Run
 from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list, words_of_evaluation
 from tvo_cli.job.run_in_folder import run_in_folder
-from tvo_cli.report import run_loading
+from tvo_cli.report import run_folder_reading
 from tvo_cli.tracking.evaluation_progress import evaluation_progress
 
 if TYPE_CHECKING:
@@ -37,7 +37,7 @@ class Evaluation:
     @property
     def summary(self) -> dict[str, Any]:
         """summary.json: model, protocol and scores of every suite."""
-        return dict(run_loading.read_run_json(Path(self.folder) / "summary.json"))
+        return dict(run_folder_reading.read_run_json(Path(self.folder) / "summary.json"))
 
     @property
     def scores(self) -> pd.DataFrame:

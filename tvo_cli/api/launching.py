@@ -29,7 +29,7 @@ def launched(command: str, words: Sequence[str], config_dir: str | Path | None) 
 
 @contextmanager
 def _user_configs_of_call(folder: str | None) -> Iterator[None]:
-    """Inside, the folder is looked into as that of --config-dir is."""
+    """While a launched call runs, its folder of configs is looked into as that of --config-dir is."""
     before = search_path.given_config_dir()
     search_path.use_config_dir(folder)
     try:

@@ -66,5 +66,5 @@ def options_named_as_keywords() -> Iterator[None]:
 
 
 def _with_keywords_for_options(text: str) -> str:
-    """`--choose-rate` → `choose_rate`, `--metric NAME` → `metric=NAME`."""
+    """An error's options as keywords of Python: `--choose-rate` → `choose_rate`, `--metric NAME` → `metric=NAME`."""
     return OPTION.sub(lambda found: found[1].replace("-", "_") + ("=" if found[2] else ""), text)

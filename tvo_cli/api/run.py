@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.api.overrides import user_errors_raised
-from tvo_cli.report import run_card, run_listing, run_loading
+from tvo_cli.report import run_card, run_folder_reading, run_listing
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -23,7 +23,7 @@ def load(path: str | Path | Run) -> Run:
         UserError: it is no run folder.
     """
     folder = path.folder if isinstance(path, Run) else Path(path).expanduser().absolute()
-    run_loading.load_run(folder)
+    run_folder_reading.load_run(folder)
     return Run(folder)
 
 
@@ -36,7 +36,7 @@ class Run:
     @property
     def config(self) -> dict[str, Any]:
         """The resolved config, groups as mappings: `run.config["optimizer"]["lr"]`."""
-        return dict(run_loading.load_run(self.folder).config)
+        return dict(run_folder_reading.load_run(self.folder).config)
 
     @property
     def state(self) -> str:
@@ -51,12 +51,12 @@ class Run:
     @property
     def summary(self) -> dict[str, Any]:
         """summary.json; empty before the end."""
-        return dict(run_loading.read_run_json(self.folder / "summary.json"))
+        return dict(run_folder_reading.read_run_json(self.folder / "summary.json"))
 
     @property
     def collapse(self) -> dict[str, Any]:
         """collapse.json: verdict, step of the collapse, rules that fired; empty of a run that was not watched."""
-        return dict(run_loading.read_run_json(self.folder / "collapse.json"))
+        return dict(run_folder_reading.read_run_json(self.folder / "collapse.json"))
 
     @property
     def verdict(self) -> str:
@@ -66,17 +66,17 @@ class Run:
     @property
     def metrics(self) -> pd.DataFrame:
         """Return the training metrics: a row a step, a column a metric of docs/metrics.md."""
-        return frame_by_step(run_loading.load_run(self.folder).steps)
+        return frame_by_step(run_folder_reading.load_run(self.folder).steps)
 
     @property
     def evaluations(self) -> pd.DataFrame:
         """Return the evaluations on held-out problems: a row each, by the step after which it was made."""
-        return frame_by_step(run_loading.load_run(self.folder).evaluations)
+        return frame_by_step(run_folder_reading.load_run(self.folder).evaluations)
 
     @property
     def card(self) -> str:
         """The card of the run: what happened, whether it was stable, what to do next."""
-        return run_card.card_text(run_loading.load_run(self.folder))
+        return run_card.card_text(run_folder_reading.load_run(self.folder))
 
     @property
     def figures(self) -> list[Path]:

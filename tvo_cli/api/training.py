@@ -56,6 +56,6 @@ def _show_nothing(card: str) -> None:
 
 
 def _pass_signal_to_caller(number: int) -> None:
-    """Deliver a signal that asked for the stop to the caller's own handler, which has its place again."""
+    """After a training was stopped by a signal, deliver it to the caller's own handler, which has its place again."""
     if number not in (0, signal.SIGINT):
         signal.raise_signal(number)

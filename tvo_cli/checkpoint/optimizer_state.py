@@ -129,7 +129,7 @@ def _state_number_dtype(value: float) -> torch.dtype:
 
 
 def _each_in_its_own_memory(named: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
-    """Copies of tensors that several parameters share: safetensors refuses two names for one memory."""
+    """Copies of an optimiser's tensors that several parameters share: safetensors refuses two names for one memory."""
     seen: set[int] = set()
     found: dict[str, HeldTensor] = {}
     for name, held in named.items():

@@ -7,7 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from tvo_cli.checkpoint.store import MANIFEST, is_file_of_checkpoint, rename_into_place
+from tvo_cli.checkpoint.checkpoint_writer import rename_into_place
+from tvo_cli.checkpoint.store import MANIFEST, is_file_of_checkpoint
 
 TENSORS = ".safetensors"
 

@@ -25,7 +25,7 @@ class RankGroup(Protocol):
 
 @dataclass(slots=True)
 class OneProcess:
-    """A process without others."""
+    """The group of a process that writes and reads checkpoints alone."""
 
     rank: int = 0
     count: int = 1
@@ -36,7 +36,7 @@ class OneProcess:
 
 
 class RankFailure(NamedTuple):
-    """Why a rank's work failed, as it can be sent."""
+    """Why a rank's part of writing or reading a checkpoint failed, as it can be sent."""
 
     rank: int
     number: int  # of the operating system's errors; 0: it was none
@@ -95,6 +95,7 @@ def first_rank_of_each_host(ranks: RankGroup) -> set[int]:
 
 
 def _work_outcome(work: Callable[[], Item], rank: int) -> tuple[Item | None, RankFailure | None, Exception | None]:
+    """What a rank's part of writing or reading a checkpoint came to: its result, or its failure to be sent."""
     try:
         return work(), None, None
     except Exception as error:

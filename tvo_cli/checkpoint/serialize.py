@@ -57,6 +57,7 @@ def unpack_record(kind: Any, plain: Any, tensors: Mapping[str, HeldTensor], devi
 
 
 def _unpack_value(kind: Any, plain: Any, tensor: Callable[[Mapping[str, str]], HeldTensor]) -> Any:
+    """A value of a record out of the checkpoint's plain JSON, by its declared type; tensors by name."""
     if plain is None:
         return None
     if isinstance(plain, Mapping) and TENSOR in plain:

@@ -29,7 +29,7 @@ def held_tensor(value: Tensor) -> HeldTensor:
 
 
 def held_tensors(named: Mapping[str, Tensor]) -> dict[str, HeldTensor]:
-    """`held_tensor` of each."""
+    """Each parameter as the slice that this process holds where it is sharded, else whole."""
     return {name: held_tensor(value) for name, value in named.items()}
 
 
@@ -112,7 +112,7 @@ def _shard_place(value: Tensor) -> tuple[int, int] | None:
 
 
 def _is_first_copy(value: Tensor) -> bool:
-    """Whether this process is the first of those that hold the same rows."""
+    """Whether this process is the first of those that hold the same rows of a sharded parameter."""
     sharded: Any = value
     copies = [axis for axis, one in enumerate(sharded.placements) if one.is_replicate()]
     return all(sharded.device_mesh.get_local_rank(axis) == 0 for axis in copies)

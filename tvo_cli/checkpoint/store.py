@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from tvo_cli.checkpoint.draft import (
+from tvo_cli.checkpoint.checkpoint_writer import (
     MANIFEST,
     STATE,
     CheckpointContents,
     bytes_to_store,
     check_free_space,
-    flush_to_disk,
+    rename_into_place,
     write_draft,
 )
 from tvo_cli.checkpoint.held_rows import HeldRows
@@ -201,7 +201,7 @@ def is_kept_apart(folder: Path, every_steps: int) -> bool:
 
 
 def remove_leftovers(root: Path) -> None:
-    """Remove checkpoints that a killed process left half-written or half-removed; put back a whole one."""
+    """Remove what a killed process left of stored checkpoints, half-written or half-removed; put back a whole one."""
     for leftover in list_leftovers(root):
         shutil.rmtree(leftover, ignore_errors=True)
     for aside in root.glob(".step-*.old"):
@@ -210,7 +210,7 @@ def remove_leftovers(root: Path) -> None:
 
 
 def list_leftovers(root: Path) -> list[Path]:
-    """Checkpoints that a killed process left half-written or half-removed, besides one that is whole."""
+    """List stored checkpoints that a killed process left half-written or half-removed, besides one that is whole."""
     return sorted(one for one in root.glob(".step-*") if not _is_whole_aside(one))
 
 
@@ -220,6 +220,7 @@ def _is_whole_aside(leftover: Path) -> bool:
 
 
 def _home_of_leftover(leftover: Path) -> Path:
+    """The checkpoint folder whose half-written or half-removed leftover this is."""
     return leftover.with_name(leftover.stem.removeprefix("."))
 
 
@@ -232,17 +233,6 @@ def score_of_stored_policy(folder: Path) -> float | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None if found is None else float(found)
-
-
-def rename_into_place(draft: Path, folder: Path) -> None:
-    """Rename into place; one of the same name (damaged, or without its score) steps aside first, is removed last."""
-    aside = folder.with_name(f".{folder.name}.old")
-    if folder.exists():
-        shutil.rmtree(aside, ignore_errors=True)
-        folder.rename(aside)
-    draft.rename(folder)
-    flush_to_disk(folder.parent)
-    shutil.rmtree(aside, ignore_errors=True)
 
 
 def remove_checkpoint(folder: Path) -> None:

@@ -7,6 +7,7 @@ A tensor without such an entry is whole. Nothing but the files that hold wanted 
 from __future__ import annotations
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
@@ -18,19 +19,13 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tvo_cli.checkpoint.tensor_slice import (
-    HeldTensor,
-    RowRange,
-    TensorSlice,
-    shard_file,
-    split_shard_file,
-    values_held,
-)
+from tvo_cli.checkpoint.tensor_slice import HeldTensor, RowRange, TensorSlice, values_held
 from tvo_cli.errors import UserError
 
 SUFFIX = ".safetensors"
 Shape = tuple[int, ...]
 RowsWanted = Callable[[str, Shape], RowRange | None]  # of a tensor's name and shape; None: the whole
+SHARD_FILE = re.compile(r"(?P<part>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")  # without .safetensors, as the hub's
 
 
 class StoredPiece(NamedTuple):
@@ -48,7 +43,7 @@ def whole_wanted(name: str, shape: Shape) -> RowRange | None:
 
 
 def write_tensors(file: Path, named: Mapping[str, HeldTensor]) -> None:
-    """Write tensors and slices into one file."""
+    """Store tensors and slices in one safetensors file, from which any rows are read again."""
     rows = {name: json.dumps(list(held.range)) for name, held in named.items() if isinstance(held, TensorSlice)}
     save_file({name: values_held(held).contiguous() for name, held in named.items()}, file, metadata=rows or None)
 
@@ -171,6 +166,7 @@ def _check_rows_meet(name: str, pieces: Sequence[StoredPiece], size: int) -> Non
 
 
 def _tensor_piece_text(piece: StoredPiece) -> str:
+    """A stored piece as an error names it: dtype and shape of the whole tensor."""
     return f"{piece.dtype} {list(whole_shape([piece]))}"
 
 
@@ -214,3 +210,14 @@ def _read_rows(content: Any, name: str, piece: StoredPiece, wanted: RowRange | N
 def _joined_rows(pieces: list[Tensor], wanted: RowRange | None) -> HeldTensor:
     rows = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
     return rows if wanted is None else TensorSlice(rows, wanted.begin, wanted.of)
+
+
+def split_shard_file(stem: str) -> tuple[str, int, int]:
+    """Part, number and count of a file's name without its suffix; number and count 0 of one that holds a part alone."""
+    found = SHARD_FILE.fullmatch(stem)
+    return (found["part"], int(found["number"]), int(found["count"])) if found else (stem, 0, 0)
+
+
+def shard_file(part: str, number: int, count: int) -> str:
+    """optimizer-00003-of-00008.safetensors, counted from 1."""
+    return f"{part}-{number:05d}-of-{count:05d}.safetensors"

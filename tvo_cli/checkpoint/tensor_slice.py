@@ -5,13 +5,10 @@ A tensor that no process cuts is a plain Tensor everywhere; `HeldTensor` is eith
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
 
 from torch import Tensor
-
-SHARD_FILE = re.compile(r"(?P<part>.+)-(?P<number>\d{5})-of-(?P<count>\d{5})")  # without .safetensors, as the hub's
 
 
 class RowRange(NamedTuple):
@@ -82,14 +79,3 @@ def even_row_range(size: int, index: int, count: int) -> RowRange:
     each = -(-size // count)
     begin = min(index * each, size)
     return RowRange(begin, min(begin + each, size), size)
-
-
-def shard_file(part: str, number: int, count: int) -> str:
-    """optimizer-00003-of-00008.safetensors, counted from 1."""
-    return f"{part}-{number:05d}-of-{count:05d}.safetensors"
-
-
-def split_shard_file(stem: str) -> tuple[str, int, int]:
-    """Part, number and count of a file's name without its suffix; number and count 0 of one that holds a part alone."""
-    found = SHARD_FILE.fullmatch(stem)
-    return (found["part"], int(found["number"]), int(found["count"])) if found else (stem, 0, 0)

@@ -23,7 +23,7 @@ def complete_sft(ctx: typer.Context, incomplete: str) -> list[str]:
 
 
 def use_config_dir(folder: str | None) -> str | None:
-    """Look into the folder of --config-dir, or into none from an earlier command of this process; the folder."""
+    """For completion, look into the folder of --config-dir, or into none from an earlier command; the folder."""
     from tvo_cli import config
 
     return config.use_config_dir(folder)

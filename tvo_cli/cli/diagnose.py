@@ -44,7 +44,7 @@ def diagnose(
         _check_option_choice("--fail-on", fail_on, SEVERITIES)
     from tvo_cli.diagnosis.diagnosis import diagnose as diagnose_log
     from tvo_cli.diagnosis.diagnosis import worst
-    from tvo_cli.diagnosis.reading import read_logs
+    from tvo_cli.diagnosis.log_reading import read_logs
 
     read = read_logs(runs, mapping)
     diagnoses = [diagnose_log(log) for log in read.logs]
@@ -56,6 +56,7 @@ def diagnose(
 
 
 def _check_option_choice(option: str, value: str, choices: Sequence[str]) -> None:
+    """Refuse a value that an option of `tvo diagnose` does not have."""
     if value not in choices:
         raise UserError(option, value, "not a choice.", f"Choose {', '.join(choices)}.")
 

@@ -7,12 +7,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tvo_cli import config as configuration
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
     from tvo_cli.derived_sizes import DiskSize
     from tvo_cli.sweep.held_disk import HeldDisk
+
+Job = Sequence[str]
 
 
 def show_disk_of_jobs(
@@ -70,3 +75,34 @@ def _existing_parent(path: Path) -> Path:
     """The folder nearest to a path that exists."""
     absolute = path.absolute()
     return next(place for place in (absolute, *absolute.parents) if place.is_dir())
+
+
+def jobs_at_once(jobs: Sequence[Job]) -> int:
+    """Return how many jobs of a sweep run side by side on this machine."""
+    from tvo_cli.sweep.slots import divide_into_slots
+
+    given = dict(map(configuration.split_override, jobs[0]))
+    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
+    slots = divide_into_slots(
+        len(jobs),
+        int(at_once) if at_once.isdigit() else None,
+        "auto",
+        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
+        on_cpu=given.get("trainer.device") == "cpu",
+    )
+    return len(slots)
+
+
+def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConfig, name: str) -> list[HeldDisk]:
+    """Return what each job holds in the folder where the command would put it."""
+    from hydra._internal.utils import get_args_parser
+
+    from tvo_cli.sweep.folder_names import folder_of_sweep
+    from tvo_cli.sweep.held_disk import HeldDisk, disk_held_by_jobs, disk_held_by_run
+    from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
+
+    known = get_args_parser().parse_args(configuration.normalised_overrides(words))
+    if not known.multirun:
+        return [HeldDisk(disk_held_by_run(Path(first.output_dir)), finished=False)]
+    folder = folder_of_sweep(known.overrides, str(first.experiment_name), name)
+    return disk_held_by_jobs(folder, jobs, lambda number: fingerprint_of_job(configuration.compose(jobs[number], name)))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli.cli.disk_check import show_disk_of_jobs
+from tvo_cli.cli.disk_check import Job, disk_held_already, jobs_at_once, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 
@@ -16,14 +15,12 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.derived_sizes import DerivedSizes, Sizes
-    from tvo_cli.sweep.held_disk import HeldDisk
 
 LISTED = 64  # jobs of a sweep that have a row each; of more, each setting has one
 CHECKED = 24  # values beside the first job's: each takes a fiftieth of a second
 COMPOSED = 4  # configurations at most: each takes a fifth of a second
 SIZELESS = ("seed", "optimizer.lr", "experiment_name", "run_name", "output_dir")  # keys on which no size depends
 READ = frozenset({"jsonl", "own"})  # kinds of data that the user brings
-Job = Sequence[str]
 
 
 def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
@@ -49,8 +46,8 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         _print_differing_jobs(jobs, plans)
     disks = [one.disk for one in plans or [plan] * len(jobs)]
     try:
-        held = _disk_held_already(words, jobs, first, name)
-        show_disk_of_jobs(disks, first.output_dir, held=held, at_once=_jobs_at_once(jobs), assumed=not plans)
+        held = disk_held_already(words, jobs, first, name)
+        show_disk_of_jobs(disks, first.output_dir, held=held, at_once=jobs_at_once(jobs), assumed=not plans)
     finally:  # a run that does not fit on this disk may be meant for another machine
         print_dry_run_sizes(plan.table)
     print()
@@ -67,37 +64,6 @@ def _check_data_of_dry_run(config: DictConfig) -> None:
 
     with BufferedLog():
         check_data(config)
-
-
-def _jobs_at_once(jobs: Sequence[Job]) -> int:
-    """Return how many jobs of a sweep run side by side on this machine."""
-    from tvo_cli.sweep.slots import divide_into_slots
-
-    given = dict(map(configuration.split_override, jobs[0]))
-    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
-    slots = divide_into_slots(
-        len(jobs),
-        int(at_once) if at_once.isdigit() else None,
-        "auto",
-        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
-        on_cpu=given.get("trainer.device") == "cpu",
-    )
-    return len(slots)
-
-
-def _disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConfig, name: str) -> list[HeldDisk]:
-    """Return what each job holds in the folder where the command would put it."""
-    from hydra._internal.utils import get_args_parser
-
-    from tvo_cli.sweep.folder_names import folder_of_sweep
-    from tvo_cli.sweep.held_disk import HeldDisk, disk_held_by_jobs, disk_held_by_run
-    from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
-
-    known = get_args_parser().parse_args(configuration.normalised_overrides(words))
-    if not known.multirun:
-        return [HeldDisk(disk_held_by_run(Path(first.output_dir)), finished=False)]
-    folder = folder_of_sweep(known.overrides, str(first.experiment_name), name)
-    return disk_held_by_jobs(folder, jobs, lambda number: fingerprint_of_job(configuration.compose(jobs[number], name)))
 
 
 def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str, ranks: int) -> list[DerivedSizes]:

@@ -38,7 +38,8 @@ def fetch(
 
 def _print_catalogue() -> None:
     from tvo_cli.cli import printing
-    from tvo_cli.fetch.catalogue import CATALOGUE, ORIGIN, cache_folder
+    from tvo_cli.fetch.catalogue import CATALOGUE
+    from tvo_cli.fetch.fetched_models import ORIGIN, cache_folder
 
     there = {model.name: (cache_folder(model.name) / ORIGIN).is_file() for model in CATALOGUE}
     rows = [

@@ -18,13 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
 from tvo_cli import escaping, standard_streams
-from tvo_cli.cli import failure
+from tvo_cli.cli import printing
 from tvo_cli.errors import UserError
-from tvo_cli.job.run_in_folder import Task, remove_folder_without_run, run_folder_error, run_in_folder
+from tvo_cli.job.run_in_folder import Task, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
 from tvo_cli.tracking import run_status
+from tvo_cli.tracking.run_folder import remove_folder_without_run, run_folder_error
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -87,7 +88,7 @@ class HydraTask:
             remove_folder_without_run(folder)
             raise
         except Exception as error:  # an internal error of one job, shown with its traceback, must not end a sweep
-            code = failure.report_failure(error, debug=self.debug)
+            code = printing.report_failure(error, debug=self.debug)
             remove_folder_without_run(folder)
             if self.elsewhere:
                 _pass_signal_to_launcher(getattr(error, "signal", 0))
@@ -107,13 +108,13 @@ def _refuse_several_tasks(place: LaunchedProcess) -> None:
 
 
 def _pass_signal_to_launcher(number: int) -> None:
-    """Raise the launcher's own signal again, now that all is saved: submitit then queues the job again."""
+    """After a launched command has saved all, raise the launcher's own signal again: submitit queues the job again."""
     if number == signal.SIGUSR2 and callable(signal.getsignal(number)):
         signal.raise_signal(number)
 
 
 def _register_resolvers() -> None:
-    """Register every OmegaConf resolver of conf/."""
+    """Before a command is launched, register every OmegaConf resolver of conf/."""
     from tvo_cli.sweep import folder_names
 
     configuration.register_resolvers()

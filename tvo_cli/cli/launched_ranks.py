@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
 from tvo_cli import escaping
-from tvo_cli.cli import failure
+from tvo_cli.cli import printing
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
@@ -46,7 +46,7 @@ def launch_on_ranks(
     try:
         rendezvous_variables(place)
     except UserError as error:  # the same on all
-        return failure.report_failure(error) if place.leads else USER_ERROR
+        return printing.report_failure(error) if place.leads else USER_ERROR
     if place.launcher == "torchrun":  # killed by -9 it would leave its ranks running
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     group = ProcessGroup.meet(place)
@@ -62,7 +62,7 @@ def launch_on_ranks(
         code = INTERRUPTED
         raise
     except Exception as error:
-        code = failure.report_failure(error, debug=debug)
+        code = printing.report_failure(error, debug=debug)
     finally:
         group.send_config({REFUSED: code}, if_none=True)
         group.tell_all_is_said()
@@ -73,7 +73,7 @@ def refuse_ranks(command: str, place: LaunchedProcess) -> int:
     """Say, once, that a command runs in one process; return the exit code."""
     if place.leads:
         problem = f"{place.count} processes were started, and tvo {command} runs in one."
-        failure.report_failure(UserError(place.launcher, command, problem, "Start it without the launcher."))
+        printing.report_failure(UserError(place.launcher, command, problem, "Start it without the launcher."))
     return USER_ERROR
 
 

@@ -95,7 +95,7 @@ def _row_of_choice(group: str, name: str) -> list[str]:
 def _rows_of_plugins() -> list[list[str]]:
     """Return each plugin's name, who names it, and what it registers; one that cannot be loaded is refused."""
     from tvo_cli import config
-    from tvo_cli.plugins.loading import load_plugin
+    from tvo_cli.plugins.plugin_loading import load_plugin
 
     rows = []
     for one in config.all_plugins():

@@ -21,6 +21,7 @@ from tvo_cli.cli import (
     listing,
     ls,
     new,
+    printing,
     prune,
     replay,
     sft,
@@ -92,20 +93,19 @@ def main(words: list[str] | None = None) -> int:
 
 def _invoke_app(given: list[str]) -> int:
     """Run the Typer app; return the exit code, whatever happens."""
-    from tvo_cli.cli import failure
 
     try:
         if code := _refused_on_ranks(given):
             return code
         code = app(args=given, prog_name="tvo", standalone_mode=False)
     except standard_streams.OutputLost as lost:
-        return 0 if lost.quiet else failure.report_failure(lost)
+        return 0 if lost.quiet else printing.report_failure(lost)
     except (KeyboardInterrupt, Exception) as error:  # every failure becomes a line and a code
-        return failure.report_failure(error, debug="--debug" in given)
+        return printing.report_failure(error, debug="--debug" in given)
     except SystemExit as leaving:  # argparse inside Hydra, shell completion
         return leaving.code if isinstance(leaving.code, int) else int(leaving.code is not None)
     if code == INTERRUPTED and launched_process().leads:  # Typer has made a code of it, without a word
-        failure.report_failure(KeyboardInterrupt())
+        printing.report_failure(KeyboardInterrupt())
     return code if isinstance(code, int) else 0
 
 
@@ -121,12 +121,11 @@ def _refused_on_ranks(given: list[str]) -> int:
 
 def _flush_output(code: int) -> int:
     """Flush standard output; return the exit code, which a full disk may change only now."""
-    from tvo_cli.cli import failure
 
     try:
         sys.stdout.flush()
     except standard_streams.OutputLost as lost:
-        return code if lost.quiet else code or failure.report_failure(lost)
+        return code if lost.quiet else code or printing.report_failure(lost)
     return code
 
 

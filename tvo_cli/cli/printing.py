@@ -1,14 +1,17 @@
-"""Printing of tables, configs, sizes, messages and summaries: fitted to a terminal, never cut in a pipe."""
+"""Printing of tables, configs, sizes, messages, failures: fitted to a terminal, never cut in a pipe."""
 
 from __future__ import annotations
 
 import logging
 import sys
+import traceback
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
 from tvo_cli import escaping
+from tvo_cli.job.failure_description import INTERNAL_ERROR, describe_failure
+from tvo_cli.parallel.elastic_error_file import write_elastic_error_file
 
 GAP, EDGES = 3, 2  # characters between two columns of a table on a terminal, and at its sides
 LEGIBLE = 12  # characters that a column must keep to be of use
@@ -60,7 +63,7 @@ def _print_rich_table(headings: Sequence[str], rows: Sequence[Sequence[str]], *,
 
 
 def fit_column_widths(natural: Sequence[int], room: int, least: int = 1) -> list[int]:
-    """Return column widths that fit a terminal: the widest are reduced first, and to the same width.
+    """Return widths at which a printed table fits a terminal: the widest are reduced first, to the same width.
 
     Where that would leave them fewer than `least` characters, the last column is left out instead.
     """
@@ -153,3 +156,18 @@ def flatten_for_printing(tree: Mapping[str, Any], prefix: str = "") -> Iterator[
             yield from flatten_for_printing(value, f"{prefix}{name}.")
         elif isinstance(value, int | float | str) and len(str(value)) <= 60:
             yield (name if "/" in name else f"{prefix}{name}"), value  # a metric's name is whole by itself
+
+
+def report_failure(
+    error: BaseException, *, debug: bool = False, overrides: Sequence[str] = (), root: str = "train"
+) -> int:
+    """Print a failure as one line on stderr; return the exit code."""
+    from tvo_cli.redaction import without_secrets
+
+    text, code = describe_failure(error, overrides, root)
+    if debug or code == INTERNAL_ERROR:
+        print(escaping.lines(without_secrets("".join(traceback.format_exception(error)))), end="", file=sys.stderr)
+    line = f"tvo: {escaping.terminal(without_secrets(text))}"
+    print(line, file=sys.stderr)
+    write_elastic_error_file(line)
+    return code

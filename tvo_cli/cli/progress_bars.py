@@ -23,7 +23,7 @@ def hide_transformers_progress_bars() -> None:
 
 
 class GradingProgress:
-    """The progress of `tvo grade` on a terminal: rows, speed, time left."""
+    """The progress bar of `tvo grade` on a terminal: rows, speed, time left."""
 
     def __init__(self, total: int | None) -> None:
         self.total, self.shown, self.wanted = (
@@ -51,7 +51,7 @@ class GradingProgress:
 
 
 def step_progress_lines(total: int, what: str, every: int = 50) -> Callable[[int, float], object]:
-    """Return what prints a line of progress at the first step (1), the last one, and every so many between."""
+    """Return what prints progress as a line at the first step (1), the last one, and every so many between."""
 
     def report(step: int, value: float) -> None:
         if step % every == 0 or step in (1, total):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from tvo_cli.stats.confidence_interval import ConfidenceInterval
+from tvo_cli.stats.confidence_interval import ConfidenceInterval, cut_to_shares
 
 MINUS, UNKNOWN = "−", "—"
 ACRONYMS = ("tvo", "ppo", "grpo", "rloo", "dapo", "gspo", "cispo", "cv", "kl")
@@ -60,11 +60,6 @@ def format_span(low: float, high: float, share: bool) -> str:
     if share:
         low, high = cut_to_shares(low, high)
     return f"[{format_metric(low, share)}, {format_metric(high, share)}]"
-
-
-def cut_to_shares(low: float, high: float) -> tuple[float, float]:
-    """Cut an interval's ends at 0 and 1, beyond which no share lies; NaN stays."""
-    return (low if math.isnan(low) else max(low, 0.0)), (high if math.isnan(high) else min(high, 1.0))
 
 
 def format_interval(found: ConfidenceInterval | None, share: bool = False) -> str:

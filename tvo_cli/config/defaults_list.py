@@ -21,7 +21,7 @@ def choices_of_defaults(defaults: Any, group: str) -> list[tuple[str, str]]:
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
-    """Return a yaml as a mapping; nothing of one that cannot be read, which whoever composes says."""
+    """Return a yaml whose defaults list is wanted, as a mapping; nothing of one that cannot be read."""
     import yaml
 
     try:

@@ -48,7 +48,7 @@ def _with_automatic_settings(model: dict[str, Any]) -> dict[str, Any]:
 
 
 def _template_of_folder(path: str) -> str:
-    """Return chat or plain for a model in a local folder, auto for any other."""
+    """For the fingerprint of `auto`: chat or plain for a model in a local folder, auto for any other."""
     folder = Path(path).expanduser()
     if path.startswith("packaged:"):
         return "plain"

@@ -13,7 +13,7 @@ from tvo_cli.config.mixture_sources import SOURCES, source_error
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
 from tvo_cli.config.renamed_keys import RENAMED
-from tvo_cli.errors import UserError
+from tvo_cli.errors import UserError, first_line_of_error
 from tvo_cli.nearest_names import nearest_names
 
 OF_PLUGINS = ("algorithm", "stability", "dataset")  # groups in which own code registers choices
@@ -184,11 +184,6 @@ def _suggest_for_hydra_error(word: str, folder: Path | None) -> str:
         if word in groups_and_choices.choices_of_group(group, folder)
     ]
     return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
-
-
-def first_line_of_error(error: BaseException) -> str:
-    """Return the first line of an error's text."""
-    return str(error).strip().split("\n", 1)[0]
 
 
 def _explain_missing_choice(error: Any, overrides: Sequence[str], folder: Path | None) -> UserError:

@@ -10,10 +10,9 @@ import inspect
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tvo_cli.config.hydra_errors import first_line_of_error
 from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.resolvers import resolved_tree
-from tvo_cli.errors import UserError
+from tvo_cli.errors import UserError, first_line_of_error
 from tvo_cli.plugins.own_failure import own_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, importable_name, own_target_object, plugin_of_target
 from tvo_cli.plugins.references import is_own_code_reference
@@ -100,7 +99,7 @@ def check_target_object(key: str, target: object) -> None:
 
 
 def _is_own(target: object) -> bool:
-    """Return whether a `_target_` is own code, by how it is written or where it leads."""
+    """Return whether a `_target_` to instantiate is own code, by how it is written or where it leads."""
     return isinstance(target, str) and (is_own_code_reference(target) or plugin_of_target(target) is not None)
 
 

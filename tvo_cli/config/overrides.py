@@ -60,7 +60,7 @@ def split_override(word: str) -> tuple[str, str]:
 
 
 def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield every dotted key of a config, nodes and leaves, without resolving anything."""
+    """Yield the dotted keys that overrides may name of a config, nodes and leaves, without resolving anything."""
     from omegaconf import OmegaConf
 
     tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
@@ -81,7 +81,7 @@ def launched_from_python(program: str, words: Sequence[str]) -> Iterator[None]:
 
 
 def rerun_command(launched: str = "tvo") -> str:
-    """Return the command that makes this very run, ready to copy, secrets redacted; a sweep's job has its own.
+    """Return the command line that makes this very run, ready to copy, secrets redacted; a sweep's job has its own.
 
     `launched`: what starts it in place of `tvo`, where that is several processes.
     """

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.config import plugins_in_effect
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.loading import plugins_of_environment
+from tvo_cli.plugins.plugin_loading import plugins_of_environment
 from tvo_cli.plugins.references import (
-    referenced_code_fingerprints,
+    own_code_references,
     referenced_plugins,
     referenced_targets,
     target_leads_into_plugin,
@@ -22,7 +22,7 @@ KEY = "own_code"
 
 
 def record_plugins(config: DictConfig, named: Sequence[str]) -> None:
-    """Write all plugins that act on a config into it, in place: from then on it needs no environment variable.
+    """Record all plugins that act on a config in it, in place: from then on it needs no environment variable.
 
     `named`: by its own words and yamls. A plugin of the command around it (a sweep's other job), or of an installed
     package, is one of them where something of it is built.
@@ -67,3 +67,15 @@ def clear_own_code_record(config: DictConfig) -> None:
 def recorded_own_code(config: Any) -> dict[str, str]:
     """Return what a config records: sha256 by file or package."""
     return dict(config.get(KEY) or {})
+
+
+def referenced_code_fingerprints(tree: Mapping[str, Any]) -> dict[str, str]:
+    """Return the sha256 of each source of own code that a resolved config names, by file or package.
+
+    Raises:
+        UserError: a file or module is not there; the key in which it is named is said.
+    """
+    from tvo_cli.plugins.code_sources import code_fingerprint
+
+    first = {reference.source: reference for reference in reversed(list(own_code_references(tree)))}
+    return {source: code_fingerprint(one.key, one.name) for source, one in sorted(first.items())}

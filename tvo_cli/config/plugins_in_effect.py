@@ -11,7 +11,7 @@ from tvo_cli.config.choices_taken import choices_taken
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.search_path import ConfigFolder, conf_dir, folders_of_user
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.loading import (
+from tvo_cli.plugins.plugin_loading import (
     NamedPlugin,
     load_plugin,
     plugins_of_entry_points,
@@ -73,6 +73,7 @@ def recorded_plugins_in_effect(names: Sequence[str]) -> Iterator[None]:
 
 
 def _quoted(name: str) -> str:
+    """A plugin's name as a word of a command line, so that the override names it again."""
     return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 

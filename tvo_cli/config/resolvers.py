@@ -20,7 +20,7 @@ def register_resolvers() -> None:
     """Register the resolvers `times`, `largest`, `eval_name` (of folders) and `hub_or_fetched` (of models)."""
     from omegaconf import OmegaConf
 
-    from tvo_cli.fetch.catalogue import hub_or_fetched
+    from tvo_cli.fetch.fetched_models import hub_or_fetched
 
     OmegaConf.register_new_resolver("times", multiply, replace=True)
     OmegaConf.register_new_resolver("largest", largest_of_sources, replace=True)
@@ -72,7 +72,7 @@ def _value_for_resolver(config: DictConfig, key: str) -> Any:
 
 
 def resolved_tree(config: Any, overrides: Sequence[str] = ()) -> Any:
-    """Return a config as dicts, lists and scalars, every interpolation resolved."""
+    """Return a config as dicts, lists and scalars, every interpolation resolved by its resolver."""
     from omegaconf import OmegaConf
     from omegaconf.errors import OmegaConfBaseException
 

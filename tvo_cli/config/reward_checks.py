@@ -90,7 +90,7 @@ def refuse_reward_functions(reward: Any, command: str) -> None:
 
 
 def check_judge_of_evaluation(config: Any) -> None:
-    """Load the scorers of an evaluation and its suites, and check their signatures, before a model is asked."""
+    """Check the scorers of an evaluation and its suites: loaded, signatures read, before a model is asked."""
     refuse_reward_functions(config.reward, "tvo eval")
     _check_scorers(config)
 

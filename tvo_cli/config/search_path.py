@@ -48,17 +48,18 @@ def given_config_dir() -> str | None:
 
 
 def groups_of_package() -> list[str]:
-    """Return the groups that conf/ has."""
+    """Return the groups that conf/, the last folder of the search path, has."""
     return list(_groups_of_package(conf_dir()))
 
 
 @cache
 def _groups_of_package(folder: Path) -> tuple[str, ...]:
+    """The groups of conf/, read once."""
     return tuple(groups_in(folder))
 
 
 def groups_in(folder: Path) -> list[str]:
-    """Return the folders with a yaml in them."""
+    """Return the groups of a folder on the search path: its folders with a yaml in them."""
     return sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.yaml")))
 
 
@@ -106,19 +107,19 @@ def _folder_with_our_groups() -> Path | None:
 
 
 def config_of_another_program() -> Path | None:
-    """Return the yaml of ./conf from which another program of Hydra starts, where ./conf has groups of our names."""
+    """Return the yaml for which ./conf is not on the search path: another program of Hydra starts from it."""
     here = _folder_with_our_groups()
     found = sorted(here.glob("*.yaml")) if here is not None and here.resolve() != conf_dir().resolve() else []
     return next((path for path in found if _starts_another_program(path)), None)
 
 
 def is_ignored_folder_of_ours() -> bool:
-    """Return whether there is a ./conf that would be read if TVO_CONF were not empty."""
+    """Return whether ./conf would be on the search path if TVO_CONF were not empty."""
     return ignores_folder_here() and _folder_with_our_groups() is not None and config_of_another_program() is None
 
 
 def _starts_another_program(path: Path) -> bool:
-    """Return whether a yaml has a defaults list, under a name that is no command of ours or with groups not ours."""
+    """Return whether a yaml keeps ./conf off the search path: its defaults have a name or groups not ours."""
     defaults = read_yaml(path).get("defaults")
     known = {*groups_of_package(), ""}
     named = (group for group, _ in choices_of_defaults(defaults, "") if not group.startswith("hydra/"))

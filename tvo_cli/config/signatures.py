@@ -170,6 +170,7 @@ def target_docstring(target: str) -> str:
 
 @cache
 def _docstring_of_ours(target: str) -> str:
+    """The docstring of the program's own callable that a `_target_` names, read from source."""
     *rooms, wanted = target.split(".")[1:]
     place = PACKAGE.joinpath(*rooms)
     files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
@@ -178,6 +179,7 @@ def _docstring_of_ours(target: str) -> str:
 
 
 def _documented_definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassDef]:
+    """The functions and classes of a source file whose signatures and docstrings are read."""
     for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node

@@ -30,7 +30,7 @@ SHOWN = 4  # names in a line
 
 
 @contextmanager
-def explain_unreadable(path: Path) -> Iterator[None]:
+def explain_unreadable_users_yaml(path: Path) -> Iterator[None]:
     """Raise a UserError that names the file and the line where a yaml cannot be read.
 
     Raises:
@@ -52,7 +52,7 @@ def explain_unreadable(path: Path) -> Iterator[None]:
         raise UserError("config", place, f"cannot be read: {str(error).splitlines()[0]}.") from error
 
 
-def check_is_mapping(path: Path, config: object) -> None:
+def check_users_yaml_is_mapping(path: Path, config: object) -> None:
     """Refuse a yaml that is a list or a lone value.
 
     Raises:

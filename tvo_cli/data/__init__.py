@@ -47,6 +47,7 @@ def load(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
 
 
 def _load_generated(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
+    """Load an embedded task by its kind: arithmetic, addition, chain sums, reasoning_gym."""
     match node["kind"]:
         case "arithmetic":
             arithmetic = settings_of(ArithmeticSettings, node)

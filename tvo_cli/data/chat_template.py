@@ -88,3 +88,10 @@ def _generation_tag() -> Any:
             return parser.parse_statements(("name:endgeneration",), drop_needle=True)
 
     return GenerationTag
+
+
+def choose_template(template: str | None, tokenizer: Any) -> str:
+    """Choose chat or plain where the template is `auto`: chat where the tokenizer has a chat template."""
+    if template == "auto":
+        return "chat" if getattr(tokenizer, "chat_template", None) else "plain"
+    return template or "plain"

@@ -30,7 +30,7 @@ class WorkedSolutions(Protocol):
 
 
 class TaughtProblems:
-    """The problems of an embedded task, each with a solution of its teacher."""
+    """A source of demonstrations: the problems of an embedded task, each with a solution of its teacher."""
 
     neutral_words: tuple[str, ...] = ()
 

@@ -8,7 +8,7 @@ selected and rendered as any other, with or without an answer that could be judg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from itertools import pairwise
 from typing import Any
 
@@ -90,19 +90,6 @@ def with_conversation(problem: Problem, reply: str) -> Demonstration:
     same = {one.name: getattr(problem, one.name) for one in fields(Problem)}
     turns = (*problem.turns, (USER, problem.question), (ASSISTANT, reply))
     return Demonstration(**same, conversation=turns)
-
-
-def asked_at(demonstration: Demonstration, turn: int) -> Problem:
-    """The problem that the reply at `turn` answers: the turn before it is asked, and those before that are shown."""
-    before = demonstration.conversation[:turn]
-    same = {one.name: getattr(demonstration, one.name) for one in fields(Problem)}
-    return replace(Problem(**same), question=before[-1][1], turns=before[:-1])
-
-
-def replies_of(demonstration: Demonstration) -> list[int]:
-    """The turns that are learned: every reply of the assistant to a user."""
-    roles = [role for role, _ in demonstration.conversation]
-    return [at for at in range(1, len(roles)) if roles[at] == ASSISTANT and roles[at - 1] == USER]
 
 
 def _conversation_of_row(row: Row, reading: RowReading, *, bare: bool) -> Turns:

@@ -156,3 +156,17 @@ def _error_of_source(error: UserError, name: str) -> UserError:
 def _key_of_source(text: str, name: str) -> str:
     """Put the source's name into every key of a data set that a text names."""
     return re.sub(r"(?<![\w.])dataset\.(?!sources\.)(?=[a-z])", f"{SOURCES}.{name}.", text)
+
+
+def check_sources_fill_batch(problems: Mixture, prompts: int) -> None:
+    """Refuse a weight that asks for more problems of a source in every batch than the source has.
+
+    Raises:
+        UserError: naming the source.
+    """
+    for source in problems.sources:
+        size, wanted = source.problems.size, source.share * prompts
+        if size is not None and int(wanted) > size:
+            problem = f"gives it {wanted:.3g} of the {prompts} prompts of a batch, and it has {size} problems."
+            remedy = f"Lower its weight, or take rollout.prompts={max(1, int(size / source.share))} or less."
+            raise UserError(f"{WEIGHTS}.{source.name}", f"a share of {source.share:.3g}", problem, remedy)

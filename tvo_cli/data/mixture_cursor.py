@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any
 
 from tvo_cli.data.cursor import ProblemCursor, ProblemOutcome
-from tvo_cli.data.mixture import WEIGHTS, Mixture, keys_of_source
+from tvo_cli.data.mixture import Mixture, keys_of_source
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -95,17 +95,3 @@ class MixtureCursor:
             chosen.append(name)
             self._drawn[name] += 1
         return chosen
-
-
-def check_sources_fill_batch(problems: Mixture, prompts: int) -> None:
-    """Refuse a weight that asks for more problems of a source in every batch than the source has.
-
-    Raises:
-        UserError: naming the source.
-    """
-    for source in problems.sources:
-        size, wanted = source.problems.size, source.share * prompts
-        if size is not None and int(wanted) > size:
-            problem = f"gives it {wanted:.3g} of the {prompts} prompts of a batch, and it has {size} problems."
-            remedy = f"Lower its weight, or take rollout.prompts={max(1, int(size / source.share))} or less."
-            raise UserError(f"{WEIGHTS}.{source.name}", f"a share of {source.share:.3g}", problem, remedy)

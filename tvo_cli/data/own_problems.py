@@ -12,7 +12,7 @@ from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.row_selection import limit_of
 from tvo_cli.data.row_to_problem import further_columns
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.own_code import describe_own_code_failure
+from tvo_cli.plugins.own_code_loading import describe_own_code_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, own_target_object
 from tvo_cli.plugins.scorer_reference import is_own_scorer
 from tvo_cli.types import Problem

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.data.chat_template import render_chat_template
+from tvo_cli.data.chat_template import choose_template, render_chat_template
 from tvo_cli.data.special_tokens import hide_special_tokens, restore_special_tokens
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -24,13 +24,6 @@ def render_prompt(problem: Problem, prompt_node: Mapping[str, Any], tokenizer: P
     Special tokens in the texts of the problem are plain text (data/special_tokens.py).
     """
     return compose_prompt(hide_special_tokens(problem, tokenizer), prompt_node, tokenizer)
-
-
-def choose_template(template: str | None, tokenizer: Any) -> str:
-    """Choose chat or plain where the template is `auto`: chat where the tokenizer has a chat template."""
-    if template == "auto":
-        return "chat" if getattr(tokenizer, "chat_template", None) else "plain"
-    return template or "plain"
 
 
 def compose_prompt(problem: Problem, prompt_node: Mapping[str, Any], tokenizer: PreTrainedTokenizerBase | None) -> str:

@@ -39,7 +39,7 @@ def split_off_holdout(problems: Sequence[Problem], holdout: int, split: str) -> 
 
 
 def limit_of(node: Mapping[str, Any]) -> int | None:
-    """Return dataset.limit: at most so many problems of a split; None for all."""
+    """Return dataset.limit: at most so many rows of a split are selected; None for all."""
     limit = node.get("limit")
     if limit is None:
         return None

@@ -221,7 +221,7 @@ def _answer_for_scorer(answer: str, scorer: str) -> str:
 
 
 def text_of_column(row: Row, reading: RowReading, noun: str) -> str:
-    """Return the text of a row's column for `noun`; "" where there is none."""
+    """Return what a problem takes from a row's column for `noun`, as text; "" where there is none."""
     path = column_of_row(row, reading, noun)
     return (
         ""
@@ -242,7 +242,7 @@ def column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
 
 
 def log_rows_without_problem(name: str, reading: RowReading, *, unanswered: int = 0, repeated: int = 0) -> None:
-    """Log how many rows were left out, and how many golds are lists."""
+    """Log how many rows could not become a problem, and how many golds are lists."""
     if unanswered:
         log.warning("%s: %d rows without an answer are skipped", name, unanswered)
     if repeated:

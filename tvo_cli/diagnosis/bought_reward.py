@@ -8,8 +8,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
+from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
 
@@ -104,7 +104,7 @@ def correlation_of(one: list[float], other: list[float]) -> float:
 
 
 def _first_above(curve: Curve, level: float) -> int:
-    """Return the index of the first value from which on all lie above a level, or of the last value."""
+    """Return the index of the first value from which on the rewards bought all lie above a level, or the last."""
     at = len(curve) - 1
     while at > 0 and curve.values[at - 1] > level:
         at -= 1

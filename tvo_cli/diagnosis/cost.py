@@ -41,15 +41,17 @@ def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None, 
 
 
 def _growth_of_count(before: Sequence[Row], rows: Sequence[Row], name: str) -> float | None:
-    """How much a count that grows over the run has grown since the step before."""
+    """What a cost by a growing count came to: how much it has grown since the step before."""
     start, end = _finite_values_of_column(before, name), _finite_values_of_column(rows, name)
     return end[-1] - (start[-1] if start else 0.0) if end else None
 
 
 def _sum(rows: Sequence[Row], name: str, factor: float) -> float | None:
+    """What a column's cost comes to, in units of `factor`; None where the log has none."""
     found = _finite_values_of_column(rows, name)
     return math.fsum(found) * factor if found else None
 
 
 def _finite_values_of_column(rows: Sequence[Row], name: str) -> list[float]:
+    """The finite values of a column that a cost is summed over."""
     return [row[name] for row in rows if name in row and math.isfinite(row[name])]

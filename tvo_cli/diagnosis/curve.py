@@ -7,7 +7,7 @@ values are alike. Of n values with autocorrelations ρ_k the mean has the varian
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -121,6 +121,16 @@ class Curve:
 
 
 def _on_grid(length: int) -> int:
-    """Return the greatest length of the grid LONG·GRID^k that is no greater."""
+    """Return the greatest length of the grid LONG·GRID^k that is no greater, at which a curve's noise is kept."""
     steps = math.floor(math.log(length / LONG) / math.log(GRID) + 1e-9)
     return min(math.ceil(LONG * GRID**steps), length)
+
+
+def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
+    """Append a metric to its curve where the step has a finite value; return the value."""
+    value = metrics.get(name)
+    if value is None or not -math.inf < value < math.inf:
+        return None
+    curve.steps.append(int(metrics["step"]))
+    curve.values.append(value)
+    return value

@@ -11,7 +11,7 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import SEVERITIES, Finding, Remedy
 from tvo_cli.diagnosis.graded_again import FAILURE as WRONG_VERDICTS
 from tvo_cli.diagnosis.graded_again import wrong_verdicts_in_folder
-from tvo_cli.diagnosis.own_run import remedies_in_folder
+from tvo_cli.diagnosis.own_run_remedies import remedies_in_folder
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
 

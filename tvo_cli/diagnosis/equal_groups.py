@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
+from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD
 

@@ -33,7 +33,7 @@ class Failure:
 
 
 def set_thresholds(rules: Sequence[CollapseRule], values: Mapping[str, float]) -> None:
-    """Set thresholds of rules by their fields' names: for a calibration."""
+    """Set thresholds of a failure's rules by their fields' names: for a calibration."""
     for rule in rules:
         known = {one.name for one in fields(rule) if one.init}
         for name in known & set(values):

@@ -11,7 +11,7 @@ SEVERITIES = (WARNING, CRITICAL)  # in rising order
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What was spent since the first step of a failure; None where the log does not tell."""
+    """What a finding's failure has cost since its first step; None where the log does not tell."""
 
     steps: int
     rollouts: float | None = None  # responses sampled

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve
-from tvo_cli.diagnosis.looks import errors_for_looks
+from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, trend_above_since
+from tvo_cli.diagnosis.trend_rule import TrendRule, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
 
@@ -95,7 +95,7 @@ class HeldOutGap(TrendRule):
 
 
 def passes_over_data(metrics: Mapping[str, float], limit: int | None, prompts: int | None) -> float:
-    """Return the passes over the data so far: logged, or prompts drawn over problems; 0 where neither is known."""
+    """Return the passes over the data behind a gap: logged, or prompts drawn over problems; 0 where not known."""
     logged = finite_metric(metrics, EPOCH)
     if logged is not None:
         return logged

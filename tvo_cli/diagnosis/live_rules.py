@@ -8,7 +8,7 @@ from importlib import import_module
 from typing import Any
 
 from tvo_cli import config
-from tvo_cli.report.run_loading import parse_run_config
+from tvo_cli.report.run_folder_reading import parse_run_config
 from tvo_cli.stability.rule_interface import CollapseRule
 
 

@@ -10,10 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.equal_groups import RIGHT, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import append_metric
 from tvo_cli.stability.rule_interface import RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, DOUBT, LEAST, REWARD, share_standard_error
 

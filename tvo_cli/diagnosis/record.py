@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from tvo_cli.diagnosis.diagnosis import diagnose
-from tvo_cli.diagnosis.reading import log_of_trial
+from tvo_cli.diagnosis.log_reading import log_of_trial
 from tvo_cli.diagnosis.render.json_format import diagnosis_as_mapping
 from tvo_cli.report.known_failure import DIAGNOSIS_FILE
 from tvo_cli.runs.own_run_folders import read_run_folder

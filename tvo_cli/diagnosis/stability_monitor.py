@@ -11,10 +11,9 @@ from typing import Any
 from tvo_cli.diagnosis.diagnosis import Diagnosis, diagnose
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
-from tvo_cli.diagnosis.reading import logged_accuracy_term, with_reward_terms
+from tvo_cli.diagnosis.log_reading import logged_accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog
-from tvo_cli.runs.other_tools import MappedColumns
-from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, find_mapping
+from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, find_mapping
 from tvo_cli.tracking.alert import Alert
 from tvo_cli.tracking.alert_sender import AlertSender
 from tvo_cli.tracking.metric_names import is_known_metric
@@ -150,4 +149,5 @@ def _metric_number(value: Any) -> float | None:
 
 @cache
 def _is_training_metric(name: str) -> bool:
+    """Whether the monitor is shown a training step's metric by this name."""
     return not name.startswith("eval/") and name not in BESIDE and is_known_metric(name)

@@ -15,7 +15,7 @@ TVO, TRL, VERL, PRIME, OTHER = "tvo", "trl", "verl", "prime-rl", "other"
 
 @dataclass(frozen=True, slots=True)
 class RunFacts:
-    """What is known of a run besides its metrics; None where it is not known."""
+    """What is known of a training log's run besides its metrics; None where it is not known."""
 
     name: str = ""
     tool: str = OTHER  # whose keys the remedies name

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import HELDOUT, SOLVED, accuracy_of_step, is_solved
 
@@ -57,16 +56,6 @@ class UnsolvedTrendRule(TrendRule):
         """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""
         heldout = self.heldout.values[-1] if self.heldout.values else None
         return is_solved(self.success.values, self.responses, heldout, self.solved)
-
-
-def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
-    """Append a metric to its curve where the step has a finite value; return the value."""
-    value = metrics.get(name)
-    if value is None or not -math.inf < value < math.inf:
-        return None
-    curve.steps.append(int(metrics["step"]))
-    curve.values.append(value)
-    return value
 
 
 def trend_below_since(curve: Curve, level: float) -> int:

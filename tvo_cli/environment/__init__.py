@@ -69,7 +69,7 @@ def facts_of_served_network(precision: str) -> dict[str, Any]:
 
 
 def fast_paths_taken(found: Mapping[str, Any]) -> list[str]:
-    """The names of the fast paths that are on."""
+    """Of a recorded environment, the names of the fast paths that are on."""
     return [name for name, path in found["fast_paths"].items() if path["on"]]
 
 

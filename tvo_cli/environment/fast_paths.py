@@ -117,6 +117,7 @@ def _why_no_attention_of_ours(network: Any, *, large: bool) -> str:
 
 
 def _attention_name(network: Any) -> str:
+    """The attention that a network takes, as `tvo env` and the run's fast paths name it."""
     return str(network.config._attn_implementation)
 
 

@@ -63,6 +63,7 @@ def _requirements_of_extras() -> list[str]:
 
 
 def _extra_version_or_missing(package: str) -> str:
+    """The version of an optional extra's package, or `missing`, for `tvo env`."""
     try:
         return metadata.version(package)
     except metadata.PackageNotFoundError:

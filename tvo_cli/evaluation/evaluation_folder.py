@@ -70,7 +70,7 @@ def _check_same_evaluation(folder: Path, before: Mapping[str, Any], now: Mapping
 
 
 def _recorded_protocol_without_grader(node: Mapping[str, Any]) -> Any:
-    """A suite's protocol, whatever judges."""
+    """A suite's protocol as an evaluation folder has it on record, whatever judges."""
     return json.loads(json.dumps(dict(node["protocol"]) | {"grader": ""}))
 
 

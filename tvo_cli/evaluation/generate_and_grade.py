@@ -161,7 +161,7 @@ class EvaluationTally:
 
 
 def _main_decodings(kept: Sequence[GradedResponse], tasks: Sequence[GenerationTask]) -> dict[str, str]:
-    """The decoding of each suite that its table counts: sampled, greedy where there is no other."""
+    """The decoding that each suite is generated with for its table: sampled, greedy where there is no other."""
     found = {(row.suite, row.decoding) for row in kept} | {(task.suite.name, task.decoding) for task in tasks}
     return {suite: "sampled" if (suite, "sampled") in found else "greedy" for suite, _ in found}
 
@@ -206,7 +206,7 @@ class BatchJournal:
 def plan_missing_tasks(
     suites: Sequence[Suite], kept: Sequence[GradedResponse], tokenizer: PreTrainedTokenizerBase | None
 ) -> tuple[list[GenerationTask], list[GradedResponse]]:
-    """What is still to be done, and the responses that count: those of problems whose samples are all there."""
+    """What is still to be generated, and the responses that count: those of problems whose samples are all there."""
     have: dict[tuple[str, str, str], list[GradedResponse]] = {}
     for row in kept:
         have.setdefault((row.suite, row.decoding, row.id), []).append(row)
@@ -235,7 +235,7 @@ def _tasks_by_strategy(
 
 
 def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> None:
-    """UserError when a prompt and its budget do not fit the model."""
+    """Before a batch is generated: UserError when a task's prompt and budget do not fit the model."""
     context = engine.context if tasks else None  # which may have to be asked for
     if context is None:
         return
@@ -254,7 +254,7 @@ def check_tasks_fit_context(tasks: Sequence[GenerationTask], engine: Engine) -> 
 
 
 def _remedy_beyond_context(suite: str, context: int, budget: int, lengths: Sequence[int]) -> str:
-    """Less for the answer, or fewer problems; where neither helps, a longer context."""
+    """What to generate instead: less for the answer, or fewer problems; where neither helps, a longer context."""
     most, room = context - max(lengths), context - budget
     long = sum(length > room for length in lengths)
     ways = [f"take at most protocol.max_tokens={most}"] if most > 0 else []

@@ -116,6 +116,6 @@ def responses_by_problem(responses: Sequence[GradedResponse]) -> Mapping[str, li
 
 
 def has_missing_verdicts(rows: Sequence[GradedResponse], audited: bool) -> bool:
-    """Whether a verdict is missing: of an earlier run that only predicted, or that asked no second grader."""
+    """Whether rows of responses.jsonl have no verdict: of a run that only predicted, or that asked no second grader."""
     unaudited = audited and all(row.second is None for row in rows)
     return unaudited or any(row.correct is None for row in rows)

@@ -58,7 +58,7 @@ def load_suites(config: Any) -> list[Suite]:
 
 
 def suite_names() -> list[str]:
-    """What `evaluation=` offers to `tvo eval`."""
+    """The names of suites that `evaluation=` offers to `tvo eval`."""
     paths = {
         name: configuration.choice_path("evaluation", name) for name in configuration.choices_of_group("evaluation")
     }
@@ -116,7 +116,7 @@ def _local_copy_of_dataset(node: Mapping[str, Any], name: str, folder: str | Non
 
 
 def _few_shot_examples_of_suite(node: Mapping[str, Any] | None, folder: str | None) -> tuple[str, ...]:
-    """Worked examples, found by the sha256 of their question: published texts are not copied into this program."""
+    """A suite's worked examples, found by the sha256 of their question: published texts are not copied here."""
     if not node:
         return ()
     chosen = configuration.compose([f"dataset={node['dataset']}"]).dataset
@@ -131,11 +131,12 @@ def _few_shot_examples_of_suite(node: Mapping[str, Any] | None, folder: str | No
 
 
 def few_shot_question_fingerprint(question: str) -> str:
-    """sha256 of a question, its spaces and line breaks made one, first 16 letters."""
+    """By which a suite finds its few-shot examples: sha256 of a question, white space made one, first 16 letters."""
     return hashlib.sha256(" ".join(question.split()).encode()).hexdigest()[:16]
 
 
 def _few_shot_example_of_suite(form: str, problem: Problem) -> str:
+    """A worked example of a suite's few-shot prompt: a problem in the protocol's form, with its solution."""
     worked = {"solution": str(problem.metadata.get("solution", "")), "answer": problem.answer}
     return fill_protocol_template(form, protocol_template_fields(problem) | worked)
 
@@ -157,6 +158,7 @@ def fingerprint_of_answered(suite: Suite, ids: Set[str]) -> str:
 
 
 def _check_problem_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> None:
+    """Refuse a problem id of evaluation.ids that no suite has."""
     known = {problem.id for suite in suites for problem in suite.problems}
     for name in ids or ():
         if str(name) not in known:

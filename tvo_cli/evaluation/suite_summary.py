@@ -102,7 +102,7 @@ def _majority_at_k_of_suite(
 
 
 def _mean_answer_entropy(groups: Mapping[str, Sequence[GradedResponse]], equal: Equal) -> float:
-    """Mean answer entropy, nats."""
+    """The mean answer entropy in a suite's summary, nats."""
     return fmean(answer_entropy([row.extracted for row in group], equal) for group in groups.values())
 
 
@@ -135,7 +135,7 @@ def summaries_by_suite(
 
 
 def _summary_of_suite(found: Suite, rows: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
-    """A suite's numbers over the problems that were asked for, in their order; a stop's torn one is left out."""
+    """A suite's summary over the problems that were asked for, in their order; a stop's torn one is left out."""
     order = {problem.id: place for place, problem in enumerate(found.problems)}
     own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
     counts = Counter(row.id for row in own)

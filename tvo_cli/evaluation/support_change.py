@@ -65,3 +65,13 @@ def _solved_problems(rows: Sequence[GradedResponse]) -> dict[str, bool]:
 
 def _share_of_support(part: int, whole: int) -> float:
     return part / whole if whole else math.nan
+
+
+def support_metrics(base: Mapping[str, bool], now: Mapping[str, bool]) -> dict[str, float]:
+    """Counts and ratios of The Invisible Leash (arXiv:2507.14843) by problem; a ratio of nothing is left out."""
+    change = compare_support(base, now)
+    counts = {"kept": len(change.kept), "gained": len(change.gained), "lost": len(change.lost)}
+    ratios = support_ratios(counts["kept"], counts["gained"], counts["lost"])
+    named = {"retention": ratios["SRR"], "discovery": ratios["NDR"], "change": ratios["NSCR"]}
+    found = {name: float(count) for name, count in counts.items()} | {k: v for k, v in named.items() if v == v}
+    return {f"support/{name}": value for name, value in found.items()}

@@ -22,7 +22,7 @@ from tvo_cli.plugins.own_failure import own_failure
 
 
 class Check(NamedTuple):
-    """A check and the sentence that it proves."""
+    """A check of the algorithm's contract, and the sentence that it proves."""
 
     sentence: str
     run: Callable[[CheckedAlgorithm], None]
@@ -61,6 +61,7 @@ def check_state(one: CheckedAlgorithm) -> None:
 
 
 def _build_step_rule(algorithm: Any) -> Any:
+    """The step rule of the algorithm that is held against the contract, built anew for each check."""
     return configuration.build(algorithm.step_rule)
 
 

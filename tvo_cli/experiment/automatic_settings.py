@@ -8,7 +8,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from tvo_cli.data.prompts import choose_template
+from tvo_cli.data.chat_template import choose_template
 from tvo_cli.model.parameter_count import parameter_count
 from tvo_cli.model.precision_choice import choose_precision, describe_precision
 from tvo_cli.model.tokenizer_loading import load_tokenizer
@@ -48,7 +48,7 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
 
 
 def automatic_precision(model: Any, device: str, tell: Tell = log.info) -> str:
-    """The precision of a training forward that `auto` means: float32 or bfloat16."""
+    """What precision=auto means for a training forward: float32 or bfloat16."""
     kind = choose_device(device).type
     chosen, parameters = _precision(model, kind, bfloat16=has_bfloat16_products(kind))
     if kind != "cpu":
@@ -57,7 +57,7 @@ def automatic_precision(model: Any, device: str, tell: Tell = log.info) -> str:
 
 
 def _precision(model: Any, kind: str, *, bfloat16: bool) -> tuple[str, int]:
-    """The precision of a model on a kind of device, and its parameters where they have a say."""
+    """What precision=auto means for a model on a kind of device, and its parameters where they have a say."""
     parameters = 0 if kind == "cpu" else parameter_count(model)
     dtype = "float32" if model["dtype"] == AUTO else str(model["dtype"])
     return choose_precision(kind, dtype, parameters, bfloat16=bfloat16), parameters

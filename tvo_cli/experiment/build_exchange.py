@@ -33,7 +33,7 @@ def build_exchange(node: Any, client: ServerClient, device: torch.device) -> Wei
 
 
 def check_whole_model(config: DictConfig) -> None:
-    """Refuse an adapter for an engine that loads a whole model."""
+    """Refuse an adapter for an engine that loads a whole model, before weights are exchanged with it."""
     if is_adapter(model_location(config.model)):
         problem = f"holds an adapter, which rollout={config.rollout.engine} does not load."
         remedy = "Merge it first: tvo export RUN OUT --merge; or leave rollout=default."

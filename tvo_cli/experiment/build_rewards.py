@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from tvo_cli.config import resolved_tree
-from tvo_cli.maths.objective_weights import LossWindows
+from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.reward import Rewards
 from tvo_cli.reward.reward_functions import RewardFunctions
 from tvo_cli.training.gradient_weighting import GradientWeighting
@@ -35,7 +35,7 @@ def build_rewards(config: DictConfig, resources: ExitStack) -> RewardParts:
 
 
 def build_reward_weighting(node: Mapping[str, Any], weights: Mapping[str, float]) -> RewardWeighting:
-    """The weighting of a reward node. `weights`: of every term that counts, by name, in their order."""
+    """Build the weighting of a reward node. `weights`: of every term that counts, by name, in their order."""
     kind = str(node.get("weighting") or "fixed")
     if kind == "hypervolume":
         chosen = node["hypervolume"]

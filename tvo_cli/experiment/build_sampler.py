@@ -80,7 +80,7 @@ def _probe(engines: Any, node: Any, prompt: tuple[int, ...]) -> Any:
 
 
 def _check_folder_is_not_the_model(folder: Path, model: Any) -> None:
-    """Refuse to write over the model that the run starts from."""
+    """Refuse a sampler's folder in which the model lies that the run starts from: it would be written over."""
     start = folder_at_hand(model)
     if start is not None and start.resolve() == folder.resolve():
         problem = "is the model that the run starts from, and would be written over."

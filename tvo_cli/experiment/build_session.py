@@ -99,13 +99,14 @@ def _runtime_of(config: DictConfig, ranks: Ranks) -> Runtime:
 
 
 def _prepare(networks: LearnerNetworks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> LearnerNetworks:
-    """Let them compute by the quickest products, and share them out where several ranks hold them between them."""
+    """Prepare the session's networks: by the quickest products, and shared out where several ranks hold them."""
     quick = config.trainer.get("matmul", "default") == "auto"
     resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))
     return shard_networks(networks, config, ranks) if ranks.sharded else networks
 
 
 def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int, ranks: int) -> InnerLoopSettings:
+    """The session's settings of the inner loop, from the config and what `auto` has become."""
     return InnerLoopSettings(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),

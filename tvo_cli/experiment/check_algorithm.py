@@ -18,9 +18,9 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.algorithm_contract import NOT_RUN, broken_checks, contract_error_text
 from tvo_cli.experiment.run_training import train
-from tvo_cli.plugins import loading, register, registry
+from tvo_cli.plugins import plugin_loading, register, registry
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 
 __all__ = ["NOT_RUN", "algorithm_to_check", "check_algorithm"]
 KEY = "ALGORITHM"
@@ -45,17 +45,18 @@ def algorithm_to_check(reference: str, words: Sequence[str], piece: str | None, 
         return [f"algorithm={reference}", *words]
     module = module_of_reference(reference)
     plugin = module if is_file_name(module) else module.partition(".")[0]
-    loading.load_plugin(KEY, plugin)
+    plugin_loading.load_plugin(KEY, plugin)
     made_of = load_callable(KEY, reference)
     name = _registered_name(made_of) if piece is None else None
     if name is None:
         name = f"checked_{made_of.__name__}"
         register.algorithm(name, piece=piece or _likely_piece(made_of), start=start)(made_of)
-        loading.write_registrations(KEY, plugin)
+        plugin_loading.write_registrations(KEY, plugin)
     return [f"algorithm={name}", *words, f"plugins=['{plugin}']"]
 
 
 def _registered_name(made_of: Any) -> str | None:
+    """The name under which the user's algorithm that is checked is registered."""
     found = registry.registrations_of(made_of.__module__)
     return next((one.name for one in found if one.made_of is made_of and one.group == "algorithm"), None)
 
@@ -106,4 +107,5 @@ def _trained(folder: Path, words: Sequence[str]) -> str:
 
 
 def _checkpoint_of_small_run(folder: Path, step: int) -> Path:
+    """The checkpoint that `tvo check-algorithm`'s small run has written at a step."""
     return folder / "checkpoints" / f"step-{step:06d}"

@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_of_policy import config_of_training_run
 from tvo_cli.model import adapter_folder
 from tvo_cli.model.adapter_merge import save_merged
-from tvo_cli.model.base_origin import CARD, read_base_card_head
+from tvo_cli.model.card_of_base import CARD, read_base_card_head
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.model.model_location import is_adapter
 from tvo_cli.model.policy_checkpoint import STATE, resolve_policy_checkpoint
@@ -105,7 +105,7 @@ def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) 
 
 
 def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
-    """The run's config with its model at the place that the adapter's folder names: found from any working folder."""
+    """For the export, the run's config with its model where the adapter's folder names it: found from anywhere."""
     base = adapter_folder.read_base(policy)
     return {**recorded, "model": {**recorded["model"], "path": base.path, "revision": base.revision}}
 

@@ -26,7 +26,7 @@ TIGHT: dict[str, Any] = {"rtol": 1e-12, "atol": 1e-12}
 
 
 class ContractBroken(Exception):
-    """A check that does not hold; the text says what was found."""
+    """A check of an objective that does not hold; the text says what was found."""
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def loss_and_gradient(objective: Objective, tokens: Tokens) -> tuple[Loss, list[
 
 
 def require_contract(found: object, text: str) -> None:
-    """Raise ContractBroken with this text where something does not hold."""
+    """Raise ContractBroken with this text where something of an objective does not hold."""
     if not bool(found):
         raise ContractBroken(text)
 

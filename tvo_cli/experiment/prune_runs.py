@@ -13,8 +13,8 @@ from tvo_cli.checkpoint.prune_plan import Removal
 from tvo_cli.errors import UserError
 from tvo_cli.model.adapter_folder import BASE
 from tvo_cli.model.policy_checkpoint import CHECKPOINTS, POLICY, resolve_policy_checkpoint
+from tvo_cli.report.run_folder_reading import parse_run_config, read_run_json
 from tvo_cli.report.run_listing import run_folders
-from tvo_cli.report.run_loading import parse_run_config, read_run_json
 from tvo_cli.tracking import run_status
 
 FINAL = (run_status.FINISHED, "")  # "": a run from before there was a status

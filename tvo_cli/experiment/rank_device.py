@@ -30,6 +30,6 @@ def device_of_rank(config: DictConfig, local_rank: int) -> str:
 
 
 def share_processors(config: DictConfig, ranks: Ranks) -> None:
-    """Let torch use this rank's share of the processors, where trainer.threads does not say how many."""
+    """Let torch use a rank's share of its machine's processors, where trainer.threads does not say how many."""
     if ranks.count > 1 and not int(config.trainer.threads):
         torch.set_num_threads(max(1, processors_for_workers() // ranks.sharing))

@@ -89,7 +89,7 @@ def _with_overrides_and_plugins(chosen: DictConfig, words: Sequence[str]) -> tup
 
 
 def _in_recorded_precision(config: DictConfig) -> DictConfig:
-    """The config of a run of an earlier version, which recorded the word auto, with what it meant there."""
+    """The config of a replayed run of an earlier version, which recorded the word auto, with what it meant there."""
     if config.trainer.precision == "auto":
         config.trainer.precision = config.model.dtype
     return config
@@ -137,7 +137,7 @@ def _exchange_group_of_recorded_run(config: DictConfig, chosen: DictConfig, word
 
 def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
     """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
-    from tvo_cli.runs.trial_settings import settings_brought_by_algorithm
+    from tvo_cli.comparison.analysis.differing_settings import settings_brought_by_algorithm
 
     was = str(chosen.algorithm.name)
     before = (

@@ -58,7 +58,7 @@ class SFTWork:
 
 
 def log_sft_progress(steps: int) -> Report:
-    """What tells every hundredth of `steps` steps to the log."""
+    """For `tvo sft`, what tells every hundredth of `steps` steps to the log."""
 
     def report(step: int, loss: float) -> None:
         if step % 100 == 0:

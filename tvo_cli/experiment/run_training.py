@@ -61,21 +61,22 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
 
 
 def _show_figure(session: Session) -> None:
-    """Draw the run's figure and show it in the mirrors."""
-    from tvo_cli.report import run_loading, run_plot
+    """At the end of `tvo train`, draw the run's figure and show it in the mirrors."""
+    from tvo_cli.report import run_folder_reading, run_plot
 
-    drawn = run_plot.draw_run_figure(run_loading.load_run(session.folder))
+    drawn = run_plot.draw_run_figure(run_folder_reading.load_run(session.folder))
     for path in (one for one in drawn if one.suffix == ".png"):
         session.tracker.show_figure(path)
 
 
 def _facts_of_session(session: Session) -> dict[str, str]:
-    """What all ranks must have found in their own files, and how they cut the work."""
+    """What all ranks of a training must have found in their own files, and how they cut the work."""
     found = {**session.origin, "passes": session.passes, "limits": session.limits, "sampling": session.sampling}
     return {name: state_digest(str(fact)) for name, fact in found.items()}
 
 
 def _summary_of_run(session: Session, evaluation: EvaluatedTestSets | None) -> dict[str, Any]:
+    """What `tvo train` writes into summary.json at its end: counters, settings, evaluation, times."""
     counters = session.counters
     return {
         "algorithm": session.learner.algorithm.name,

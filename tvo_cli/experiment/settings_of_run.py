@@ -53,7 +53,7 @@ def _adopt(config: DictConfig, values: dict[str, Any], given: Collection[str], t
 def notes_on_protocols(
     suites: Sequence[Suite], prompt: Any, tokenizer: Any, given: Collection[str], *, of_run: bool
 ) -> Iterator[str]:
-    """Which prompts are not those of training, and which settings of model.prompt no protocol uses."""
+    """Which prompts are not those of the run's training, and which settings of model.prompt no protocol uses."""
     asked = any(key.startswith("model.prompt") and "kwargs" not in key for key in given)
     if not (of_run or asked):
         return
@@ -70,7 +70,7 @@ def notes_on_protocols(
 
 
 def _is_asked_alike(suite: Suite, prompt: Any, tokenizer: Any) -> bool:
-    """Whether a protocol shows the first problem as training does."""
+    """Whether a protocol shows the first problem as the run's training does, template and texts."""
     problem = suite.problems[0]
     try:
         return render_prompt(problem, prompt, tokenizer) == suite.protocol.render(problem, tokenizer)

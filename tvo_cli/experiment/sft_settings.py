@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli.model import Policy
-from tvo_cli.training.demonstration_rows import EncodedDemonstrations, GeneratedRows, Rows
+from tvo_cli.training.demonstration_rows import EncodedDemonstrations, Rows, sft_padded_share
 from tvo_cli.training.supervised_fine_tuning import SFTSettings
 
 log = logging.getLogger("tvo")
@@ -56,14 +56,7 @@ def _lr(config: DictConfig, policy: Policy) -> float:
 
 
 def sft_wants_packing(chosen: Any, rows: Rows, batch: int) -> bool:
-    """Whether rows are to be packed: as asked, and by `auto` where padding would be more than a tenth."""
+    """What packing=auto means for `tvo sft`: as asked, else where padding would be more than a tenth."""
     if isinstance(chosen, bool):
         return chosen
     return isinstance(rows, EncodedDemonstrations) and sft_padded_share(rows, batch) > PADDED
-
-
-def sft_padded_share(rows: EncodedDemonstrations | GeneratedRows, batch: int) -> float:
-    """The share of padding where `batch` rows at a time are padded to the longest of them, over the first epoch."""
-    lengths = [len(rows.at(number).ids) for number in range(rows.size or 0)]
-    parts = [lengths[start : start + batch] for start in range(0, len(lengths), batch)]
-    return 1.0 - sum(lengths) / sum(len(part) * max(part) for part in parts)

@@ -37,7 +37,7 @@ def shard_networks(networks: LearnerNetworks, config: DictConfig, ranks: Ranks) 
 
 
 def _probe_before_sharding(body: Any) -> None:
-    """What the network can do, while a forward is no appointment; later answers are remembered."""
+    """Ask a network what it can do before it is sharded, while a forward needs no other rank; it remembers."""
     sequence_packing.supports_packing(body)
     shared_prefix.allow_one_forward_only(body)
 

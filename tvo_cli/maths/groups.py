@@ -78,3 +78,8 @@ def other_groups_mean(x: Tensor, group: Tensor, source: Tensor) -> tuple[Tensor,
     rows = group_size(source)[source].to(x.dtype) - size
     total = group_sum(x, source)[source] - group_sum(x, group)[group]
     return torch.where(rows > 0, total / rows.clamp(min=1), 0.0), rows
+
+
+def groups_of(rewards: Tensor, group: Tensor) -> list[Tensor]:
+    """Rewards by group, in the order of the groups' numbers."""
+    return [rewards[group == number] for number in torch.unique(group)]

@@ -90,5 +90,5 @@ def scatter_to_mask(values: Tensor, mask: Tensor) -> Tensor:
 
 
 def spread_over_tokens(per_response: Tensor, mask: Tensor) -> Tensor:
-    """One value a response [B] to one a token [B, T], 0 on padding."""
+    """Spread one value a response [B] over the True entries of a mask: one a token [B, T], 0 on padding."""
     return per_response.unsqueeze(1) * mask

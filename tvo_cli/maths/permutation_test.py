@@ -75,6 +75,7 @@ def _sample_as_floats(values: Tensor) -> list[float]:
 
 
 def _mean_and_variance(values: Sequence[float]) -> tuple[float, float]:
+    """Mean and population variance of the pooled values, of which the permutations' z is made."""
     mean = math.fsum(values) / len(values)
     return mean, math.fsum((value - mean) ** 2 for value in values) / len(values)
 

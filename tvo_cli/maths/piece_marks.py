@@ -11,13 +11,13 @@ _REFERENCE, _TOKENS, _EQUAL = "reads_reference", "reads_tokens", "teaches_equal_
 
 
 def reads_reference(function: _Function) -> _Function:
-    """Mark a function of tokens that reads `Tokens.ref_logp`."""
+    """The mark of a function of tokens that reads `Tokens.ref_logp`, as a decorator."""
     setattr(function, _REFERENCE, {})
     return function
 
 
 def reads_reference_if(**settings: Any) -> Callable[[_Function], _Function]:
-    """Mark a function of tokens that reads `Tokens.ref_logp` where its keywords have these values."""
+    """The mark of a function that reads `Tokens.ref_logp` where its keywords have these values, as a decorator."""
 
     def mark(function: _Function) -> _Function:
         setattr(function, _REFERENCE, settings)
@@ -27,29 +27,29 @@ def reads_reference_if(**settings: Any) -> Callable[[_Function], _Function]:
 
 
 def does_read_reference(function: Any) -> bool:
-    """Whether a function of tokens, or the function that it is a partial of, reads `Tokens.ref_logp`."""
+    """Whether a piece of an algorithm, or what it is a partial of, has the mark `reads_reference`."""
     marked, given = (function.func, function.keywords) if isinstance(function, partial) else (function, {})
     settings = getattr(marked, _REFERENCE, None)
     return settings is not None and all(given.get(name) == value for name, value in settings.items())
 
 
 def teaches_equal_rewards(function: _Function) -> _Function:
-    """Mark a shaping that gives advantages to a group whose rewards are all equal."""
+    """The mark of a shaping that gives advantages to a group whose rewards are all equal, as a decorator."""
     setattr(function, _EQUAL, True)
     return function
 
 
 def does_teach_equal_rewards(function: Any) -> bool:
-    """Whether a shaping, or the function that it is a partial of, acts on equal rewards."""
+    """Whether a piece of an algorithm, or what it is a partial of, has the mark `teaches_equal_rewards`."""
     return getattr(function.func if isinstance(function, partial) else function, _EQUAL, False) is True
 
 
 def reads_tokens(function: _Function) -> _Function:
-    """Mark a surrogate that is called with the tokens besides ratio and advantage."""
+    """The mark of a surrogate that is called with the tokens besides ratio and advantage, as a decorator."""
     setattr(function, _TOKENS, True)
     return function
 
 
 def does_read_tokens(function: Any) -> bool:
-    """Whether a surrogate, or the function that it is a partial of, is called with the tokens too."""
+    """Whether a piece of an algorithm, or what it is a partial of, has the mark `reads_tokens`."""
     return getattr(function.func if isinstance(function, partial) else function, _TOKENS, False) is True

@@ -66,3 +66,13 @@ class Surrogate(Protocol):
     """Ratio [B, T] and advantage [B, T] to gain [B, T]."""
 
     def __call__(self, ratio: Tensor, advantage: Tensor, /) -> Tensor: ...
+
+
+def arctan_gain(logp: Tensor, old_logp: Tensor, advantage: Tensor, delta: float | Tensor) -> Tensor:
+    """The potential that mobility-weighted ascent climbs: (Â/π_old) · δ · arctan((π − π_old)/δ), [B, T].
+
+    Tends to Â(ρ − 1) for |π − π_old| ≪ δ and saturates for ≫ δ: the clip replaced by an arctan.
+    Its gradient in log π equals ρ · m · Â exactly.
+    """
+    old = old_logp.exp()
+    return advantage / old * delta * torch.arctan((logp.exp() - old) / delta)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 
 
@@ -12,16 +11,6 @@ def mobility(divergence: Tensor, delta: float) -> Tensor:
     Its gradient flow descends the arctan potential below; δ = infinity recovers m = 1.
     """
     return 1.0 / (1.0 + (divergence / delta).square())
-
-
-def arctan_gain(logp: Tensor, old_logp: Tensor, advantage: Tensor, delta: float | Tensor) -> Tensor:
-    """The potential that mobility-weighted ascent climbs: (Â/π_old) · δ · arctan((π − π_old)/δ), [B, T].
-
-    Tends to Â(ρ − 1) for |π − π_old| ≪ δ and saturates for ≫ δ: the clip replaced by an arctan.
-    Its gradient in log π equals ρ · m · Â exactly.
-    """
-    old = old_logp.exp()
-    return advantage / old * delta * torch.arctan((logp.exp() - old) / delta)
 
 
 def potential_probability(logp: Tensor, collision: Tensor) -> Tensor:

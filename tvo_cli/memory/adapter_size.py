@@ -62,7 +62,7 @@ def adapter_activation_bytes(adapter: AdapterSize, *, itemsize: int, autocast: b
 
 
 def frozen_bytes(shape: NetworkShape, itemsize: int, *, quantised: bool) -> float:
-    """Return the weights of a network; `quantised`: its linear layers but the output head in 4 bits."""
+    """Return the weights of the network under an adapter; `quantised`: its linear layers but the head in 4 bits."""
     packed = sum(one.inputs * one.outputs for one in shape.linear) if quantised else 0
     return (shape.parameters - packed) * itemsize + packed * NF4
 

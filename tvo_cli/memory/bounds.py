@@ -41,6 +41,7 @@ def free_gpu_bytes(whole: float, taken: float) -> float:
 
 
 def _bound_or_automatic(setting: int | str, automatic: int) -> int:
+    """The bound that a setting names, or the one that follows from the memory where it is auto."""
     return automatic if setting == "auto" else int(setting)
 
 

@@ -191,7 +191,7 @@ def _activations(request: MemoryRequest, rows: int) -> float:
 
 
 def _position_bytes(request: MemoryRequest) -> float:
-    """Return what a position keeps, an adapter's part included: of all layers, or of one where they are recomputed."""
+    """Return what the plan counts a position, an adapter's part included: of all layers, or of one recomputed."""
     size, autocast = request.itemsize, request.autocast
     found = activation_bytes(request.shape, 1, itemsize=size, autocast=autocast, checkpointed=request.checkpointed)
     if request.adapter is None:
@@ -223,7 +223,7 @@ def _passing_gradients_of_critic(request: MemoryRequest) -> float:
 
 
 def positions_of_rows(request: MemoryRequest, rows: int) -> int:
-    """Return the positions of so many rows in one forward; a prompt counts once where its responses share it.
+    """Return the positions that the plan counts for so many rows; a prompt counts once where responses share it.
 
     They do where this saves SHARED of them and the network can (model/shared_prefix.py): layers that are recomputed
     keep no cache, but take packed rows. On a GPU, where these have not run, the plan does not count on them.
@@ -236,7 +236,7 @@ def positions_of_rows(request: MemoryRequest, rows: int) -> int:
 
 
 def _allocated(request: MemoryRequest, living: float, most: float) -> float:
-    """Return what an allocator takes for so many living bytes, after a phase that took the most of all."""
+    """Return what the plan's allocator takes for so many living bytes, after a phase that took the most of all."""
     return living * RESERVED if request.gpu else living + min(most, HELD)
 
 

@@ -52,7 +52,7 @@ def bounded_rows(rows: int, positions: int, longest: int, *, minibatch: int) -> 
 
 
 def variance_parts(prompts: int, samples: int, most: int, rows: int, ranks: int = 1) -> int:
-    """Return into how many parts of equally many prompts the first minibatch is cut: as many a rank, if it can."""
+    """Return into how many micro-batches of equally many prompts a minibatch is cut: as many a rank, if it can."""
     divisors = [n for n in range(1, prompts + 1) if prompts % n == 0]
     divisors = [n for n in divisors if n % ranks == 0] or divisors
     count = max((n for n in divisors if n <= max(most, ranks)), default=divisors[0])

@@ -68,17 +68,18 @@ def shape_of_network(network: Any) -> NetworkShape:
 
 
 def _unquantised_numel(name: str, parameter: Any) -> int:
-    """Return the numbers of a parameter as they were before quantisation packed them; none of an adapter's."""
+    """Return a parameter's numbers in a network's shape, before quantisation packed them; of an adapter's none."""
     packed = getattr(parameter, "quant_state", None)
     return 0 if _is_of_adapter(name) else math.prod(parameter.shape if packed is None else packed.shape)
 
 
 def _is_of_adapter(name: str) -> bool:
+    """Whether a parameter or layer of a network is an adapter's, and so none of the network's own shape."""
     return any(mark in name for mark in ADAPTED)
 
 
 def _linear_layers(network: Any) -> Iterator[LinearLayer]:
-    """Yield the linear layers but the output head, an adapter's own left out."""
+    """Yield the linear layers in a network's shape but the output head, an adapter's own left out."""
     from torch import nn
     from transformers.pytorch_utils import Conv1D
 

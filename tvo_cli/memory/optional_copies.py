@@ -92,27 +92,28 @@ def _choose_recorded_state(setting: bool | str, key: str, copy_bytes: float) -> 
 
 
 def readers_of_reference(config: Any) -> list[str]:
-    """Return what the user has named that reads the reference: collapse rules no preset has, the sweep's objective."""
+    """Return whom the reference's copy is held for: collapse rules no preset has, the sweep's objective."""
     rules = [name for name, rule in _rules_on_reference(config) if dict(rule) not in _rules_of_presets(name)]
     objective = str(config.get("sweep_objective") or "")
     return [*rules, *([f"sweep_objective={objective}"] if objective.startswith(REFERENCE_READING) else [])]
 
 
 def _rules_on_reference(config: Any) -> Iterator[tuple[str, Any]]:
+    """The collapse rules of a config that read the reference, for which its copy is held."""
     for name, rule in config.stability.rules.items():
         if rule is not None and str(rule.get("metric", "")).startswith(REFERENCE_READING):
             yield str(name), rule
 
 
 def _rules_of_presets(name: str) -> list[dict[str, Any]]:
-    """Return the settings that the choices of conf/stability/ give a rule."""
+    """Return the settings that the choices of conf/stability/ give a rule, to tell whether the copy is meant."""
     first, *presets = _rules_by_preset(configuration.conf_dir() / "stability")
     return [{**first.get(name, {}), **rules.get(name, {})} for rules in presets]
 
 
 @lru_cache(maxsize=4)
 def _rules_by_preset(folder: Path) -> list[dict[str, dict[str, Any]]]:
-    """Return the rules by name, of the default and of each choice."""
+    """Return the rules of each choice of conf/stability/ by name, to tell whose wish a copy is."""
     from omegaconf import OmegaConf
 
     trees: list[Any] = [

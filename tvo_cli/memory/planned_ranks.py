@@ -8,7 +8,7 @@ from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.planned_run import PlannedRun, scores_policy
 from tvo_cli.memory.rank_memory import RankLayout, request_of_rank
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token
-from tvo_cli.memory.step_costs import H100, StepWork, speed_among
+from tvo_cli.memory.step_costs import StepWork
 
 GATHERED = {"float32": 4, "bfloat16": 2}
 
@@ -42,7 +42,7 @@ def request_of_run_rank(config: Any, request: MemoryRequest, ranks: int) -> Memo
 
 
 def step_work(config: Any, run: PlannedRun, ranks: int) -> StepWork:
-    """Return what a step of a run has to do, were all its responses as long as they may be."""
+    """Return what ranks of a run have to do in a step, were all its responses as long as they may be."""
     request, rollout = request_of_run_rank(config, run.request, ranks), config.rollout
     return StepWork(
         parameters=request.shape.parameters,
@@ -61,17 +61,3 @@ def step_work(config: Any, run: PlannedRun, ranks: int) -> StepWork:
         read_bytes=request.itemsize,
         adapter=request.trained if request.adapter else 0,
     )
-
-
-def relief_of_bottleneck(name: str, work: StepWork, layout: RankLayout) -> str:
-    """Return what makes a step's slowest part quicker."""
-    if name == "decoding":
-        if work.own_loop and layout.ranks > 1:
-            return "the longest response, each token by all layers; a server reads faster: rollout=server"
-        return "the longest response, which more GPUs make no shorter: more prompts a batch, or fewer GPUs"
-    if name == "network" and layout.sharded and layout.shards > H100.gpus:
-        slow, quick = (f"{speed_among(n, H100) / 1e9:g} GB/s" for n in (layout.shards, H100.gpus))
-        return f"shards travel between hosts at {slow}, within one at {quick}: parallel.shard_over={H100.gpus}"
-    if name == "network":
-        return "gradients and weights that travel: larger micro-batches, parallel.gather=bfloat16"
-    return "arithmetic, which more ranks share out"

@@ -131,7 +131,7 @@ def _longest_evaluated_response(config: Any) -> int:
 
 
 def _gpu_bytes(device: Any) -> float | None:
-    """Return the whole memory of the GPU; None where there is none, and the plan is for another machine."""
+    """Return the whole memory of the planned run's GPU; None where the plan is for another machine."""
     import torch
 
     if not torch.cuda.is_available():
@@ -147,6 +147,7 @@ def is_planned_for_gpu(device: str) -> bool:
 
 
 def _reference_choice(config: Any, copy_bytes: float) -> CopyChoice:
+    """Whether the planned run holds a copy of the model as reference."""
     objective, estimator = (configuration.build(config.algorithm[name]) for name in ("objective", "estimator"))
     return choose_reference(
         config.stability.reference,
@@ -165,7 +166,7 @@ def _held_copies(config: Any, recorded: bool) -> int:
 
 
 def held_for_refusals(config: Any) -> int:
-    """Return how many copies stability.refuse holds: before the last update, and before a slow rise of F."""
+    """Return how many copies a run with stability.refuse holds: before the last update, and a slow rise of F."""
     stability = config.stability
     return int(float(stability.refuse) > 0) * (1 + int(float(stability.refuse_drift) > 0))
 

@@ -46,7 +46,7 @@ class RankLayout:
 
 
 def request_of_rank(request: MemoryRequest, ranks: int, *, minibatch: int, batch: int, evaluated: int) -> MemoryRequest:
-    """Return the request with a rank's share of the rows.
+    """Return the memory request with one rank's share of the rows.
 
     Args:
         request: of one process.
@@ -85,6 +85,7 @@ def plan_rank_memory(request: MemoryRequest, layout: RankLayout) -> MemoryPlan:
 
 
 def _share(rows: int, ranks: int) -> int:
+    """A rank's share of rows, rounded up."""
     return -(-rows // ranks)
 
 

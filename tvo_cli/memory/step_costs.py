@@ -166,3 +166,17 @@ def speed_among(ranks: int, machine: GpuSpeeds) -> float:
 def _share_of_other_ranks(count: int) -> float:
     """Return the share that the other ranks of a ring hold."""
     return (count - 1) / count
+
+
+def relief_of_bottleneck(name: str, work: StepWork, layout: RankLayout) -> str:
+    """Return what makes a step's slowest part quicker."""
+    if name == "decoding":
+        if work.own_loop and layout.ranks > 1:
+            return "the longest response, each token by all layers; a server reads faster: rollout=server"
+        return "the longest response, which more GPUs make no shorter: more prompts a batch, or fewer GPUs"
+    if name == "network" and layout.sharded and layout.shards > H100.gpus:
+        slow, quick = (f"{speed_among(n, H100) / 1e9:g} GB/s" for n in (layout.shards, H100.gpus))
+        return f"shards travel between hosts at {slow}, within one at {quick}: parallel.shard_over={H100.gpus}"
+    if name == "network":
+        return "gradients and weights that travel: larger micro-batches, parallel.gather=bfloat16"
+    return "arithmetic, which more ranks share out"

@@ -46,7 +46,7 @@ def clip_v(experience: Experience, advantage: Advantage, *, width: float, share:
 
 
 def _at_most(found: Tensor, excess: Tensor, advantage: Tensor, share: float, tokens: int) -> Tensor:
-    """The tokens that were found, cut to their share; those with Â = 0 push nothing and stay out."""
+    """Clip_V's tokens that were found, cut to their share; those with Â = 0 push nothing and stay out."""
     limit, bad = max(1, int(share * tokens)), found & (advantage < 0)
     if int(found.sum()) <= share * tokens or int(bad.sum()) <= limit:
         return found

@@ -66,5 +66,5 @@ def _mean_of_steps(x: Tensor, mask: Tensor, step: Tensor, exists: Tensor) -> Ten
 
 
 def _value_of_next_step(x: Tensor, exists: Tensor) -> Tensor:
-    """Each step's successor's value, 0 where there is none."""
+    """EMPG's value of the step after each step of a response, 0 where there is none."""
     return torch.nn.functional.pad(torch.where(exists, x, 0.0)[:, 1:], (0, 1))

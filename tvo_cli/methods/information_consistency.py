@@ -46,7 +46,7 @@ def _entropy_of_words(ids: Tensor, mask: Tensor) -> Tensor:
 
 
 def _mean_gap_in_group(x: Tensor, group: Tensor) -> Tensor:
-    """Mean |x_i − x_j| over the pairs of each row's group, [B]; 0 for a group of one."""
+    """Mean gap of information |x_i − x_j| over the pairs of each row's group, [B]; 0 for a group of one."""
     together = (group[:, None] == group[None, :]).to(x.dtype)
     gaps = ((x[:, None] - x[None, :]).abs() * together).sum(1)
     total = (gaps[None, :] * together).sum(1)

@@ -40,4 +40,5 @@ def pear(experience: Experience, *, alpha: float, right: float, least: float) ->
 
 
 def _mean_by_response(x: Tensor, mask: Tensor) -> Tensor:
+    """PEAR's mean entropy of a response's thinking or answer, [B]; 0 where the mask is empty."""
     return torch.where(mask, x, 0.0).sum(1) / mask.sum(1).clamp(min=1)

@@ -52,4 +52,5 @@ def _quality(experience: Experience, name: str) -> Tensor:
 
 
 def _group_mean_of_counted(x: Tensor, group: Tensor, counted: Tensor) -> Tensor:
+    """Trust-GRPO's mean over those responses of a group whose thinking has a score, [B]."""
     return groups.group_sum(x * counted, group) / groups.group_sum(counted, group).clamp(min=1)

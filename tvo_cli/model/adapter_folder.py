@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from tvo_cli.errors import UserError
 from tvo_cli.model.adapter import NAME, adapter_tensors, inject_adapter, miss_kind, restore_adapter
+from tvo_cli.model.adapter_base import BaseModel
 from tvo_cli.optional_packages import import_for
 
 CONFIG, TENSORS, BASE = "adapter_config.json", "adapter_model.safetensors", "base.json"
@@ -21,16 +22,6 @@ DROPOUTS = {"LORA": "lora_dropout", "MISS": "miss_dropout"}  # by peft's name of
 PREFIX = "base_model.model."  # of every name in a file of peft
 NOT_READ = ("modules_to_save", "trainable_token_indices", "layer_replication")  # of peft's file: more than A and B
 READING_ERRORS = (OSError, KeyError, ValueError, TypeError, RuntimeError, SafetensorError)
-
-
-@dataclass(frozen=True, slots=True)
-class BaseModel:
-    """The model whose frozen weights an adapter stands beside."""
-
-    path: str  # as model.path names it
-    revision: str | None
-    quantise: str | None  # 4bit, or None
-    fingerprint: str  # of its weights, see weights_fingerprint.py
 
 
 def save_adapter(network: nn.Module, base: BaseModel, folder: Path, tensors: Mapping[str, Tensor]) -> None:
@@ -128,26 +119,6 @@ def read_base(folder: Path) -> BaseModel:
         return BaseModel(str(told.get("base_model_name_or_path") or ""), told.get("revision"), None, "")
     except (OSError, ValueError, TypeError) as error:
         raise UserError("model.path", folder, f"its {BASE} cannot be read ({error}).") from error
-
-
-def place_of_base(base: BaseModel, node: Any) -> str:
-    """Where the base of an adapter is: as model.base names it, else as its folder does."""
-    if named := str(node.get("base") or ""):
-        if named.startswith((".", "/", "~")) and not Path(named).expanduser().is_dir():
-            raise UserError("model.base", named, "no such folder.", "Name the folder of the adapter's base.")
-        return named
-    if base.path:
-        return base.path
-    problem = "does not say which model its adapter belongs to."
-    raise UserError("model.path", node["path"], problem, "Name it: model.base=FOLDER.")
-
-
-def check_same_base(base: BaseModel, found: str, node: Any) -> None:
-    """Refuse an adapter beside other weights than those it was trained beside."""
-    if base.fingerprint and found != base.fingerprint:
-        place = place_of_base(base, node)
-        problem = f"its adapter belongs to the weights {base.fingerprint[:16]}, and {place} holds {found[:16]}."
-        raise UserError("model.path", node["path"], problem, "Put its base back there, or name it: model.base=FOLDER.")
 
 
 def _plain_enum(value: Any) -> Any:

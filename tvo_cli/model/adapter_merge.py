@@ -24,7 +24,7 @@ def save_merged(node: Any, folder: Path) -> Path:
 
 
 def load_merged_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | None = None) -> Policy:
-    """`load_policy`, with an adapter merged into its base.
+    """`load_policy`, with the adapter merged into its base: one network without an adapter.
 
     A base of 4 bits is given its precision back first: the values that it was rounded to, which the adapter knows.
     """

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import fetch_remedy
-from tvo_cli.nearest_names import closest_names
+from tvo_cli.model.model_location import nearest_model_folder
 
 CACHED = ("model.safetensors", "model.safetensors.index.json", "config.json", "tokenizer_config.json")
 TRIES, PAUSE, TIMEOUT = 2, 2.0, 5.0  # seconds
@@ -29,17 +29,6 @@ def check_hub_answers(node: Any, place: str) -> None:
         raise UserError(
             "model.path", node["path"], f"is no folder, and no model in the hub's cache; {trouble}.", remedy
         )
-
-
-def nearest_model_folder(path: str) -> str:
-    """Return the folder beside a path whose name is nearly the path's; "" where there is none."""
-    named = Path(path).expanduser()
-    try:
-        names = [one.name for one in named.parent.iterdir() if one.is_dir() and not one.name.startswith(".")]
-    except OSError:
-        return ""
-    found = closest_names(named.name, names, n=1)
-    return str(Path(path).parent / found[0]) if found else ""
 
 
 def _is_cached(place: str, revision: str | None) -> bool:

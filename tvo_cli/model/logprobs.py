@@ -25,7 +25,7 @@ CHUNK_BYTES = 64 * 2**20  # of float32 logits alive at once
 
 
 class Scores(NamedTuple):
-    """What the policy says of given responses, each [B, T] float32 and 0 off the mask; differentiable."""
+    """Log-probability, entropy, collision of given responses, each [B, T] float32, 0 off the mask; differentiable."""
 
     logp: Tensor  # log π(y_t | x, y_<t) at the given temperature, ≤ 0
     entropy: Tensor  # H[π(· | x, y_<t)] in nats, in [0, log V]
@@ -33,7 +33,7 @@ class Scores(NamedTuple):
 
 
 class ScoresWithExtras(NamedTuple):
-    """Scores, and what else was asked for, each [B, T]."""
+    """The log-probabilities' scores, and what else was asked for, each [B, T]."""
 
     scores: Scores
     nucleus_entropy: Tensor | None  # entropy inside the nucleus, in nats, differentiable

@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tvo_cli import __version__, escaping
-from tvo_cli.model.base_origin import CARD, BaseOrigin, base_origin
+from tvo_cli.model.card_of_base import CARD, BaseOrigin, base_origin
 
 ADAPTERS = {"lora": "LoRA", "dora": "DoRA", "miss": "MiSS"}
 RL, SFT = "reinforcement-learning", "sft"  # the hub's tags of how a policy was trained
@@ -96,5 +96,5 @@ class ModelCard:
 
 
 def _dataset_name(config: Any) -> str:
-    """The data set's name; of one that is a path, the last part alone."""
+    """The data set's name in a model card; of one that is a path, the last part alone."""
     return os.path.basename(str(config["dataset"]["name"]).rstrip("/"))  # noqa: PTH119  (a hub id is no path)

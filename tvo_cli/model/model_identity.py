@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
-from tvo_cli.fetch.catalogue import cached_hub_folder, read_fetch_origin
+from tvo_cli.fetch.fetched_models import cached_hub_folder, read_fetch_origin
 from tvo_cli.model.model_location import model_location
 from tvo_cli.model.weights_fingerprint import weights_fingerprint
 

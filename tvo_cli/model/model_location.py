@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.fetch.catalogue import SCHEME, cached_hub_folder, fetch_remedy, fetched_folder
-from tvo_cli.model.hub_reach import nearest_model_folder
+from tvo_cli.fetch.catalogue import fetch_remedy
+from tvo_cli.fetch.fetched_models import SCHEME, cached_hub_folder, fetched_folder
 from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
+from tvo_cli.nearest_names import closest_names
 
 WEIGHTS = Path(__file__).parent / "weights"
 FRESH = "fresh"  # the embedded model before any training
@@ -64,18 +65,29 @@ def folder_at_hand(node: Any) -> Path | None:
 
 
 def is_adapter(folder: Path | str) -> bool:
-    """Whether a folder holds an adapter and no model of its own."""
+    """Whether a model's location is an adapter's folder, which holds no model of its own."""
     return (Path(folder) / "adapter_config.json").is_file() and not (Path(folder) / "config.json").is_file()
 
 
 def loading_error_line(error: Exception) -> str:
-    """What transformers raised, in one line."""
+    """What was wrong at a model's location, in one line of what transformers raised."""
     lines = str(error).strip().splitlines()
     return f"cannot be loaded ({lines[0] if lines else type(error).__name__})"
 
 
 def loading_remedy(place: str) -> str:
-    """What to do about a model that cannot be loaded."""
+    """What to do about a model's location, folder or hub id, that nothing can be loaded from."""
     if Path(place).is_dir():
         return "The folder must hold a transformers causal LM with its tokenizer."
     return " ".join(("Check the id and the network, or give a local folder.", fetch_remedy(place))).strip()
+
+
+def nearest_model_folder(path: str) -> str:
+    """Return the folder beside a path whose name is nearly the path's; "" where there is none."""
+    named = Path(path).expanduser()
+    try:
+        names = [one.name for one in named.parent.iterdir() if one.is_dir() and not one.name.startswith(".")]
+    except OSError:
+        return ""
+    found = closest_names(named.name, names, n=1)
+    return str(Path(path).parent / found[0]) if found else ""

@@ -13,7 +13,7 @@ from tvo_cli.model.decodable_tokens import EVERY_TOKEN, DecodableTokens
 
 
 def is_plain_linear(module: object) -> TypeGuard[nn.Linear]:
-    """Whether a layer is nothing but its weight and bias: no adapter, no quantised weight, no hook."""
+    """Whether an output head or layer is nothing but its weight and bias: no adapter, no quantised weight, no hook."""
     if type(module) is not nn.Linear:
         return False
     return not (module._forward_hooks or module._forward_pre_hooks or "forward" in vars(module))

@@ -105,7 +105,7 @@ def attention_dtype(like: Tensor) -> torch.dtype:
 
 @contextmanager
 def attention_matmul_precision(precision: str) -> Iterator[None]:
-    """Inside: PyTorch's precision of float32 products, one of its words for it."""
+    """Inside, packed attention's float32 products have this precision, one of PyTorch's words for it."""
     before = torch.get_float32_matmul_precision()
     torch.set_float32_matmul_precision(precision)
     try:

@@ -38,7 +38,7 @@ class PackedLayout:
 
 @dataclass(frozen=True, slots=True)
 class MaskedLayout:
-    """A layout as rectangles: the prompts, then each slice with its prompts' keys before its own."""
+    """A packed layout as rectangles with masks: the prompts, then each slice with its prompts' keys before its own."""
 
     layout: PackedLayout
     prompt_mask: Tensor  # bool [P, 1, W, W], what a token of a prompt sees
@@ -146,16 +146,17 @@ def _bounds(lengths: Tensor) -> Tensor:
 
 
 def _causal_mask(length: int, like: Tensor) -> Tensor:
+    """The mask by which a token of a layout's part sees itself and those before it, bool [T, T]."""
     return torch.ones(length, length, dtype=torch.bool, device=like.device).tril()
 
 
 def _slice_mask(prompt_mask: Tensor, one: PackedSlice) -> Tensor:
-    """[b, 1, T, W + T]: the prompt's tokens, and the response's up to oneself."""
+    """The mask of a layout's slice, [b, 1, T, W + T]: the prompt's tokens, and the response's up to oneself."""
     seen = prompt_mask[one.prompts]
     both = [x.expand(len(seen), one.length, -1) for x in (seen[:, None, :], _causal_mask(one.length, seen))]
     return torch.cat(both, dim=-1)[:, None]
 
 
 def _unpacked_rows(tokens: Tensor, rows: int) -> Tensor:
-    """[rows·T, heads, D] → [rows, heads, T, D]."""
+    """The rows of a layout's rectangle out of the packed one: [rows·T, heads, D] → [rows, heads, T, D]."""
     return tokens.view(rows, -1, *tokens.shape[1:]).transpose(1, 2)

@@ -18,7 +18,7 @@ def parameter_count(node: Any) -> int:
 
 
 def network_without_weights(node: Any) -> Any:
-    """The network that a model's config makes, on torch's meta device: shapes and no numbers."""
+    """The network of a model's config on torch's meta device, without weights, to count its parameters."""
     import torch
     from transformers import AutoModelForCausalLM
 

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from tvo_cli.checkpoint.draft import POLICY
+from tvo_cli.checkpoint.checkpoint_writer import POLICY
 from tvo_cli.checkpoint.held_rows import HeldRows
 from tvo_cli.checkpoint.sharded_parameters import gather_whole_tensors, place_each
 from tvo_cli.checkpoint.stored_tensors import read_tensors
@@ -21,7 +21,8 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.model import adapter, tiled_logprobs
-from tvo_cli.model.adapter_folder import BaseModel, read_adapter_tensors, save_adapter
+from tvo_cli.model.adapter_base import BaseModel
+from tvo_cli.model.adapter_folder import read_adapter_tensors, save_adapter
 from tvo_cli.model.decodable_tokens import decodable_tokens
 from tvo_cli.model.hidden_states import predicting_states
 from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance_with_logprobs, chunked_token_scores

@@ -39,6 +39,7 @@ def _holds_policy(checkpoint: Path) -> bool:
 
 
 def _last_policy(root: Path, names: Sequence[str]) -> str:
+    """The last of a run's checkpoints that holds a whole policy to load; "" where none does."""
     return next((name for name in reversed(names) if _is_policy_whole(root / name)), "")
 
 

@@ -12,13 +12,8 @@ from transformers import AutoConfig, AutoModelForCausalLM, PreTrainedTokenizerFa
 from transformers.utils import logging as transformers_logging
 
 from tvo_cli.errors import UserError
-from tvo_cli.model.adapter_folder import (
-    BaseModel,
-    check_same_base,
-    load_adapter,
-    place_of_base,
-    read_base,
-)
+from tvo_cli.model.adapter_base import check_same_base, place_of_base
+from tvo_cli.model.adapter_folder import load_adapter, read_base
 from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.hub_reach import check_hub_answers
 from tvo_cli.model.model_location import (
@@ -85,7 +80,7 @@ def load_policy(node: Any, *, device: torch.device | str, dtype: torch.dtype | N
 def load_with_adapter(
     node: Any, folder: Path, device: torch.device | str, dtype: torch.dtype | None, *, whole: bool = False
 ) -> Policy:
-    """A base and the adapter of a folder beside it; `whole`: quantised weights are given their precision back."""
+    """Load a policy as a base and the adapter of a folder beside it; `whole`: quantised weights in full precision."""
     base = read_base(folder)
     place = place_of_base(base, node)
     chosen = {**dict(node), "path": place, "revision": base.revision, "checkpoint": "last", "base": None}
@@ -185,12 +180,3 @@ def load_config(node: Any) -> Any:
         return AutoConfig.from_pretrained(place, **options)
     except (OSError, ValueError) as error:
         raise UserError("model.path", node["path"], loading_error_line(error), loading_remedy(place)) from error
-
-
-def base_model(node: Any, network: torch.nn.Module) -> BaseModel:
-    """The model that a node names, as the base of an adapter: found again from any working folder."""
-    place, revision = model_location(node), node.get("revision")
-    local = str(node["path"]) != FRESH and not str(node["path"]).startswith("packaged:") and Path(place).is_dir()
-    named = str(Path(place).resolve()) if local else str(node["path"])
-    found = stored_weights_fingerprint(place, network, revision)
-    return BaseModel(named, None if local else revision, node.get("quantise"), found)

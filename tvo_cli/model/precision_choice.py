@@ -20,7 +20,7 @@ def choose_precision(kind: str, dtype: str, parameters: int, *, bfloat16: bool) 
 
 
 def allows_tf32(kind: str, precision: str) -> bool:
-    """Whether products that stay in float32 may go through TF32: on CUDA, where the rest is in bfloat16 anyway."""
+    """Whether a chosen precision lets products that stay in float32 go through TF32: on CUDA, beside bfloat16."""
     return kind == "cuda" and precision == "bfloat16"
 
 

@@ -56,7 +56,7 @@ def _padded_states(body: nn.Module, rows: TokenSequences) -> Tensor:
 
 
 def _packed_states(body: nn.Module, rows: TokenSequences) -> Tensor:
-    """The same of one row without padding."""
+    """The states for a sequence's log-probabilities, of one row without padding."""
     first, rest, after = rows.ids[:, :1], rows.ids[:, 1:], rows.lengths - 1
     solid = torch.arange(rest.shape[1], device=rest.device) < after[:, None]
     slices = list(slices_of_like_length(after, FINE))

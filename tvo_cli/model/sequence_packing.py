@@ -66,7 +66,7 @@ def packed_predicting_states(
 def packed_row(
     prompts: tuple[Tensor, Tensor], which: Tensor, responses: tuple[Tensor, Tensor], slices: Sequence[Tensor], step: int
 ) -> PackedRow:
-    """The row of `packed_predicting_states`; each slice is padded to a multiple of `step` tokens."""
+    """Pack prompts and responses into the row of `packed_predicting_states`; a slice is padded to `step`s."""
     ids, mask = responses
     tokens, places, made = [prompts[0].flatten()], [token_positions(prompts[1]).flatten()], []
     before = torch.full(mask.shape, -1, device=ids.device)
@@ -137,6 +137,7 @@ def packing_pieces(body: nn.Module) -> Pieces | None:
 
 
 def _attention_name(body: nn.Module) -> str:
+    """Which attention a backbone uses, to know whether sequences can be packed for it."""
     return str(getattr(getattr(body, "config", None), "_attn_implementation", ""))
 
 

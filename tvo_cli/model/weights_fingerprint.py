@@ -40,6 +40,7 @@ def stored_weights_fingerprint(place: str, network: nn.Module, revision: str | N
 
 
 def _weight_files(place: str, revision: str | None) -> list[Path]:
+    """The files that a fingerprint of weights is taken of: the model's safetensors."""
     if place == FRESH:  # a folder of that name is none of its files
         return []
     folder = Path(place).expanduser()

@@ -41,7 +41,7 @@ def per_token_advantage(piece: Any, found: Any, mask: Tensor) -> Advantage:
 
 
 def name_of_piece(piece: Any) -> str:
-    """Return the file of a function, or of an object's class, and its name: `mine.py:my_weight`."""
+    """Return a piece of an algorithm as errors name it, file and name: `mine.py:my_weight`."""
     function = piece.func if isinstance(piece, partial) else piece
     named = function if hasattr(function, "__qualname__") else type(function)
     file = getattr(sys.modules.get(named.__module__), "__file__", None) or named.__module__

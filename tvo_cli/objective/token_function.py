@@ -20,7 +20,7 @@ def plain_advantage(tokens: Tokens) -> Tensor:
 
 
 def every_token(tokens: Tokens) -> Tensor:
-    """Weight 1 for all, [B, T]."""
+    """The weight that leaves every token of the loss as it is: 1 for all, [B, T]."""
     return torch.ones_like(tokens.logp)
 
 

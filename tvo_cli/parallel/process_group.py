@@ -258,7 +258,7 @@ class ProcessGroup:
 
 
 def _processors_of_process() -> list[int]:
-    """Those that this process may use; none where the system does not tell."""
+    """The processors that this process of the group may use; none where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 

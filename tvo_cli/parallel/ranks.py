@@ -27,10 +27,12 @@ Watched = Callable[[str], AbstractContextManager[Any]]
 
 
 def _unwatched(what: str) -> AbstractContextManager[Any]:
+    """The context of a collective among ranks where no watchdog bounds the wait."""
     return nullcontext()
 
 
 def _untold(place: str) -> None:
+    """What a rank tells of where it is where nobody watches: nothing."""
     return None
 
 

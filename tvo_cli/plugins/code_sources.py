@@ -17,12 +17,12 @@ REMEDY = "Name a file (./mine.py) or a module that Python can import (my_package
 
 
 def is_file_name(name: str) -> bool:
-    """Whether a name is a file's (`./mine.py`), not a module's (`my_package.rewards`)."""
+    """Whether own code's source is named as a file (`./mine.py`), not as a module (`my_package.rewards`)."""
     return name.endswith(".py") or "/" in name or "\\" in name
 
 
 def path_of_file_name(name: str) -> Path:
-    """The path that a file's name means, `~` for the home of a user where there is one."""
+    """The path that own code's file name means, `~` for the home of a user where there is one."""
     try:
         return Path(name).expanduser()
     except RuntimeError:  # no such user
@@ -136,6 +136,6 @@ def fingerprint_of_contents(contents: Mapping[str, bytes]) -> str:
 
 
 def module_of_reference(reference: str) -> str:
-    """`my_rewards.py` of `my_rewards.py:brevity`; a drive letter of Windows is not a module."""
+    """The source that a reference names: `my_rewards.py` of `my_rewards.py:brevity`; C: of Windows is not a module."""
     head, colon, tail = reference.rpartition(":")
     return head if colon and not is_file_name(tail) else reference

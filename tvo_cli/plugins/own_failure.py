@@ -9,7 +9,7 @@ from pathlib import Path
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.plugins.code_sources import find_source, module_of_reference, source_files
-from tvo_cli.plugins.own_code import load_callable, loaded_files
+from tvo_cli.plugins.own_code_loading import load_callable, loaded_files
 from tvo_cli.plugins.own_targets import keys_of_targets
 from tvo_cli.plugins.own_traceback import OwnCodeLine, own_code_lines
 
@@ -74,7 +74,7 @@ def _key_and_reference(lines: list[OwnCodeLine]) -> tuple[str, str]:
 
 
 def _source_and_function(target: str) -> tuple[Path | None, str]:
-    """Return the source of a `_target_` and the function in it: `mine.py:Mine`, `my_package.maths.weight`."""
+    """Return source and function that a failure's `_target_` names: `mine.py:Mine`, `my_package.maths.weight`."""
     reference = target if ":" in target else ":".join(target.rsplit(".", 1))
     module = module_of_reference(reference)
     try:

@@ -58,6 +58,7 @@ def referenced_plugins(tree: Mapping[str, Any]) -> list[str]:
 
 
 def _names_own_code(key: str, value: str, plugins: Sequence[str]) -> bool:
+    """Whether a text of a composed config is a reference to own code: by its key, or its spelling."""
     last = key.rpartition(".")[2]
     if SCORER.fullmatch(key):
         return is_own_scorer(value)
@@ -79,7 +80,7 @@ def is_own_code_reference(target: str) -> bool:
 
 
 def target_leads_into_plugin(target: str, plugin: str) -> bool:
-    """Return whether a `_target_` names something of a plugin, written with a colon or, of a package, with dots."""
+    """Return whether a config's `_target_` is a reference into a plugin, with a colon or, of a package, with dots."""
     if is_own_code_reference(target):
         return _place_of_source(target) == _place_of_source(plugin)
     return not is_file_name(plugin) and target.partition(".")[0] == source_of_reference(plugin)
@@ -102,15 +103,3 @@ def _texts_of_tree(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
     elif isinstance(tree, Sequence):
         for index, value in enumerate(tree):
             yield from _texts_of_tree(value, f"{path}{index}.")
-
-
-def referenced_code_fingerprints(tree: Mapping[str, Any]) -> dict[str, str]:
-    """Return the sha256 of each source of own code that a resolved config names, by file or package.
-
-    Raises:
-        UserError: a file or module is not there; the key in which it is named is said.
-    """
-    from tvo_cli.plugins.code_sources import code_fingerprint
-
-    first = {reference.source: reference for reference in reversed(list(own_code_references(tree)))}
-    return {source: code_fingerprint(one.key, one.name) for source, one in sorted(first.items())}

@@ -92,13 +92,13 @@ def dataset(name: str, *, max_tokens: int = 256, profile: str = "math", suffix: 
 
 
 def docstring_sentence(made_of: Callable[..., Any]) -> str:
-    """Return the first line of a docstring as a sentence; the name where there is none."""
+    """Return what is registered in a sentence: the first line of its docstring; the name where there is none."""
     text = (inspect.getdoc(made_of) or f"{made_of.__name__}, of one's own").split("\n", 1)[0].strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
 
 
 def _merged_choice(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return two trees as one; the second one's values count."""
+    """Return what is registered and its changes as one tree; the second one's values count."""
     found = dict(one)
     for name, value in other.items():
         inside = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)

@@ -65,7 +65,7 @@ def registrations_of(module: str) -> list[Registration]:
 
 
 def _yaml_settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the parameters that a yaml sets; `???` for one without a default."""
+    """Yield the parameters of a registration that a yaml sets; `???` for one without a default."""
     takes_all = inspect.isclass(made_of)
     for name, one in inspect.signature(made_of).parameters.items():
         if one.kind is one.KEYWORD_ONLY or (takes_all and one.kind is one.POSITIONAL_OR_KEYWORD):
@@ -73,7 +73,7 @@ def _yaml_settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
 
 
 def _yaml_default(made_of: Callable[..., Any], name: str, value: Any) -> Any:
-    """Return a default as a yaml holds it.
+    """Return the default of a registered parameter as a yaml holds it.
 
     Raises:
         UserError: it is no plain value.

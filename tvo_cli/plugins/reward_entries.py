@@ -10,7 +10,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.call_signature import parameters_asked_for
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 
 KEY = "reward.functions"
 OWN_KEYS = ("call", "name", "weight", "deadline")  # of an entry; every other is handed on
@@ -82,7 +82,7 @@ def _reward_entry_number(key: str, value: object, least: float) -> float:
 
 
 def check_reward_functions(nodes: Sequence[Mapping[str, Any]] | None) -> None:
-    """Load every function of reward.functions and check its signature.
+    """Load the function of every entry of reward.functions and check its signature.
 
     Raises:
         UserError: one cannot be loaded, or cannot be called with what its entry and the program give.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tvo_cli.plugins.call_signature import parameters_asked_for
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 
 BUILT_IN = "reasoning_gym:"  # the one kind of ours with a colon in its name
 OFFERED = ("responses", "problems", "finished")
@@ -15,7 +15,7 @@ def is_own_scorer(scorer: object) -> bool:
 
 
 def check_scorer(key: str, scorer: object) -> None:
-    """Load a scorer of a user's own and check its signature; ours are none.
+    """Load a scorer that a config names and check its signature; of ours there is nothing to check.
 
     Raises:
         UserError: it cannot be loaded, or cannot be called with what a scorer is given.

@@ -45,7 +45,7 @@ def read_json_records(stream: IO[bytes], encoding: str, head: bytes) -> Iterator
 
 
 def json_record_text(value: Any) -> str:
-    """Return a record as JSON again, every number in the digits that were read; not-finite numbers are null."""
+    """Return a JSON record as text again, every number in the digits that were read; not-finite numbers are null."""
     if isinstance(value, SpelledNumber):
         return str(value) if len(value) <= MOST_DIGITS else _json_record_string(str(value))
     if isinstance(value, dict):
@@ -100,7 +100,7 @@ def _raw_json_lines(stream: IO[bytes], encoding: str) -> Iterator[bytes | Malfor
 
 
 def _json_lines_recoded(stream: IO[bytes], encoding: str) -> Iterator[bytes | MalformedRecord]:
-    """Yield the lines of a UTF-16 or UTF-32 JSON stream in UTF-8."""
+    """Yield the lines of a file of JSON records in UTF-16 or UTF-32 as UTF-8."""
     text = io.TextIOWrapper(cast("Any", stream), encoding=encoding, newline="\n")
     try:
         while line := text.readline(LONGEST):

@@ -93,4 +93,5 @@ class JsonStream:
 
 
 def _json_error_text(error: ValueError) -> str:
+    """What is wrong with a value of a JSON stream, without the place that Python adds."""
     return error.msg if isinstance(error, json.JSONDecodeError) else str(error)

@@ -48,7 +48,7 @@ def numbers_by_value(value: Any) -> Any:
 
 
 def _decimal_text(sign: str, whole: str, fraction: str, exponent: int) -> str:
-    """Return a number without its power of ten, every digit kept."""
+    """Return a number as it was spelled, without its power of ten, every digit kept."""
     digits, point = whole + fraction, len(whole) + exponent
     digits = "0" * max(0, 1 - point) + digits + "0" * max(0, point - len(digits))
     point = max(point, 1)

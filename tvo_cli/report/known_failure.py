@@ -30,7 +30,7 @@ def known_failure(folder: Path, collapse: Mapping[str, Any]) -> str:
 
 
 def _diagnosis(folder: Path) -> list[Mapping[str, Any]] | None:
-    """Return the findings that count, of a run that was diagnosed at its end; None of one that was not.
+    """Return the known failures of a run that was diagnosed at its end, those that count; None of one that was not.
 
     One that goes on after its end, or begins anew, is told by its live rules: the diagnosis is that of fewer steps.
     """

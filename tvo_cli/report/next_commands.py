@@ -14,7 +14,7 @@ from tvo_cli.config import split_override
 from tvo_cli.config.default_suite import HELDOUT_SUITE, is_run_of_default_suite
 from tvo_cli.config.overrides import ENVIRONMENT, hydra_override, shell_override
 from tvo_cli.redaction import MASK
-from tvo_cli.report.run_loading import LoadedRun, collapse_firings
+from tvo_cli.report.run_folder_reading import LoadedRun, collapse_firings
 from tvo_cli.tracking.recorded_steps import recorded_steps
 
 FLAGS = ("--config-dir", "-cd", "--config-name", "-cn", "--config-path", "-cp")  # of Hydra, with a value

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli import escaping
 from tvo_cli.report.next_commands import next_commands, shortest_path, wrap_next_command
-from tvo_cli.report.run_loading import LoadedRun, collapse_firings, last_healthy_policy, newest_policy
+from tvo_cli.report.run_folder_reading import LoadedRun, collapse_firings, last_healthy_policy, newest_policy
 from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, sparkline
 
 LABEL = 12
@@ -131,6 +131,7 @@ def _skipped_text(run: LoadedRun, skipped: int) -> str:
 
 
 def _fired_rule(found: Mapping[str, Any]) -> str:
+    """The card's line on the collapse rule that fired first, with its value and threshold."""
     value, threshold = found.get("value"), found.get("threshold")
     numbers = ""
     if isinstance(value, int | float) and isinstance(threshold, int | float):
@@ -193,7 +194,7 @@ def _healthy_policy_on_card(run: LoadedRun) -> list[str]:
 
 
 def _kind_of_policy(policy: Path) -> str:
-    """Return what a policy's folder holds."""
+    """Return what the card calls a policy's folder: an adapter or a whole model."""
     model = (policy / "config.json").is_file()
     return "the trained model, hub format" if model else "the trained adapter, peft's format; tvo export merges it"
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from shutil import get_terminal_size
 
-from tvo_cli.report import next_commands, run_card, run_loading, run_plot
+from tvo_cli.report import next_commands, run_card, run_folder_reading, run_plot
 from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
 
 
 def write_figure_and_card(folder: Path | str) -> str:
     """Draw the run's figure and write card.txt; return the card, as wide as the terminal allows."""
-    run = run_loading.load_run(folder)
+    run = run_folder_reading.load_run(folder)
     if not _is_figure_drawn(run.folder):
         run_plot.draw_run_figure(run)
     _add_next_commands(run)
@@ -20,14 +20,14 @@ def write_figure_and_card(folder: Path | str) -> str:
 
 
 def _is_figure_drawn(folder: Path) -> bool:
-    """Whether the figure was drawn after the run had ended, for its mirrors."""
+    """At a run's end, whether its figure was drawn after the run had ended, for its mirrors."""
     figure, summary = folder / "figures" / "run.svg", folder / "summary.json"
     return figure.is_file() and summary.is_file() and figure.stat().st_mtime_ns > summary.stat().st_mtime_ns
 
 
-def _add_next_commands(run: run_loading.LoadedRun) -> None:
+def _add_next_commands(run: run_folder_reading.LoadedRun) -> None:
     """Write the commands of the card into summary.json too, for programs that read it."""
     if run.finished:
-        commands = next_commands.next_commands(run, run_loading.newest_policy(run.folder))
+        commands = next_commands.next_commands(run, run_folder_reading.newest_policy(run.folder))
         told = {"next": [" ".join(words) for words in commands]}
         write_json_atomically(run.folder / "summary.json", {**run.summary, **told})

@@ -11,7 +11,7 @@ from typing import Any
 from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
 from tvo_cli.errors import UserError
 from tvo_cli.report.known_failure import known_failure
-from tvo_cli.report.run_loading import read_run_json
+from tvo_cli.report.run_folder_reading import read_run_json
 from tvo_cli.tracking import metrics_file, run_status
 
 COLLAPSED = "collapsed"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import escaping
-from tvo_cli.report.run_loading import LoadedRun, collapse_firings
+from tvo_cli.report.run_folder_reading import LoadedRun, collapse_firings
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -62,7 +62,7 @@ def draw_run_figure(run: LoadedRun, folder: Path | None = None) -> list[Path]:
 
 @contextmanager
 def without_glyph_warnings() -> Iterator[None]:
-    """Ignore matplotlib's warnings of letters that its font lacks: they stand as boxes, and whole in the SVG."""
+    """While a run's plot is drawn, ignore matplotlib's warnings of letters that its font lacks: whole in the SVG."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
         yield

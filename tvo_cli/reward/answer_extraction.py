@@ -96,7 +96,7 @@ class ExtractedAnswer(NamedTuple):
 
 
 def response_tail_with_answer(text: str, cap_bytes: int) -> str:
-    """The last `cap_bytes` bytes of the text in UTF-8: the answer stands at the end."""
+    """The part of a response that an answer is looked for in: its last `cap_bytes` bytes in UTF-8."""
     if len(text) * 4 <= cap_bytes:
         return text
     data = text[-cap_bytes:].encode("utf-8", "replace")
@@ -183,7 +183,7 @@ def _skip_adverb(text: str, start: int) -> int:
 
 
 def _strip_remarks_after_answer(content: str) -> str:
-    """72 of "72, altogether" and "72 because it fits"."""
+    """The answer of a response without the remark behind it: 72 of "72, altogether" and "72 because it fits"."""
     for _ in range(MOST if len(content) <= TAIL else 0):
         content = REMARK.sub("", content).rstrip(",; ") or content
     return content

@@ -66,7 +66,7 @@ def equal_answers(gold: str, answer: str, algebra: Algebra) -> bool:
 
 
 def is_list_gold(gold: str) -> bool:
-    """Whether a gold states several values side by side."""
+    """Whether a gold is compared as a list: it states several values side by side."""
     return not answer_defect(gold) and len(lists_and_tuples.list_members(canonical_text(gold))) > 1
 
 
@@ -220,6 +220,7 @@ def _quantity_rule(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:
 
 
 def _percentage_rule(gold: Quantity, answer: Quantity, algebra: Algebra) -> bool:
+    """The rule by which answers with and without % are equal: 50% is 0.5, and 50 where the gold says %."""
     if gold.unit == answer.unit:
         return _value_rule(gold.value, answer.value, algebra)
     if None not in (gold.unit, answer.unit):

@@ -10,13 +10,16 @@ import numbers
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from itertools import islice
 from typing import Any
 
-from tvo_cli.plugins.own_code import describe_own_code_failure
+from tvo_cli.plugins.own_code_loading import describe_own_code_failure
+from tvo_cli.reward.json_tuples import tag_tuples
+from tvo_cli.types import Problem, Verdict
 
 Read = Callable[[Any], Any]  # of one row's value; raises UnusableReturnedValue
+KINDS = {"problems": Problem, "verdicts": Verdict}
 
 
 class UnusableReturnedValue(Exception):
@@ -83,6 +86,7 @@ def _rows_that_raise(function: Callable[..., Any], request: FunctionRequest) -> 
 
 
 def _outcome_of_faults(request: FunctionRequest, faults: list[tuple[int, str]]) -> CallOutcome:
+    """The outcome of a call that failed as a whole: no value for any row, and why."""
     return CallOutcome([None] * request.rows, faults)
 
 
@@ -193,3 +197,21 @@ def seed_generators_of_function(seed: int) -> None:
         numpy.random.seed(seed % 2**32)
     if torch := sys.modules.get("torch"):
         torch.manual_seed(seed)
+
+
+def request_to_json(request: FunctionRequest) -> dict[str, Any]:
+    """A request as JSON has it; tuples are tagged."""
+    columns = {
+        name: [tag_tuples(asdict(row)) for row in column] if name in KINDS else list(column)
+        for name, column in request.columns.items()
+    }
+    return asdict(replace(request, columns={})) | {"columns": columns}
+
+
+def request_from_json(found: Mapping[str, Any]) -> FunctionRequest:
+    """The request, its problems and verdicts as objects again."""
+    columns = {
+        name: [KINDS[name](**row) for row in column] if name in KINDS else column
+        for name, column in found["columns"].items()
+    }
+    return FunctionRequest(**{**found, "columns": columns})

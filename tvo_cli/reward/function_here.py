@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 from tvo_cli.reward.function_call import CallOutcome, FunctionRequest, call_on_batch
 
 
@@ -59,5 +59,5 @@ def run_state_kept() -> Iterator[None]:
 
 
 def _gpu_rng_states(torch: Any) -> list[Any]:
-    """The generators of GPUs that are in use."""
+    """The generators of GPUs in use, given back after a user's function has run in this process."""
     return list(torch.cuda.get_rng_state_all()) if torch.cuda.is_available() and torch.cuda.is_initialized() else []

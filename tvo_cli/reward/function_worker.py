@@ -16,16 +16,15 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.code_sources import code_fingerprint
-from tvo_cli.reward.function_call import CallOutcome, FunctionRequest
-from tvo_cli.reward.function_process import request_to_json
+from tvo_cli.reward.function_call import CallOutcome, FunctionRequest, request_to_json
 from tvo_cli.reward.worker_pool import BOOTSTRAP, PATIENCE, START_SECONDS, WorkerHandle
 
-PROGRAM = BOOTSTRAP + "from tvo_cli.reward.function_process import serve_calls; serve_calls(*sys.argv[2:])"
+PROGRAM = BOOTSTRAP + "from tvo_cli.reward.function_child import serve_calls; serve_calls(*sys.argv[2:])"
 GLANCE = 1.0  # seconds between two looks at whether the child has ended: a fork of it may hold its pipe open
 
 
 class FunctionWorker:
-    """One function in a child. `send` a call, then `receive` its outcome; several workers run side by side."""
+    """The worker of one function, in a child. `send` a call, then `receive` its outcome; several run side by side."""
 
     def __init__(self, key: str, call: str, deadline: float, patience: float = PATIENCE) -> None:
         self.key, self.name, self.deadline, self.patience = key, call, deadline, patience
@@ -122,12 +121,12 @@ class FunctionWorker:
 
 
 def _kill_child_group(child: WorkerHandle) -> None:
-    """Kill a child that has not been waited for, and what it has started: its group has its number."""
+    """Kill the child of a function's worker, not waited for yet, with what it has started: its group has its number."""
     if child.process.returncode is None:
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(child.process.pid, signal.SIGKILL)
 
 
 def _has_child_ended(pid: int) -> bool:
-    """Whether a child is a zombie; it is not waited for, so that its process group keeps its number."""
+    """Whether the child of a function's worker is a zombie; not waited for, its process group keeps its number."""
     return os.waitid(os.P_PID, pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is not None

@@ -247,7 +247,7 @@ def _grade_digits(found: ExtractedAnswer, problem: Problem, scorer: str) -> Verd
 
 
 def can_judge_gold(profile: str, gold: str) -> bool:
-    """Whether the profile's scorer can judge against this gold."""
+    """Whether the grader of a profile can judge against this gold."""
     gold = boxed_gold_of_solution(gold)
     read = {"integer": read_aime_integer, "digits": read_digits}.get(PROFILES[profile])
     return bool(gold.strip()) if read is None else read(gold) is not None

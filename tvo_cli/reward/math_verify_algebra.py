@@ -20,7 +20,7 @@ FLIPPED = {">": "<", "<": ">", ">=": "<=", "<=": ">=", "==": "==", "!=": "!="}
 
 
 class GoldUnreadableByMathVerify(Exception):
-    """math-verify cannot read the gold, so nothing can be said of the answer."""
+    """math-verify cannot read the gold as algebra, so nothing can be said of the answer."""
 
 
 def same_expression(gold: str, answer: str) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.call_signature import parameters_asked_for
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 from tvo_cli.plugins.scorer_reference import OFFERED, check_scorer, is_own_scorer
 from tvo_cli.reward.function_call import CallOutcome, FunctionRequest
 from tvo_cli.reward.function_here import FunctionHere, run_state_kept

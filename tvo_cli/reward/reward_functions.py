@@ -11,7 +11,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.call_signature import parameters_asked_for
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 from tvo_cli.plugins.reward_entries import OFFERED, RewardEntry, reward_entries
 from tvo_cli.reward.function_call import CallOutcome, FunctionRequest
 from tvo_cli.reward.function_here import FunctionHere, run_state_kept

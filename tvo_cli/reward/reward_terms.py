@@ -72,7 +72,7 @@ class Rewards:
 
 
 def has_one_box(text: str, finished: bool) -> bool:
-    """Whether a response ended by itself and has exactly one box."""
+    """The reward term of form: whether a response ended by itself and has exactly one box."""
     return bool(finished) and len(find_boxes(text)[0]) == 1
 
 

@@ -82,6 +82,7 @@ def _score_by_our_rules(row: Mapping[str, Any], answer: str) -> bool:
 
 
 def _score_by_second_grader(row: Mapping[str, Any], text: str) -> bool:
+    """In the worker process: judge a row by math-verify instead of our rules."""
     from tvo_cli.reward.second_grader import second_grader_verdict
 
     return second_grader_verdict(row["gold"], text)

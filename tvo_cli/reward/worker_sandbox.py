@@ -48,7 +48,7 @@ def die_with_parent(parent: int, megabytes: int) -> None:
 
 
 def _watch_parent_and_memory(parent: int, megabytes: int) -> None:
-    """End this process when its parent has changed or its memory is beyond the bound."""
+    """The sandbox's watch: end this process when its parent has changed or its memory is beyond the bound."""
     while os.getppid() == parent:
         if _peak_megabytes_of_worker() > megabytes:
             os._exit(OUT_OF_MEMORY)
@@ -57,6 +57,7 @@ def _watch_parent_and_memory(parent: int, megabytes: int) -> None:
 
 
 def _peak_megabytes_of_worker() -> float:
+    """For the sandbox's memory bound: the most memory that the worker process has held, megabytes."""
     import resource
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -18,16 +18,11 @@ from torch import Tensor
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.rollout.served_rollout import Receive
-from tvo_cli.rollout.served_weights import gather_served_weights
+from tvo_cli.rollout.served_weights_folder import gather_served_weights
 from tvo_cli.rollout.server_client import TransientError
-from tvo_cli.rollout.server_completion import (
-    CompletionCheck,
-    ServedTokens,
-    ServedVocabulary,
-    completion_request,
-    request_seed,
-)
+from tvo_cli.rollout.server_completion import CompletionCheck, ServedTokens, ServedVocabulary, completion_request
 from tvo_cli.rollout.server_probe import prompt_scores
+from tvo_cli.rollout.server_sampling import request_seed
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.rollout.vllm_engine import start_vllm
 
@@ -127,6 +122,7 @@ class ColocatedVllm:
 
 
 def _request(prompt: Sequence[int], sampling: SamplingParams, tokens: ServedTokens) -> dict[str, Any]:
+    """What vLLM in this process is asked for a prompt: the body of a server's completion, token ids as numbers."""
     body = completion_request(ENGINE, prompt, sampling, *tokens)
     bias = {int(token): value for token, value in body.get("logit_bias", {}).items()}
     return body | ({"logit_bias": bias} if bias else {})

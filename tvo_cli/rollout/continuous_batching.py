@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tvo_cli.rollout.admission import FREED, AdmissionRule
 from tvo_cli.rollout.decoding_network import DecodingNetwork, PrefilledPrompts
-from tvo_cli.rollout.response_rows import FinishedReport, ResponseRows
+from tvo_cli.rollout.responses_in_progress import FinishedReport, ResponseRows
 from tvo_cli.rollout.running_batch import RunningBatch, rows_to_keep
 from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams, sample_token
@@ -163,7 +163,7 @@ class ContinuousBatching:
 
 
 def _prompts_of_rows(rows: Sequence[WaitingRow]) -> list[int]:
-    """The prompts of rows, each once, in their order."""
+    """The prompts of the rows that take a slot now, each once, in their order."""
     return list(dict.fromkeys(row.prompt for row in rows))
 
 

@@ -76,7 +76,7 @@ class FusedDecoder:
 
 
 def _keys_visible_to_step(attention: Tensor | None, cache: DynamicCache) -> Tensor:
-    """bool [n or 1, 1, 1, S]: the keys of the next step that hold a token."""
+    """bool [n or 1, 1, 1, S]: the keys of the fused decoding step that hold a token."""
     keys, length = int(cache.get_mask_sizes(1, 0)[0]), int(cache.get_seq_length()) + 1
     if attention is None:
         return (torch.arange(keys) < length)[None, None, None]

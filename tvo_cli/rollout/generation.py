@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import torch
-from torch import Tensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
@@ -14,7 +13,13 @@ from tvo_cli.rollout.admission import AdmissionRule
 from tvo_cli.rollout.continuous_batching import ContinuousBatching
 from tvo_cli.rollout.decoding_network import DecodingNetwork
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
-from tvo_cli.rollout.response_rows import FinishedReport, ReportFinished, ReportProgress, ResponseRows
+from tvo_cli.rollout.responses_in_progress import (
+    FinishedReport,
+    ReportFinished,
+    ReportProgress,
+    ResponseRows,
+    rollout_from_rows,
+)
 from tvo_cli.rollout.stop_strings import StopStrings
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.rollout.waiting_rows import WaitingRows
@@ -58,31 +63,6 @@ def generate(
         ends = torch.tensor(sorted(policy.end_ids | stopped.end_ids), device=ids.device)
         ContinuousBatching(network, sampling, seed, rule, waiting, responses, reported, stopped, ends).run()
     return rollout_from_rows(policy, ids, mask, responses.cut(), sampling, prefixes)
-
-
-def rollout_from_rows(
-    policy: Policy,
-    prompt_ids: Tensor,
-    prompt_mask: Tensor,
-    rows: ResponseRows,
-    sampling: SamplingParams,
-    prefixes: ResponsePrefixes | None = None,
-) -> Rollout:
-    """A rollout of finished responses, decoded."""
-    samples, device = sampling.samples, prompt_ids.device
-    kept = [ids[mask].tolist() for ids, mask in zip(rows.ids.cpu(), rows.mask.cpu())]
-    texts = policy.tokenizer.batch_decode(kept, skip_special_tokens=True)
-    return Rollout(
-        prompt_ids=prompt_ids.repeat_interleave(samples, 0),
-        prompt_mask=prompt_mask.repeat_interleave(samples, 0),
-        response_ids=rows.ids,
-        mask=rows.mask,
-        logp=rows.logp,
-        finished=rows.finished,
-        group=torch.arange(len(prompt_ids), device=device).repeat_interleave(samples),
-        texts=tuple(texts),
-        prefix=None if prefixes is None else prefixes.lengths.repeat_interleave(samples, 0),
-    )
 
 
 def _check_generation_fits_context(policy: Policy, prompt: int, budget: int) -> None:

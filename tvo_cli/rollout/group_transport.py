@@ -167,7 +167,7 @@ class GroupTransport:
 
 
 def _description(weights: Mapping[str, Tensor]) -> dict[str, Any]:
-    """Names, dtypes and shapes of what is sent, in order."""
+    """Names, dtypes and shapes of what the group is sent, in order."""
     return {
         "names": list(weights),
         "dtype_names": [dtype_name(tensor) for tensor in weights.values()],

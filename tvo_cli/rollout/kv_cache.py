@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer
+from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
 
 PADDED_TO = 16  # tokens by which a padded layer grows
 AHEAD = 64  # tokens that a growing layer allocates ahead
@@ -128,7 +128,7 @@ def _is_recurrent_layer(layer: Any) -> bool:
 
 
 def keeps_tokens(cache: DynamicCache) -> bool:
-    """Whether some layer keeps its tokens, of which padding has to be hidden at every step."""
+    """Whether some layer of a KV cache keeps its tokens, of which padding has to be hidden at every step."""
     return not all(map(_is_recurrent_layer, cache.layers))
 
 
@@ -144,3 +144,14 @@ def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:
     if cache.layer_class_to_replicate is DynamicLayer:
         cache.layer_class_to_replicate = kind
     return cache
+
+
+def shift_columns(cache: DynamicCache, columns: int) -> None:
+    """Add so many empty columns at the left; drop them where `columns` is negative."""
+    for layer in cache.layers:
+        length = layer.get_seq_length() + columns
+        if isinstance(layer, DynamicSlidingWindowLayer):
+            layer.cumulative_length, length = length, min(length, layer.sliding_window - 1)
+            layer.keys, layer.values = fit_columns(layer.keys, length), fit_columns(layer.values, length)
+        else:
+            layer.fit_columns(length)

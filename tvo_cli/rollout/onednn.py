@@ -75,7 +75,7 @@ def packed_attention(*networks: Any, least: int = 0) -> Iterator[list[Any]]:
 
 
 def attention_of_packed_rows(network: Any, least: int = 0) -> str | None:
-    """The attention of ours that a network takes in place of SDPA; None where it is too small or computes elsewhere."""
+    """The attention by oneDNN's products that a network takes in place of SDPA; None: too small, or elsewhere."""
     parameters = list(network.parameters())
     if str(network.config._attn_implementation) != "sdpa" or sum(p.numel() for p in parameters) < least:
         return None

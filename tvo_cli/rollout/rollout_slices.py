@@ -12,7 +12,7 @@ from tvo_cli.types import Rollout
 
 
 def select_prompts(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
-    """The responses to some prompts, in the order given and numbered anew from 0."""
+    """A slice of a rollout: the responses to some prompts, in the order given and numbered anew from 0."""
     found = [torch.nonzero(rollout.group == p).flatten() for p in prompts]
     rows = torch.cat([rollout.group.new_empty(0), *found])
     counts = torch.tensor([len(part) for part in found], dtype=torch.int64, device=rows.device)
@@ -22,7 +22,7 @@ def select_prompts(rollout: Rollout, prompts: Sequence[int]) -> Rollout:
 
 
 def select_rows(rollout: Rollout, rows: Tensor) -> Rollout:
-    """Some responses, int64 [k], in the order given, to the prompts that they answered."""
+    """A slice of a rollout: some responses, int64 [k], in the order given, to the prompts that they answered."""
     names = ("prompt_ids", "prompt_mask", "response_ids", "mask", "logp", "finished", "group", "prefix")
     columns = {name: getattr(rollout, name) for name in names if getattr(rollout, name) is not None}
     texts = tuple(rollout.texts[row] for row in rows.tolist())
@@ -44,10 +44,12 @@ def join_rollouts(rollouts: Sequence[Rollout], pad_id: int) -> Rollout:
 
 
 def _prefix_lengths(rollout: Rollout) -> Tensor:
+    """The prefix lengths of the rollouts that are joined; 0 for responses without a prefix."""
     return torch.zeros_like(rollout.group) if rollout.prefix is None else rollout.prefix
 
 
 def _pad_rollout(rollout: Rollout, prompt: int, response: int, pad_id: int) -> Rollout:
+    """Pad a rollout to the widths of the joined one: prompts on the left, responses on the right."""
     left, right = prompt - rollout.prompt_mask.shape[1], response - rollout.mask.shape[1]
 
     def pad(x: Tensor, value: float) -> Tensor:

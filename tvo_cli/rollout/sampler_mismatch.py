@@ -36,7 +36,7 @@ def check_sampler_mismatch(sampler_logp: Tensor, trainer_logp: Tensor, mask: Ten
 
 
 def truncated_sampler_correction(sampler_logp: Tensor, trainer_logp: Tensor, mask: Tensor, cap: float) -> Tensor:
-    """min(π_trainer/π_sampler, cap) per token, 1 on padding, [B, T]: corrects for a sampler of other precision.
+    """The weight that corrects the sampler's mismatch: min(π_trainer/π_sampler, cap), 1 on padding, [B, T].
 
     Truncated importance sampling, Ionides 2008; between engines: Yao et al. 2025. cap = 1 never raises a weight.
     """

@@ -8,9 +8,8 @@ from typing import Protocol
 import torch
 
 from tvo_cli.model import Policy
-from tvo_cli.rollout.generation import rollout_from_rows
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
-from tvo_cli.rollout.response_rows import ResponseRows
+from tvo_cli.rollout.responses_in_progress import ResponseRows, rollout_from_rows
 from tvo_cli.rollout.server_completion import ServedResponse, ServedTokens
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.types import Rollout

@@ -5,7 +5,6 @@ Token ids go out and come back, never text: what is tokenised again need not be 
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -17,7 +16,6 @@ from tvo_cli.rollout.server_client import TransientError
 from tvo_cli.rollout.stop_strings import stop_token_ids, stops_with_special_tokens
 from tvo_cli.rollout.token_sampling import SamplingParams
 
-SEEDS = 2**31
 # Said although they change nothing: a server takes those that are not said from the model's generation_config.json.
 NEUTRAL = {"min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}
 NEVER = -100.0  # the lowest bias of a logit
@@ -61,22 +59,10 @@ class ServedVocabulary:
 
 
 class ServedTokens(NamedTuple):
-    """The tokens that servers and this program share."""
+    """The tokens that a server's completion and this program share."""
 
     tokenizer: Any
     vocabulary: ServedVocabulary
-
-
-def request_seed(seed: int, key: str, sample: int) -> int:
-    """A seed for each (problem, sample)."""
-    digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=8).digest()
-    return int.from_bytes(digest, "big") % SEEDS
-
-
-def replica_of(key: str, urls: Sequence[str]) -> str:
-    """The replica that a problem is dealt to: by the hash of its key, so that its samples share their prompt there."""
-    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
-    return urls[int.from_bytes(digest, "big") % len(urls)]
 
 
 def completion_request(

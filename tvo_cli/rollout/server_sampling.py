@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,8 +21,6 @@ from tvo_cli.rollout.server_completion import (
     ServedTokens,
     ServedVocabulary,
     completion_request,
-    replica_of,
-    request_seed,
 )
 from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.rollout.weight_exchange import WeightExchange
@@ -30,6 +29,7 @@ from tvo_cli.types import Rollout
 
 log = logging.getLogger("tvo")
 COMPLETIONS = "/v1/completions"
+SEEDS = 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -173,7 +173,7 @@ class ServerEngine:
 
 
 def served_context(client: ServerClient, model: str) -> int | None:
-    """Tokens of the shortest context of the servers; None where they do not say.
+    """Tokens of the shortest context where servers sample; None where they do not say.
 
     Raises:
         UserError: a server has no model of that name.
@@ -188,3 +188,15 @@ def served_context(client: ServerClient, model: str) -> int | None:
         length = served[model].get("max_model_len")
         lengths += [int(length)] if length else []
     return min(lengths, default=None)
+
+
+def request_seed(seed: int, key: str, sample: int) -> int:
+    """A seed for each (problem, sample)."""
+    digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=8).digest()
+    return int.from_bytes(digest, "big") % SEEDS
+
+
+def replica_of(key: str, urls: Sequence[str]) -> str:
+    """The replica that a problem is dealt to: by the hash of its key, so that its samples share their prompt there."""
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
+    return urls[int.from_bytes(digest, "big") % len(urls)]

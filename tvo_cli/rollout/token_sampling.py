@@ -18,7 +18,7 @@ BLOCK = 512  # tokens a block of the two-level search
 
 @dataclass(frozen=True, slots=True)
 class SamplingParams:
-    """Decoding settings; temperature 0 is greedy, top_p 1 and top_k 0 are off."""
+    """How tokens are sampled: temperature 0 is greedy, top_p 1 and top_k 0 are off."""
 
     samples: int
     max_tokens: int

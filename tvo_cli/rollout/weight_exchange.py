@@ -15,7 +15,7 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tvo_cli.model import Policy
-from tvo_cli.rollout.served_weights import gather_served_weights, write_served_weights
+from tvo_cli.rollout.served_weights_folder import gather_served_weights, write_served_weights
 from tvo_cli.rollout.server_client import ServerClient, TransientError
 from tvo_cli.rollout.weight_transport import WeightTransport
 from tvo_cli.rollout.weight_version import WeightVersion
@@ -115,11 +115,12 @@ class TransferExchange:
 
 
 def reset_cache(client: ServerClient, about: str) -> None:
-    """Have every server forget what it cached of former weights."""
+    """After an exchange of weights, have every server forget what it cached of former ones."""
     client.at_all("/reset_prefix_cache", {}, about, _check_cache_is_reset)
 
 
 def _check_cache_is_reset(answer: Any) -> None:
+    """After an exchange: refuse a server's answer that it has not forgotten what it cached of former weights."""
     if isinstance(answer, dict) and answer.get("success") is False:
         remedy = "It is answering others' requests: a server serves one run."
         raise TransientError("/reset_prefix_cache failed: what was cached of other weights is still held", remedy)

@@ -34,7 +34,7 @@ def dtype_name(tensor: Tensor) -> str:
 
 
 def in_background(call: Callable[[], T]) -> Future[T]:
-    """Make a call in a thread that does not keep the process from ending; its result, or what it raises."""
+    """For a transport, make a call in a thread that does not keep the process from ending; its result, or its error."""
     future = Future[T]()
 
     def make() -> None:

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report.run_loading import LoadedRun
+from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs import own_run_folders
 from tvo_cli.runs.trial import FINISHED, UNFINISHED, Trial
 from tvo_cli.runs.trial_settings import flat_trial_settings

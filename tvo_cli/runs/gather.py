@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.errors import UserError
-from tvo_cli.report.run_loading import LoadedRun
+from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs import (
     evaluation_folders,
     other_tools,
@@ -127,6 +127,7 @@ def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
 
 
 def _log_format_of_file(path: Path) -> str:
+    """Which reader a file that was gathered needs: sft, wandb, tensorboard, trl, or plain rows."""
     if path.name == "metrics.jsonl" and own_run_folders.is_fine_tuning(path.parent):
         return "sft"
     if path.suffix == wandb_runs.SUFFIX:

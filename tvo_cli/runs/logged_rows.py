@@ -37,7 +37,7 @@ def read_logged_rows(file: Path, chosen: ToolMapping) -> LoggedRows:
 
 
 def unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
-    """Rows with their metrics at the top, and the mapping that fits them where none was chosen."""
+    """The logged rows with their metrics at the top, and the mapping that fits them where none was chosen."""
     rows = [_flattened(row, chosen.nested or "data") for row in read.rows]
     mapping = chosen
     if chosen == PLAIN:
@@ -53,7 +53,7 @@ def _flattened(row: dict[str, Any], key: str) -> dict[str, Any]:
 
 
 def _step_column(rows: Rows, usual: str) -> str:
-    """Return the column of the steps: the usual one, or the first other name of one that is there."""
+    """Return the logged rows' column of steps: the usual one, or the first other name of one that is there."""
     names = {name for row in rows for name in row}
     return next((name for name in (usual, *STEPS) if name in names), usual)
 

@@ -8,15 +8,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report.run_loading import LoadedRun
+from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs.logged_rows import LoggedRows, read_logged_rows, unnested_rows
-from tvo_cli.runs.tool_mappings import TRL, ToolMapping, read_tool_mapping
+from tvo_cli.runs.tool_mappings import TRL, MappedColumns, ToolMapping, read_tool_mapping
 from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
 PLANNED_UNKNOWN = "its planned number of steps is unknown; it counts as finished"
-HELDOUT = re.compile(r"(?:eval|val|test)[/_](?:acc|accuracy|score|test_score)")  # of a loop of somebody's own
 GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
 
 __all__ = ["TRL", "ToolMapping", "read_other_tools_run", "read_tool_mapping", "trial_of_rows"]
@@ -50,48 +49,6 @@ def trial_of_rows(
 
 def _is_step_number(value: Any) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
-
-
-class MappedColumns:
-    """Our names for another tool's columns, found once a column."""
-
-    def __init__(self, mapping: ToolMapping) -> None:
-        self._mapping, self._known = mapping, mapping.our_names()
-        self._patterns = [(re.compile(theirs), ours) for theirs, ours in mapping.patterns.items()]
-        self._order = {name: at for at, name in enumerate(self._known)}
-        self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
-
-    @property
-    def step(self) -> str:
-        """Their name for the step."""
-        return self._mapping.step
-
-    def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
-        """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""
-        out: metrics_file.Row = {"step": int(row[self._mapping.step])}
-        for name, ours in self._pairs(tuple(row)):
-            value = row[name]
-            number = metrics_file.NOT_FINITE.get(value.lower()) if isinstance(value, str) else value
-            if type(number) in (int, float):
-                out.setdefault(ours, number)
-        return out
-
-    def _pairs(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
-        """Return theirs and ours of a row's columns, in the order of the mapping; found once for rows of one kind."""
-        if names not in self._columns:
-            ordered = sorted(names, key=lambda one: self._order.get(one, len(self._order)))
-            self._columns[names] = [(one, self._mapped(one)) for one in ordered if one != self._mapping.step]
-        return self._columns[names]
-
-    def _mapped(self, theirs: str) -> str:
-        short = re.sub(r"^eval/", "eval_", theirs.removeprefix("train/"))  # as TRL's logs reach W&B
-        for name in (theirs, short, theirs.lower()):
-            if name in self._known:
-                return self._known[name]
-        matched = next((ours for pattern, ours in self._patterns if pattern.fullmatch(theirs)), None)
-        if matched is None and HELDOUT.fullmatch(theirs):
-            return "eval/pass@1"
-        return re.sub(r"^eval_", "eval/", theirs) if matched is None else matched
 
 
 def _rows_merged_by_step(rows: Sequence[metrics_file.Row], *, evaluations: bool) -> list[metrics_file.Row]:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report import run_loading
+from tvo_cli.report import run_folder_reading
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED
 from tvo_cli.tracking import metrics_file
 from tvo_cli.tracking import run_status as states
@@ -19,7 +19,7 @@ CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command g
 
 
 def is_run_folder(names: Iterable[str]) -> bool:
-    """Return whether a folder with these files is a run, even one that wrote next to nothing."""
+    """Return whether a folder with these files is a run of our own, even one that wrote next to nothing."""
     found = set(names)
     return "metrics.jsonl" in found or ("config.yaml" in found and "command.txt" in found)
 
@@ -35,14 +35,14 @@ def planned_fine_tuning(folder: Path) -> int:
     return steps if isinstance(steps, int) else 0
 
 
-def read_run_folder(folder: Path) -> tuple[run_loading.LoadedRun, list[str]]:
+def read_run_folder(folder: Path) -> tuple[run_folder_reading.LoadedRun, list[str]]:
     """Read a run folder, and what was wrong with its files."""
     rows, said = read_run_metrics(folder / "metrics.jsonl")
     parts: dict[str, Any] = {}
     for name in ("config.yaml", "summary.json", "collapse.json"):
         parts[name], complaint = read_run_mapping(folder / name)
         said += complaint
-    run = run_loading.LoadedRun(
+    run = run_folder_reading.LoadedRun(
         folder=folder,
         config=parts["config.yaml"],
         steps=[row for row in rows if not metrics_file.is_evaluation_row(row)],
@@ -54,7 +54,7 @@ def read_run_folder(folder: Path) -> tuple[run_loading.LoadedRun, list[str]]:
 
 
 def scores_of_own_summary(tree: Any, prefix: str = "") -> Iterator[tuple[str, float]]:
-    """Yield every number of a summary by its name; a suite's come as `suite/eval/pass@1`."""
+    """Yield every number of a run folder's summary.json by its name; a suite's come as `suite/eval/pass@1`."""
     for name, value in tree.items() if isinstance(tree, Mapping) else ():
         if isinstance(value, Mapping):
             yield from scores_of_own_summary(value, f"{prefix}{name}/")
@@ -63,7 +63,7 @@ def scores_of_own_summary(tree: Any, prefix: str = "") -> Iterator[tuple[str, fl
 
 
 def read_run_metrics(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
-    """Read every row of metrics.jsonl that can be read, the last of repeated steps; and what was left out."""
+    """Read every row of a run folder's metrics.jsonl that can be read, the last of repeated steps; what was not."""
     if not path.is_file():
         return [], []
     lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
@@ -82,7 +82,7 @@ def read_run_metrics(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
 
 
 def numeric_entries_of_own_row(row: Mapping[str, Any]) -> metrics_file.Row:
-    """Return the entries of a row that are numbers."""
+    """Return the entries of a run folder's metrics row that are numbers."""
     return {name: value for name, value in row.items() if type(value) in NUMBERS}
 
 
@@ -92,13 +92,13 @@ def read_run_mapping(path: Path) -> tuple[Mapping[str, Any], list[str]]:
         return {}, []
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
-        found = run_loading.parse_run_config(text) if path.suffix == ".yaml" else json.loads(text)
+        found = run_folder_reading.parse_run_config(text) if path.suffix == ".yaml" else json.loads(text)
     except ValueError:
         return {}, [f"{path.name} cannot be read; it is left out"]
     return (found, []) if isinstance(found, dict) else ({}, [f"{path.name} holds no mapping; it is left out"])
 
 
-def state_of_own_run(run: run_loading.LoadedRun, planned: int) -> tuple[str, str]:
+def state_of_own_run(run: run_folder_reading.LoadedRun, planned: int) -> tuple[str, str]:
     """Return the state of a run, and what is known of its end: from its files alone, never from the clock.
 
     Its state.json has the first word: a summary may be left over from before the run was extended or begun again.
@@ -128,7 +128,7 @@ def _last_error_in_own_log(path: Path) -> str:
 
 
 def last_responses_file(folder: Path) -> Path | None:
-    """Return the responses of a folder's last evaluation; None where none were kept."""
+    """Return the responses of our own run folder's last evaluation; None where none were kept."""
     kept = sorted((folder / "responses").glob("evaluation-step-*.jsonl"))
     whole = folder / "responses.jsonl"
     return kept[-1] if kept else (whole if whole.is_file() else None)

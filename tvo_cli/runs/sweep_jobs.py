@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.report.run_loading import LoadedRun, parse_run_config
+from tvo_cli.report.run_folder_reading import LoadedRun, parse_run_config
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 
 INDEX = "sweep.json"

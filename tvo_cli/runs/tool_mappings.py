@@ -9,8 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.report.run_loading import parse_run_config
+from tvo_cli.report.run_folder_reading import parse_run_config
 from tvo_cli.runs.trial import RATE
+from tvo_cli.tracking import metrics_file
 
 TAKES = ("first", "last", "max")
 TELLING = 2  # columns of a trainer's that must be there for a log to be taken for one of its
@@ -19,6 +20,7 @@ STEPS = (
     "iteration",
 )
 Names = Mapping[str, str | Sequence[str]]
+HELDOUT = re.compile(r"(?:eval|val|test)[/_](?:acc|accuracy|score|test_score)")  # of a loop of somebody's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,3 +189,45 @@ def _check_tool_mapping(chosen: ToolMapping, path: Path) -> ToolMapping:
         except re.error as error:
             raise UserError("--mapping", path, f"{key} is no pattern: {error}.") from error
     return chosen
+
+
+class MappedColumns:
+    """Our names for another tool's columns, found once a column."""
+
+    def __init__(self, mapping: ToolMapping) -> None:
+        self._mapping, self._known = mapping, mapping.our_names()
+        self._patterns = [(re.compile(theirs), ours) for theirs, ours in mapping.patterns.items()]
+        self._order = {name: at for at, name in enumerate(self._known)}
+        self._columns: dict[tuple[str, ...], list[tuple[str, str]]] = {}
+
+    @property
+    def step(self) -> str:
+        """Their name for the step."""
+        return self._mapping.step
+
+    def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
+        """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""
+        out: metrics_file.Row = {"step": int(row[self._mapping.step])}
+        for name, ours in self._pairs(tuple(row)):
+            value = row[name]
+            number = metrics_file.NOT_FINITE.get(value.lower()) if isinstance(value, str) else value
+            if type(number) in (int, float):
+                out.setdefault(ours, number)
+        return out
+
+    def _pairs(self, names: tuple[str, ...]) -> list[tuple[str, str]]:
+        """Return theirs and ours of a row's columns, in the order of the mapping; found once for rows of one kind."""
+        if names not in self._columns:
+            ordered = sorted(names, key=lambda one: self._order.get(one, len(self._order)))
+            self._columns[names] = [(one, self._mapped(one)) for one in ordered if one != self._mapping.step]
+        return self._columns[names]
+
+    def _mapped(self, theirs: str) -> str:
+        short = re.sub(r"^eval/", "eval_", theirs.removeprefix("train/"))  # as TRL's logs reach W&B
+        for name in (theirs, short, theirs.lower()):
+            if name in self._known:
+                return self._known[name]
+        matched = next((ours for pattern, ours in self._patterns if pattern.fullmatch(theirs)), None)
+        if matched is None and HELDOUT.fullmatch(theirs):
+            return "eval/pass@1"
+        return re.sub(r"^eval_", "eval/", theirs) if matched is None else matched

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tvo_cli.report.run_loading import LoadedRun
+from tvo_cli.report.run_folder_reading import LoadedRun
 
 FINISHED, FAILED, UNFINISHED = "finished", "failed", "unfinished"
 RATE = "optimizer.lr"
@@ -73,7 +73,7 @@ class Trial:
 
 
 def setting_as_number(value: Any) -> float | None:
-    """Return a setting as a finite number, also of a text (PyYAML reads 1e-3 as one); None for anything else."""
+    """Return a trial's setting as a finite number, also of a text (PyYAML reads 1e-3 as one); None for others."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -1,10 +1,10 @@
-"""Settings of trials, flat: which vary inside an arm, which are harmless, in which arms differ and why."""
+"""Settings of trials, flat: which vary inside an arm, which are harmless."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli.runs.trial import RATE, Trial, setting_as_number
@@ -94,83 +94,3 @@ def trial_setting_text(key: str, value: Any) -> str:
     """Return a setting's value as a table shows it: of a sha256 of own code the first digits."""
     text = setting_text(value)
     return text[:SHOWN_OF_SHA256] if key.startswith(f"{OWN_CODE}.") else text
-
-
-class DifferingSetting(NamedTuple):
-    """A setting in which arms differ, its values, and why."""
-
-    key: str
-    values: tuple[str, ...]  # one an arm, in their order
-    why: str  # compared, brought by the algorithm, the rate, harmless, or not intended
-
-
-def settings_in_which_arms_differ(
-    arms: Mapping[str, Sequence[Trial]], by: Sequence[str]
-) -> tuple[DifferingSetting, ...]:
-    """Return all settings in which the arms differ, what was not intended first."""
-    keys = sorted({key for trials in arms.values() for trial in trials for key in trial.settings})
-    found = []
-    for key in keys:
-        sets = [_setting_values_of_arm(trials, key) for trials in arms.values()]
-        if key != SEEDED and len(set(sets)) > 1:
-            found.append(DifferingSetting(key, tuple(sets), _why_setting_differs(key, by, arms)))
-    order = ("not intended", "the rate", "compared", "brought by the algorithm", "harmless")
-    return tuple(sorted(found, key=lambda one: (order.index(one.why), one.key)))
-
-
-def _why_setting_differs(key: str, by: Sequence[str], arms: Mapping[str, Sequence[Trial]]) -> str:
-    """Return why a setting differs: compared, the rate, brought by the algorithm, harmless, not intended."""
-    group = {one.rpartition(".")[0] + "." for one in by if one.endswith(".name")}
-    if key in by:
-        return "compared"
-    if key == RATE:
-        return "the rate"
-    if _is_code_of_some_arms(key, arms):
-        return "brought by the algorithm" if "algorithm.name" in by else "harmless"
-    if any(key.startswith(one) for one in group) or (key in _settings_brought_by_algorithms(by, arms)):
-        return (
-            "brought by the algorithm"
-            if key.startswith("algorithm.") or key in _settings_brought_by_algorithms(by, arms)
-            else "compared"
-        )
-    return "harmless" if is_harmless_setting(key) else "not intended"
-
-
-def _is_code_of_some_arms(key: str, arms: Mapping[str, Sequence[Trial]]) -> bool:
-    """Return whether a key is the fingerprint of code that some arms name, and all of those have the same."""
-    found = {trial.settings.get(key) for trials in arms.values() for trial in trials} - {None}
-    return key.startswith(f"{OWN_CODE}.") and len(found) == 1
-
-
-def _settings_brought_by_algorithms(by: Sequence[str], arms: Mapping[str, Sequence[Trial]]) -> set[str]:
-    """Return the settings outside `algorithm` that the yaml of a compared algorithm sets."""
-    if "algorithm.name" not in by:
-        return set()
-    names = {str(trial.settings.get("algorithm.name")) for trials in arms.values() for trial in trials}
-    return {key for name in names for key in settings_brought_by_algorithm(name)}
-
-
-def settings_brought_by_algorithm(name: str) -> set[str]:
-    """Return what conf/algorithm/NAME.yaml and the parts it is made of set outside `algorithm`."""
-    from tvo_cli.report.run_loading import parse_run_config
-
-    path = configuration.choice_path("algorithm", name)
-    if not path.is_file():
-        return set()
-    tree = parse_run_config(path.read_text(encoding="utf-8"))
-    parts = [part for part in tree.pop("defaults", []) if isinstance(part, str) and part != "_self_"]
-    found = {key for key in flat_trial_settings(tree) if not key.startswith("algorithm.")}
-    return found.union(*(settings_brought_by_algorithm(part) for part in parts))
-
-
-def _setting_values_of_arm(trials: Sequence[Trial], key: str) -> str:
-    texts = {trial_setting_text(key, trial.settings.get(key)) for trial in trials}
-    return ", ".join(sorted(texts, key=_sort_key_of_setting))
-
-
-def _sort_key_of_setting(text: str) -> tuple[int, float, str]:
-    """Return a sort key of a setting's value: numbers before texts."""
-    try:
-        return 0, float(text), text
-    except ValueError:
-        return 1, 0.0, text

@@ -37,6 +37,7 @@ def read_offline_run(file: Path) -> LoggedRows:
 
 
 def _history_row(history: Any) -> dict[str, Any]:
+    """A row of a W&B run's history as the metrics of a step."""
     items = {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in history.item}
     return {"_step": history.step.num, **items}
 

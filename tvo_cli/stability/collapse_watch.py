@@ -240,4 +240,5 @@ def _is_watched_threshold(value: Any, least: int) -> bool:
 
 
 def _json_value_of_watched_metric(value: float) -> float | None:
+    """The value of a metric that the watch saw, as collapse.json can hold it: null where it is not finite."""
     return value if math.isfinite(value) else None

@@ -51,7 +51,7 @@ def free_energy_of_batch(rewards: Tensor, old_logp: Tensor, mask: Tensor, temper
 
 
 def dissipation(before: FreeEnergy, after: FreeEnergy) -> float:
-    """−ΔF between consecutive on-policy batches, in units of reward, both read at the later temperature.
+    """The fall of free energy, −ΔF between consecutive on-policy batches, in units of reward, both at the later T.
 
     At one temperature, since changing T changes F without any motion of the policy. Positive: free energy was
     dissipated, as the Lyapunov statement wants. Its noise is that of two batch means, √(2/N)·std(R) at T = 0.
@@ -73,3 +73,43 @@ def predicted_free_energy_dissipation(
     First order in the step, and ‖∇L‖² of one minibatch contains its noise: an upper bound on average.
     """
     return sum(rate * square for rate, square in zip(rates, gradient_squares, strict=True)) / per_reward
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEnergySample:
+    """F of one policy by prompts: what its responses to each of P prompts came to on average."""
+
+    energies: Tensor  # float64 [P], −mean reward
+    surprises: Tensor  # float64 [P], mean −log π of a whole response, nats
+
+    def at(self, temperature: float) -> Tensor:
+        """F = U − T·S of each prompt, [P], at one temperature for all samples that are compared."""
+        return self.energies - temperature * self.surprises
+
+
+def free_energy_sample(
+    rewards: Sequence[float], surprises: Tensor, group: Tensor, judged: Sequence[bool]
+) -> FreeEnergySample | None:
+    """F by prompts, from those responses that the grader could judge; None where that are fewer than two prompts.
+
+    Args:
+        rewards: B rewards.
+        surprises: [B], −log π of each whole response under the policy that sampled it.
+        group: int64 [B], the prompt of each.
+        judged: B times whether the grader could judge the response: its failure is no reward of 0.
+    """
+    counts = torch.tensor(judged, device=group.device)
+    if not bool(counts.any()):
+        return None
+    prompts, index = group[counts].unique(return_inverse=True)
+    if len(prompts) < 2:
+        return None
+    energies = -torch.tensor(rewards, dtype=torch.float64, device=group.device)[counts]
+    means = [_mean_by_prompt(values, index, len(prompts)) for values in (energies, surprises.double()[counts])]
+    return FreeEnergySample(*(one.cpu() for one in means))
+
+
+def _mean_by_prompt(values: Tensor, index: Tensor, prompts: int) -> Tensor:
+    """The mean of a term of F over the responses to each prompt, [P]."""
+    total = torch.zeros(prompts, dtype=values.dtype, device=values.device).index_add_(0, index, values)
+    return total / torch.bincount(index, minlength=prompts)

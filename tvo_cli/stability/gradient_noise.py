@@ -174,7 +174,7 @@ class GradientNoiseSmoother:
 
 
 def gradient_log_fluctuation(norms: Sequence[float], before: float | None = None) -> float:
-    """Mean |log(‖g_t‖/‖g_{t−1}‖)| over the optimiser steps of a rollout batch; free of the gradient's scale.
+    """How noisy a gradient's norm is, mean |log(‖g_t‖/‖g_{t−1}‖)| over a batch's optimiser steps; free of its scale.
 
     Args:
         norms: ‖g_t‖ of each step, before clipping.

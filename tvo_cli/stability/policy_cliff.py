@@ -10,7 +10,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-import torch
 from torch import Tensor
 
 
@@ -59,8 +58,3 @@ def policy_cliff_readings(
         "cliff/sensitivity": sum(probe) / count,
         "cliff/sensitivity_bound": perturbation / (2.0 * temperature),
     }
-
-
-def groups_of(rewards: Tensor, group: Tensor) -> list[Tensor]:
-    """Rewards by group, in the order of the groups' numbers."""
-    return [rewards[group == number] for number in torch.unique(group)]

@@ -32,7 +32,7 @@ def entropy_readings(logp: Tensor, exact: Tensor | None, mask: Tensor) -> dict[s
 
 
 def total_variation_readings(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
-    """Mean and largest |π(a|s) − π_old(a|s)| over tokens, a lower bound of the total variation."""
+    """The readings of total variation: mean and largest |π(a|s) − π_old(a|s)| over tokens, a lower bound of it."""
     gap = torch.where(mask, binary_total_variation(logp, old_logp), 0.0)
     return {"policy/tv": float(masked.mean(gap, mask)), "policy/tv_max": float(gap.max())}
 
@@ -56,7 +56,7 @@ def kl_readings(sampler_logp: Tensor, other_logp: Tensor, mask: Tensor, name: st
 
 
 def ratio_quantile_readings(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dict[str, float]:
-    """Quantiles of ρ = π/π_old over tokens, by nearest rank: torch.quantile stops at 2²⁴ entries."""
+    """The readings of ρ = π/π_old: quantiles over tokens, by nearest rank; torch.quantile stops at 2²⁴ entries."""
     ratio = importance_ratio(logp - old_logp)[mask].sort().values
     if not len(ratio):
         return {f"policy/ratio_{name}": 1.0 for name in QUANTILES}
@@ -99,7 +99,7 @@ def reward_readings(rewards: Tensor, correct: Sequence[bool]) -> dict[str, float
 
 
 def length_readings(mask: Tensor, finished: Tensor) -> dict[str, float]:
-    """Length in tokens, and the share that did not end by itself."""
+    """The readings of responses' length: tokens, and the share that did not end by itself."""
     length = mask.sum(1).float()
     return {
         "response/length": float(length.mean()),
@@ -166,7 +166,7 @@ def neutral_word_readings(response_ids: Tensor, mask: Tensor, neutral_ids: Seque
 
 
 def _entropy_reading_of_counts(counts: Sequence[int]) -> float:
-    """Plug-in entropy of counts, nats."""
+    """The reading of an entropy from counts, plug-in, nats."""
     total = sum(counts)
     return max(-math.fsum(c / total * math.log(c / total) for c in counts), 0.0)
 

@@ -98,7 +98,7 @@ def is_solved(accuracies: Sequence[float], responses: int | None, heldout: float
 
 
 def accuracy_of_step(metrics: Mapping[str, float]) -> float | None:
-    """Return the accuracy of a step's responses; where no column says it, a mean reward between 0 and 1."""
+    """Return the share of a step's responses that is solved; no column says it: a mean reward between 0 and 1."""
     if ACCURACY in metrics:
         return finite_metric(metrics, ACCURACY)
     reward = finite_metric(metrics, REWARD)
@@ -106,7 +106,7 @@ def accuracy_of_step(metrics: Mapping[str, float]) -> float | None:
 
 
 def mean_with_error(shares: Sequence[float], responses: int | None, window: int = WINDOW) -> tuple[float, float]:
-    """Return the mean of the last n ≤ `window` shares and its standard error σ/√n.
+    """Return the mean share solved of the last n ≤ `window` shares and its standard error σ/√n.
 
     σ of one share comes from the successive differences of all of them (von Neumann, 1941), for the answers to one
     problem are not independent: with the entropy they become one answer. It is at least that of N answers.
@@ -119,7 +119,7 @@ def mean_with_error(shares: Sequence[float], responses: int | None, window: int 
 
 
 def share_standard_error(share: float, responses: int | None) -> float:
-    """Return the binomial standard error √(p(1 − p)/N) of a share of N responses; 0 where N is not known."""
+    """The binomial standard error √(p(1 − p)/N) of a share solved of N responses; 0 where N is not known."""
     inside = min(max(share, 0.0), 1.0)
     return math.sqrt(inside * (1.0 - inside) / responses) if responses else 0.0
 

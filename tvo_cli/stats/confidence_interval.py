@@ -32,7 +32,7 @@ def standard_error(values: Sequence[float]) -> float:
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> ConfidenceInterval:
-    """mean ± t_{n−1} · sd/√n: what to use over seeds, where a percentile bootstrap is far too narrow.
+    """The t interval of a mean, mean ± t_{n−1} · sd/√n: for seeds, where a percentile bootstrap is far too narrow.
 
     One value has no interval: its ends are nan.
     """
@@ -97,3 +97,8 @@ def _check_interval_arguments(n: int, confidence: float) -> None:
         raise ValueError("an interval needs at least one value")
     if not 0.0 < confidence < 1.0:
         raise ValueError(f"confidence {confidence} is not between 0 and 1")
+
+
+def cut_to_shares(low: float, high: float) -> tuple[float, float]:
+    """Cut an interval's ends at 0 and 1, beyond which no share lies; NaN stays."""
+    return (low if math.isnan(low) else max(low, 0.0)), (high if math.isnan(high) else min(high, 1.0))

@@ -101,6 +101,7 @@ def _difference_by_t(
 
 
 def _checked_sample(values: ArrayLike, confidence: float) -> NDArray[np.float64]:
+    """An arm's values for a t test, float64 [n]; ValueError for an empty one, or a confidence outside (0, 1)."""
     sample = np.asarray(values, dtype=np.float64)
     if sample.ndim != 1 or not sample.size:
         raise ValueError("a comparison needs at least one value in each arm")

@@ -26,7 +26,7 @@ NOTHING = HeldDisk(0, finished=False)
 
 
 def disk_held_by_run(folder: Path) -> int:
-    """Return the bytes of a run's checkpoints and recorded steps."""
+    """Return the bytes of disk that a run's checkpoints and recorded steps hold already."""
     files = (file for name in COUNTED for file in (folder / name).rglob("*"))
     return sum(file.lstat().st_size for file in files if file.is_file())
 
@@ -58,4 +58,5 @@ def _held_by_job(index: SweepIndex, job: SweepJob) -> HeldDisk:
 
 
 def _overrides_of_experiment(words: Sequence[str]) -> frozenset[str]:
+    """The overrides by which a job is the same as one that holds disk already."""
     return frozenset(word for word in words if re.split(r"[./]", configuration.split_override(word)[0])[0] not in APART)

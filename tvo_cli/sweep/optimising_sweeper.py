@@ -56,6 +56,7 @@ def _optimiser_best_settings(found: Mapping[Any, Any]) -> Iterator[tuple[Mapping
 
 
 def _optimiser_best_job_line(folder: Path, shown: Path, objective: str, won: Mapping[str, Any], value: Any) -> str:
+    """The line on the best job of an optimising sweeper: its value, settings and folder."""
     number = f"{value:.4g}" if isinstance(value, int | float) else str(value)
     settings = [f"{key}={setting}" for key, setting in won.items()]
     jobs = [job for job in SweepIndex(folder).jobs.values() if set(settings) <= set(job.overrides)]

@@ -136,6 +136,7 @@ def _kill_child(pid: int) -> None:
 
 
 def _signal_job(job: SupervisedJob, number: signal.Signals) -> None:
+    """In the supervisor: pass a signal on to the job, which may have ended."""
     with suppress(ProcessLookupError):
         job.send_signal(number)
 

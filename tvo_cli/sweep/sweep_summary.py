@@ -30,7 +30,7 @@ def sweep_summary_lines(folder: Path, jobs: Sequence[SweepJob], asked: int | Non
 
 
 def repeated_jobs_note(asked: int, different: int) -> str:
-    """Return ` (3 asked, 1 the same as another)`: names, folders and loggers make no other job."""
+    """Return the summary's ` (3 asked, 1 the same as another)`: names, folders and loggers make no other job."""
     same = asked - different
     return f" ({asked} asked, {same} the same as another)" if same else ""
 

@@ -39,7 +39,7 @@ class Alert:
 
 
 class AlertCooldown:
-    """Lets an alert of a rule pass when its last one is long enough ago; counts those that it holds back."""
+    """When an alert of the same rule may be told again: long enough after its last; those held back are counted."""
 
     def __init__(self, seconds: float, clock: Callable[[], float] = time.monotonic) -> None:
         self._seconds, self._clock = seconds, clock

@@ -111,7 +111,7 @@ def _channels_of_node(node: Mapping[str, Any], deadline: float) -> dict[str, Cha
 
 
 def run_alert_command(words: Sequence[str], alert: Alert, deadline: float) -> None:
-    """Run a program with the message as its stdin, without a shell; {title}, {run} and {step} in its words are filled.
+    """Send an alert to a command, its message as stdin, no shell; {title}, {run}, {step} in its words are filled.
 
     Raises:
         OSError: it cannot be started, does not end within the deadline, or ends with another code than 0.

@@ -36,4 +36,5 @@ def completion_cell(value: Any) -> Any:
 
 
 def _opinion_text(value: Any) -> str:
+    """What a user's reward function says of a completion, as a cell of the completion table."""
     return "none" if value is None else f"{value:.4g}" if isinstance(value, int | float) else str(value)

@@ -195,7 +195,7 @@ class PlainConsoleDisplay:
 
 
 class LiveConsoleDisplay:
-    """A console display with a panel that is redrawn in place, four times a second."""
+    """The display of a console on a terminal: a panel that is redrawn in place, four times a second."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console

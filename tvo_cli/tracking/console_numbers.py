@@ -24,6 +24,7 @@ def sparkline(values: Sequence[float], width: int = 32) -> str:
 
 
 def _sparkline_block(value: float, low: float, span: float) -> str:
+    """The block of a sparkline for one number; a space for one that is not finite."""
     if not math.isfinite(value):
         return " "
     share = 0.5 if span == 0 else (value - low) / span

@@ -27,12 +27,14 @@ def send_evaluation_to_mirrors(config: Any, figures: Mapping[str, float], respon
 
 
 def _response_rows(responses: Path) -> list[list[Any]]:
+    """The rows of an evaluation's responses.jsonl that its mirrors are sent, up to MOST_ROWS."""
     with responses.open(encoding="utf-8") as lines:
         found = [json.loads(line) for line, _ in zip(lines, range(MOST_ROWS), strict=False)]
     return [[_completion_cell(row[column]) for column in COLUMNS] for row in found]
 
 
 def _completion_cell(value: Any) -> Any:
+    """A value of an evaluation's response as its mirrors are sent it: a text cut and without secrets."""
     return completion_text(value) if isinstance(value, str) else value
 
 

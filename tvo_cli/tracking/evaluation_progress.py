@@ -45,12 +45,12 @@ def evaluation_progress() -> Iterator[Callable[[Any], object]]:
 
 
 def progress_bar_accuracy(step: Any) -> str:
-    """Return ` 61.3% right` for a progress bar, once something has been graded."""
+    """Return ` 61.3% right` for an evaluation's progress, once something has been graded."""
     return f" {step.right / step.judged:.1%} right" if step.judged else ""
 
 
 def _progress_lines() -> Callable[[Any], object]:
-    """Return what prints a line of progress from time to time, where there is no terminal."""
+    """Return what prints an evaluation's progress as a line from time to time, where there is no terminal."""
     begun = time.monotonic()
     last, start = begun - EVERY, -1
 

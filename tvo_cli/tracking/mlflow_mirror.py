@@ -128,7 +128,7 @@ def mlflow_metric_name(name: str) -> str:
 
 
 def _flat_settings(tree: Any, prefix: str = "") -> list[tuple[str, Any]]:
-    """Return dotted keys and values of a config."""
+    """Return dotted keys and values of a config, as MLflow's parameters."""
     if not isinstance(tree, Mapping):
         return [(prefix.rstrip("."), tree)]
     return [pair for name, value in tree.items() for pair in _flat_settings(value, f"{prefix}{name}.")]

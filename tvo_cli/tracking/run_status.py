@@ -154,7 +154,7 @@ def status_lock(folder: Path) -> Iterator[None]:
 
 
 def _refuse_running_status(folder: Path) -> None:
-    """Refuse a run folder in which another process runs."""
+    """Refuse a run folder whose status says that another process runs in it."""
     found = read_status(folder)
     here = (socket.gethostname(), os.getpid())
     if (found.get("host"), found.get("pid")) != here and is_running(folder, found):
@@ -168,7 +168,7 @@ def _status_text(path: Path) -> str | None:
 
 
 def _modification_times(folder: Path) -> dict[str, int]:
-    """Return when everything directly in the folder was last written, besides logs and state.json."""
+    """For a run's status: when everything directly in its folder was last written, besides logs and state.json."""
     found = (path for path in folder.iterdir() if path.name != STATUS_FILE and path.suffix != ".log")
     return {path.name: path.stat().st_mtime_ns for path in found}
 

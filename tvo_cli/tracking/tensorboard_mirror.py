@@ -89,12 +89,12 @@ class TensorboardMirror:
 
 
 def _scalar_tags(event: Any) -> Iterator[str]:
-    """Yield the tags of an event's numbers: texts and images are no rows of metrics."""
+    """Yield the tags of numbers that the mirror has written: texts and images are no rows of metrics."""
     return (value.tag for value in event.summary.value if value.HasField("simple_value"))
 
 
 def _yaml_lines(config: Mapping[str, Any]) -> list[str]:
-    """Return a config as lines of YAML."""
+    """Return a config as lines of YAML for TensorBoard's text."""
     import yaml
 
     return str(yaml.safe_dump(dict(config), sort_keys=False, allow_unicode=True)).splitlines()

@@ -13,7 +13,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
-from tvo_cli.training import shaping_inputs
+from tvo_cli.training import reward_components, shaping_inputs
 from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
 from tvo_cli.training.collect_rollouts import join_graded_batches
 from tvo_cli.training.session import Session
@@ -40,7 +40,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
         extra=beside if rollout.prefix is None else rollout.prefix > 0,
-        opinions=shaping_inputs.opinions_of_reward_functions(graded, device),
+        opinions=reward_components.opinions_of_reward_functions(graded, device),
         step=session.counters.step,
         sources=tuple(sources),
         internal=_is_internal(session),

@@ -9,7 +9,7 @@ from tvo_cli.types import Loss, Tokens
 
 
 def forces_by_backward(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
-    """∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
+    """The backward pass's first step: ∂L/∂(log π, H, Σπ², and the nucleus's entropy where it is read), each [b, T]."""
     leaves = backward_leaves(tokens)
     found = torch.autograd.grad(loss.total, leaves, allow_unused=True)
     return tuple(torch.zeros_like(x) if g is None else g for g, x in zip(found, leaves))

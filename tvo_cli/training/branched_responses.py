@@ -115,6 +115,7 @@ def lasting_tokens(session: Session, rollout: Rollout, shortest: int) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _say_once_that_nothing_can_be_cut(shortest: int) -> None:
+    """Say that branched responses are sampled anew from the prompt, for no token can be cut before."""
     log.warning(
         "no token of the responses has %d characters: they are sampled anew from the prompt where they should branch; "
         "algorithm.branching.shortest=1 lets every token but special ones be cut before",

@@ -99,7 +99,7 @@ def is_run_stopped(session: Session) -> bool:
 
 
 def is_run_over(session: Session) -> bool:
-    """Whether no further batch is drawn: the last step is done, or something has stopped the run."""
+    """Whether no further batch is drawn: the last step is done, or the response to a collapse has stopped the run."""
     return session.counters.step >= session.limits.steps or is_run_stopped(session)
 
 

@@ -93,7 +93,7 @@ def _sample_branch(session: Session, clock: Stopwatch, chosen: GradedBatch) -> G
 
 
 def join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:
-    """The groups of all parts in order, padded to one width."""
+    """The groups of all draws that were collected, in order, padded to one width."""
     if len(parts) == 1:
         return parts[0]
     return GradedBatch(

@@ -43,6 +43,7 @@ def _fingerprint_of_problems(problems: Problems) -> str:
 
 
 def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str:
+    """The fingerprint of a run's data set from its size and those of its sources."""
     return f"{size or 'endless'}:{hashlib.sha256(json.dumps(sources).encode()).hexdigest()[:16]}"
 
 
@@ -98,7 +99,7 @@ def _check_data_may_differ(
     allowed: Sequence[str],
     report: Callable[[str], object],
 ) -> None:
-    """Refuse other problems of a source ("": of the data set) unless resume.allow names them."""
+    """Refuse another fingerprint of a source's problems ("": of the data set) unless resume.allow names it."""
     key, own = (f"dataset.sources.{source}.content", f"{DATA}/{source}") if source else (KEY, DATA)
     if not (is_allowed_to_differ(key, allowed) or is_allowed_to_differ(KEY, allowed)):
         raise UserError(

@@ -1,19 +1,20 @@
-"""Demonstrations as token sequences: prompts as reinforcement learning asks them, replies as it would sample them."""
+"""Demonstrations as token sequences: which replies are learned, and prompts as reinforcement learning asks them."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
-from tvo_cli.data.chat_template import render_conversation
-from tvo_cli.data.demonstrations import Demonstration, asked_at, replies_of
-from tvo_cli.data.prompts import choose_template, render_prompt
+from tvo_cli.data.chat_template import choose_template, render_conversation
+from tvo_cli.data.demonstrations import ASSISTANT, USER, Demonstration
+from tvo_cli.data.prompts import render_prompt
 from tvo_cli.data.special_tokens import Prompt, holds_special_token
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
+from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
 PROBE = "qzxqz"  # no end token holds it
@@ -105,3 +106,16 @@ def _end_written_by_template(tokenizer: Any, keywords: Mapping[str, Any]) -> int
     behind = text[text.rindex(PROBE) + len(PROBE) :] if PROBE in text else ""
     ids = tokenizer(behind.lstrip(), add_special_tokens=False)["input_ids"] if behind.strip() else []
     return int(ids[0]) if ids else None
+
+
+def asked_at(demonstration: Demonstration, turn: int) -> Problem:
+    """The problem that the reply at `turn` answers: the turn before it is asked, and those before that are shown."""
+    before = demonstration.conversation[:turn]
+    same = {one.name: getattr(demonstration, one.name) for one in fields(Problem)}
+    return replace(Problem(**same), question=before[-1][1], turns=before[:-1])
+
+
+def replies_of(demonstration: Demonstration) -> list[int]:
+    """The turns that are learned: every reply of the assistant to a user."""
+    roles = [role for role, _ in demonstration.conversation]
+    return [at for at in range(1, len(roles)) if roles[at] == ASSISTANT and roles[at - 1] == USER]

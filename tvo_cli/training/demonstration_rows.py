@@ -1,10 +1,13 @@
-"""The rows of a fine-tuning: encoded once where the data are read, as they come where they are generated."""
+"""The rows of a fine-tuning: encoded once where data are read, as they come where generated; padding, fingerprint."""
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Protocol
 
 from tvo_cli.data.cursor import order_of_epoch
@@ -16,6 +19,7 @@ from tvo_cli.model.prompt_check import MOST_UNKNOWN, unknown_token_id
 from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence
 
 log = logging.getLogger("tvo")
+LOOKED_AT = 64  # rows of generated data
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,3 +161,19 @@ def _warn_without_box(problems: Problems) -> None:
             "count none of them as right. 'append_answer=\"\\n\\boxed{{answer}}\"' puts it behind each",
             *(len(bare), len(found), bare[0].id),
         )
+
+
+def sft_padded_share(rows: EncodedDemonstrations | GeneratedRows, batch: int) -> float:
+    """The share of padding where `batch` rows at a time are padded to the longest of them, over the first epoch."""
+    lengths = [len(rows.at(number).ids) for number in range(rows.size or 0)]
+    parts = [lengths[start : start + batch] for start in range(0, len(lengths), batch)]
+    return 1.0 - sum(lengths) / sum(len(part) * max(part) for part in parts)
+
+
+def sft_rows_fingerprint(rows: Rows) -> str:
+    """How many rows, and a sha256 over their tokens and what is learned of them; of generated ones over the first."""
+    seen = hashlib.sha256()
+    each = iter(rows) if isinstance(rows, EncodedDemonstrations) else islice(map(rows.at, range(LOOKED_AT)), LOOKED_AT)
+    for row in each:
+        seen.update(json.dumps([row.ids, [int(one) for one in row.learned]]).encode())
+    return f"{rows.size or 'endless'}:{seen.hexdigest()[:16]}"

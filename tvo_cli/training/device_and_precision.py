@@ -81,7 +81,7 @@ def set_product_precision(kind: str, precision: str) -> None:
 
 
 def has_bfloat16_products(kind: str) -> bool:
-    """Whether the device multiplies bfloat16 by itself, without emulation."""
+    """Whether the device of this process multiplies bfloat16 by itself, without emulation."""
     return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 

@@ -71,6 +71,7 @@ def _renderer_of_run_problems(node: Any, tokenizer: Any) -> Callable[[Problem], 
 
 
 def _max_prompt_tokens_of_run(node: Any) -> int | None:
+    """The limit beyond which a prompt of the run's problems is left out, checked; None: there is none."""
     limit = node.get("max_prompt_tokens")
     if limit is None:
         return None

@@ -47,6 +47,6 @@ def squared_norm(gradient: Tensor) -> Tensor:
 
 
 def _gradient_norm_sums(found: list[Tensor]) -> list[float]:
-    """As numbers: the device is waited for once."""
+    """The sums of squares of the norm to clip by, as numbers: the device is waited for once."""
     sums: list[float] = torch.stack(found).tolist() if found else []
     return sums

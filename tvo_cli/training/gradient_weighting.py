@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from tvo_cli.maths.reward_weighting import influences, mirror_ascent
-from tvo_cli.training.objective_gradients import gradients_of_terms, with_weighted_rewards
-from tvo_cli.training.reward_weighting import FixedWeighting
+from tvo_cli.training.reward_term_gradients import gradients_of_terms
+from tvo_cli.training.reward_weighting import FixedWeighting, with_weighted_rewards
 
 if TYPE_CHECKING:
     from tvo_cli.training.batch import RolloutBatch
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(slots=True)
 class GradientWeighting(FixedWeighting):
-    """Mirror ascent on the weights: an objective whose gradient agrees with the sum of all gains weight.
+    """Weighting by mirror ascent on the weights: an objective whose gradient agrees with the sum of all gains weight.
 
     Weights keep their sum: they begin at those of the config.
     """
@@ -85,4 +85,5 @@ class GradientWeighting(FixedWeighting):
 
 
 def _weights_as_floats(values: Sequence[Any]) -> list[float]:
+    """The weights of mirror ascent as plain floats, for metrics and the checkpoint."""
     return [float(value) for value in values]

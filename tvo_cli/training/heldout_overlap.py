@@ -38,7 +38,7 @@ def warn_of_heldout_overlap(config: Any, training_problems: Problems, heldout_pr
 
 
 def _read_data_sets(node: Any, problems: Problems) -> Iterator[tuple[Any, Problems]]:
-    """Yield the data sets of a run that are read, each with its node."""
+    """Yield the data sets of a run in which held-out problems are looked for, each with its node."""
     if isinstance(problems, Mixture):
         for source in problems.sources:
             yield from _read_data_sets(node.sources[source.name], source.problems)
@@ -57,4 +57,5 @@ def _normalized_question_of_run(problem: Problem) -> str:
 
 
 def _iterate_problems_of_run(problems: Problems) -> Iterable[Problem]:
+    """All problems of a data set, to look for those that are held out and trained on too."""
     return map(problems.problem, range(problems.size or 0))

@@ -34,7 +34,7 @@ OUT_OF_MEMORY = "out of memory"
 
 
 class NonFiniteUpdate(Exception):
-    """An update that must not be taken; the text says what was not a number."""
+    """A minibatch whose gradient must not be used; the text says what was not a number."""
 
 
 def compute_minibatch_gradient(
@@ -186,7 +186,7 @@ def _report_losses_and_forces(
 
 
 def non_finite_input_of_update(batch: RolloutBatch, rows: Tensor) -> str:
-    """What is not finite in these rows of a batch, the cause before its consequences; or ""."""
+    """What is not finite in a minibatch's rows of a batch, the cause before its consequences; or ""."""
     mask = batch.experience.mask[rows]
     for name, found in batch.readings().items():
         if bool((mask & ~torch.isfinite(found[rows])).any()):

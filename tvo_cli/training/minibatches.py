@@ -1,9 +1,9 @@
-"""How a rollout batch is cut into minibatches and micro-batches of whole prompts."""
+"""How a rollout batch is cut into minibatches and micro-batches of whole prompts, and those into halves."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -70,3 +70,36 @@ def _microbatches_up_to(groups: list[Tensor], rows: int) -> tuple[Tensor, ...]:
             parts.append([])
         parts[-1].append(one)
     return tuple(torch.cat(part) for part in parts)
+
+
+def halve_microbatches(minibatch: Minibatch, group: Tensor) -> Minibatch:
+    """The minibatch with every part cut in two, between prompts where it has several.
+
+    The variance reading stays where its parts are still of equally many whole prompts; else it is left out.
+    """
+    prompts = [_rows_by_prompt(part, group) for part in minibatch.parts]
+    if minibatch.measured and len({len(one) for one in prompts}) == 1 and len(prompts[0]) > 1:
+        pieces = _smallest_divisor(len(prompts[0]))
+        size = len(prompts[0]) // pieces
+        parts = [torch.cat(one[i : i + size]) for one in prompts for i in range(0, len(one), size)]
+        return replace(minibatch, parts=tuple(parts))
+    halves = [half for part, one in zip(minibatch.parts, prompts) for half in _two_halves(part, one)]
+    return replace(minibatch, parts=tuple(halves), measured=False)
+
+
+def _rows_by_prompt(part: Tensor, group: Tensor) -> tuple[Tensor, ...]:
+    counts = torch.unique_consecutive(group[part], return_counts=True)[1]
+    return tuple(part.split(counts.tolist()))
+
+
+def _two_halves(part: Tensor, prompts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+    """Two halves of a part; one response stays as it is."""
+    if len(prompts) == 1:
+        return tuple(part.split(-(-len(part) // 2)))
+    middle = -(-len(prompts) // 2)
+    return torch.cat(prompts[:middle]), torch.cat(prompts[middle:])
+
+
+def _smallest_divisor(number: int) -> int:
+    """The smallest divisor above 1: into so many parts a micro-batch that was out of memory is cut."""
+    return next(n for n in range(2, number + 1) if number % n == 0)

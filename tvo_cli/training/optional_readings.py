@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import torch
 
 from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
-from tvo_cli.evaluation.support_change import compare_support, support_ratios
+from tvo_cli.evaluation.support_change import support_metrics
 from tvo_cli.evaluation.test_sets import EvaluatedTestSets
+from tvo_cli.maths.groups import groups_of
 from tvo_cli.model.layer_readings import layer_entropies, pooled_states
-from tvo_cli.stability.policy_cliff import groups_of, policy_cliff_readings
+from tvo_cli.stability.policy_cliff import policy_cliff_readings
 from tvo_cli.stability.spectral_entropy import diffusion_spectral_entropy, median_distance
 from tvo_cli.training.readings_state import FrozenRows, ReadingsState, parts_of_reading
 from tvo_cli.training.session import Session
@@ -46,16 +45,6 @@ def support_readings(session: Session, evaluation: EvaluatedTestSets) -> dict[st
         else:
             state.solved[name] = solved
     return found
-
-
-def support_metrics(base: Mapping[str, bool], now: Mapping[str, bool]) -> dict[str, float]:
-    """Counts and ratios of The Invisible Leash (arXiv:2507.14843) by problem; a ratio of nothing is left out."""
-    change = compare_support(base, now)
-    counts = {"kept": len(change.kept), "gained": len(change.gained), "lost": len(change.lost)}
-    ratios = support_ratios(counts["kept"], counts["gained"], counts["lost"])
-    named = {"retention": ratios["SRR"], "discovery": ratios["NDR"], "change": ratios["NSCR"]}
-    found = {name: float(count) for name, count in counts.items()} | {k: v for k, v in named.items() if v == v}
-    return {f"support/{name}": value for name, value in found.items()}
 
 
 def carried_state(session: Session) -> ReadingsState:

@@ -10,16 +10,14 @@ from __future__ import annotations
 import gc
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
 import torch
-from torch import Tensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import rng
-from tvo_cli.training.minibatches import Minibatch
 
 if TYPE_CHECKING:
     from tvo_cli.training.counters import RunCounters
@@ -139,36 +137,3 @@ class MemoryGuard:
         gc.collect()
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-
-
-def halve_microbatches(minibatch: Minibatch, group: Tensor) -> Minibatch:
-    """The minibatch with every part cut in two, between prompts where it has several.
-
-    The variance reading stays where its parts are still of equally many whole prompts; else it is left out.
-    """
-    prompts = [_rows_by_prompt(part, group) for part in minibatch.parts]
-    if minibatch.measured and len({len(one) for one in prompts}) == 1 and len(prompts[0]) > 1:
-        pieces = _smallest_divisor(len(prompts[0]))
-        size = len(prompts[0]) // pieces
-        parts = [torch.cat(one[i : i + size]) for one in prompts for i in range(0, len(one), size)]
-        return replace(minibatch, parts=tuple(parts))
-    halves = [half for part, one in zip(minibatch.parts, prompts) for half in _two_halves(part, one)]
-    return replace(minibatch, parts=tuple(halves), measured=False)
-
-
-def _rows_by_prompt(part: Tensor, group: Tensor) -> tuple[Tensor, ...]:
-    counts = torch.unique_consecutive(group[part], return_counts=True)[1]
-    return tuple(part.split(counts.tolist()))
-
-
-def _two_halves(part: Tensor, prompts: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
-    """Two halves of a part; one response stays as it is."""
-    if len(prompts) == 1:
-        return tuple(part.split(-(-len(part) // 2)))
-    middle = -(-len(prompts) // 2)
-    return torch.cat(prompts[:middle]), torch.cat(prompts[middle:])
-
-
-def _smallest_divisor(number: int) -> int:
-    """The smallest divisor above 1."""
-    return next(n for n in range(2, number + 1) if number % n == 0)

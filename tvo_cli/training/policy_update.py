@@ -23,8 +23,8 @@ from tvo_cli.training.minibatch_gradient import (
     compute_minibatch_gradient,
     non_finite_input_of_update,
 )
-from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
-from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, UpdateOutOfMemory, halve_microbatches
+from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches, halve_microbatches
+from tvo_cli.training.out_of_memory import CRITIC, POLICY, MemoryGuard, UpdateOutOfMemory
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
 
@@ -146,7 +146,7 @@ def adapt_after_batch(learner: Learner, batch: RolloutBatch) -> bool:
 
 
 def _mean_entropy_of_sampler(batch: RolloutBatch) -> float:
-    """Mean entropy of the policy that sampled, nats a token: where it was not read, its estimate by the tokens."""
+    """Before the update, the mean entropy of the policy that sampled, nats a token; estimated where it was not read."""
     experience = batch.experience
     read = None if experience.internal else experience.old_entropy
     entropy = -batch.sampled_logp if read is None else read

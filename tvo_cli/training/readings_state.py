@@ -13,7 +13,7 @@ from tvo_cli.memory.extra_work import READ_ROWS
 
 @dataclass(frozen=True, slots=True)
 class ReadingsSettings:
-    """See `readings` of conf/stability/default.yaml for each field."""
+    """What the optional readings are asked to read: `readings` of conf/stability/default.yaml has each field."""
 
     policy_cliff: bool = False
     support: bool = False

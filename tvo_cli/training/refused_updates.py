@@ -14,7 +14,8 @@ from typing import Any
 
 import torch
 
-from tvo_cli.stability.lyapunov_condition import ConditionReading, FreeEnergySample, free_energy_sample
+from tvo_cli.stability.free_energy import FreeEnergySample, free_energy_sample
+from tvo_cli.stability.lyapunov_condition import ConditionReading
 from tvo_cli.training.batch import GradedBatch
 from tvo_cli.training.collapse_response import write_verdict
 from tvo_cli.training.collect_rollouts import sample_and_grade_batch
@@ -131,10 +132,12 @@ def _refusal_state(session: Session) -> RefusalState:
 
 
 def _steps_of_snapshot(snapshot: StateSnapshot) -> int:
+    """The step at which the snapshot before a refused update was taken."""
     return int(snapshot.state["counters"]["step"])
 
 
 def _sample_of_draw(graded: GradedBatch) -> FreeEnergySample | None:
+    """F of the policy that sampled a batch, by prompts, for the test that may refuse an update."""
     graded = graded.from_prompts()
     rollout = graded.rollout
     surprises = -torch.where(rollout.mask, rollout.logp, 0.0).sum(1)

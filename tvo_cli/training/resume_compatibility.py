@@ -82,7 +82,7 @@ def write_origin(folder: Path, config: Any) -> None:
 
 
 def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
-    """The id that the newest checkpoint keeps for a run folder that was copied without it."""
+    """The W&B id to resume with, of a run folder that was copied without it: the newest checkpoint's."""
     held = store.list_checkpoints(folder / "checkpoints")
     try:
         return str(store.read_stored_state(held[-1])["identity"]["wandb"]) if held else None
@@ -96,7 +96,7 @@ def resume_settings(config: Any) -> dict[str, Any]:
 
 
 def recorded_settings(root: Path) -> dict[str, Any]:
-    """The settings that the checkpoints of a folder belong to."""
+    """The settings that a resume is compared with: those that the checkpoints of a folder belong to."""
     try:
         found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

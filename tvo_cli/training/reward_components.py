@@ -7,6 +7,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+import torch
+from torch import Tensor
+
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.evaluation.test_sets import OWN, EvaluatedTestSets, TestSet
 from tvo_cli.reward.reward_functions import FunctionRewards, ResponsesToReward
@@ -15,6 +18,7 @@ from tvo_cli.training.batch import GradedBatch
 from tvo_cli.types import Problem, Rollout, Verdict
 
 if TYPE_CHECKING:
+    from tvo_cli.training.batch import RolloutBatch
     from tvo_cli.training.session import Session
 
 Components = Mapping[str, FunctionRewards]
@@ -42,7 +46,7 @@ def reward_by_functions(session: Session, graded: GradedBatch, draw: int = 0) ->
 def reward_heldout_responses(
     session: Session, test_sets: Sequence[TestSet], evaluation: EvaluatedTestSets
 ) -> dict[str, float]:
-    """The mean of each function on the run's own held-out responses; a weighting that follows them is told all terms.
+    """The mean of each reward component on the run's own held-out responses; of all for a weighting that follows them.
 
     Nothing where they were not asked this time.
     """
@@ -115,3 +119,19 @@ def reward_function_metrics(draws: Sequence[Components]) -> dict[str, float]:
         metrics[f"reward/{name}/none"] = 1.0 - len(stated) / len(found.values)
         metrics[f"reward/{name}/failed"] = float(found.failed)
     return metrics
+
+
+def opinions_of_reward_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:
+    """What each of the user's reward functions says, [B]; nan where it has no opinion."""
+    return {
+        name: torch.tensor([torch.nan if value is None else value for value in found.values], device=device)
+        for name, found in graded.components.items()
+    }
+
+
+def terms_of_batch(session: Session, batch: RolloutBatch) -> dict[str, Opinions]:
+    """Every term of the reward, a value a response; of a branch's too, which the user's functions have not seen."""
+    drawn = batch.drawn
+    parts = [drawn.chosen] if drawn.branch is None else [drawn.chosen, drawn.branch]
+    components = join_components([part.components for part in parts])
+    return terms_of_responses(session, batch.rollout, batch.verdicts, components)

@@ -10,7 +10,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+import torch
+
 from tvo_cli.maths.reward_weighting import hypervolume, meta_factor
+from tvo_cli.reward.reward_sum import weighted_reward_sum
+from tvo_cli.training.reward_components import terms_of_batch
 from tvo_cli.types import Advantage
 
 if TYPE_CHECKING:
@@ -123,3 +127,17 @@ class HypervolumeWeighting(FixedWeighting):
         if state:
             self.factor, self.step = float(state["factor"]), int(state["step"])
             self.points = [list(map(float, point)) for point in state["points"]]
+
+
+def with_weighted_rewards(session: Session, batch: RolloutBatch, weights: Mapping[str, float]) -> RolloutBatch:
+    """The batch with the rewards of these weights over all terms, and the advantages that follow."""
+    group = batch.rollout.group.tolist()
+    rewards = tuple(weighted_reward_sum(terms_of_batch(session, batch), weights, group, [0.0] * len(group)))
+    chosen = replace(batch.drawn.chosen, rewards=rewards[batch.chosen_rows])
+    experience = replace(batch.experience, rewards=torch.tensor(rewards).to(batch.experience.rewards))
+    return replace(
+        batch,
+        drawn=replace(batch.drawn, chosen=chosen, draws=(chosen,)),
+        experience=experience,
+        advantage=session.learner.algorithm.estimator(experience),
+    )

@@ -7,8 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from tvo_cli import data
-from tvo_cli.data.mixture import Mixture, Source, keys_of_source
-from tvo_cli.data.mixture_cursor import check_sources_fill_batch
+from tvo_cli.data.mixture import Mixture, Source, check_sources_fill_batch, keys_of_source
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.errors import FaultList, UserError
 from tvo_cli.model import Policy
@@ -60,7 +59,7 @@ def check_run_problems(config: Any, reader: PromptReader) -> None:
 
 
 def check_heldout_problems(config: Any, policy: Policy | PromptReader) -> None:
-    """Refuse held-out problems that the model cannot read or hold; nothing where none are evaluated."""
+    """Refuse held-out problems of a run that the model cannot read or hold; nothing where none are evaluated."""
     node = config.evaluation
     if int(node.problems):
         count, most = int(node.problems), int(node.max_tokens)
@@ -94,6 +93,7 @@ def heldout_problems_of_run(
 
 
 def _first_heldout_problems(problems: Problems, count: int) -> tuple[Problem, ...]:
+    """The problems that a run is evaluated on: the first of the held-out ones, and a warning where they are fewer."""
     found = count if problems.size is None else min(count, problems.size)
     if found < count:
         log.warning("%d problems to evaluate on were asked for, and %s holds out %d", count, problems.name, found)
@@ -101,7 +101,7 @@ def _first_heldout_problems(problems: Problems, count: int) -> tuple[Problem, ..
 
 
 def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
-    """Token ids of words that no reward touches: the gauge of mode collapse on the embedded tasks."""
+    """Token ids of words of the run's problems that no reward touches: the gauge of mode collapse on embedded tasks."""
     words = list(problems.neutral_words)
     return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
 

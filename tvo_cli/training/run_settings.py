@@ -13,7 +13,7 @@ from tvo_cli.types import Rollout
 
 @dataclass(frozen=True, slots=True)
 class InnerLoopSettings:
-    """Epochs, minibatches and micro-batches of the inner loop over a rollout batch."""
+    """A run's numbers for the inner loop over a rollout batch: epochs, minibatches and micro-batches."""
 
     epochs: int
     minibatches: int

@@ -192,7 +192,7 @@ class Session:
 
 
 def _session_copies_on_cpu(named: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
-    """Copies off the training device, whose memory a large model needs for itself.
+    """Copies of what a session holds off the training device, whose memory a large model needs for itself.
 
     By rising name: an optimiser that was restored has another order than one that was not, and a state the same bytes.
     """

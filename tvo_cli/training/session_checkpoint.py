@@ -161,7 +161,7 @@ def _cursor_state_to_resume(session: Session, state: Mapping[str, Any]) -> dict[
 
 
 def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:
-    """What tells the state of one kind of cursor from another's: its keys, and its sources'."""
+    """What tells, in a checkpoint, one kind of cursor's state from another's: its keys, and its sources'."""
     sources = state.get("sources", {})
     return sorted(state), {name: sorted(one) for name, one in sources.items()}, len(state.get("stages", ()))
 

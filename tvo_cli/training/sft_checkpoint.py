@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import shutil
 from collections.abc import Mapping
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -17,12 +15,11 @@ from tvo_cli.checkpoint.sharded_parameters import held_tensors
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training import resume_compatibility
-from tvo_cli.training.demonstration_rows import EncodedDemonstrations, Rows
+from tvo_cli.training.demonstration_rows import sft_rows_fingerprint
 from tvo_cli.training.supervised_fine_tuning import FineTuning
 
 log = logging.getLogger("tvo")
 RESUME, RECORD, DONE = "resume", "experiment.json", "sft.json"
-LOOKED_AT = 64  # rows of generated data
 HARMLESS = (
     *("device", "threads", "checkpoint_every", "microbatch_tokens", "problems", "samples"),
     *("resume.", "output_dir", "experiment_name", "run_name"),
@@ -107,15 +104,6 @@ def forget_states(folder: Path) -> None:
     """Remove the states on the way of a fine-tuning that is done; its settings stay."""
     for place in store.list_checkpoints(folder / RESUME):
         store.remove_checkpoint(place)
-
-
-def sft_rows_fingerprint(rows: Rows) -> str:
-    """How many rows, and a sha256 over their tokens and what is learned of them; of generated ones over the first."""
-    seen = hashlib.sha256()
-    each = iter(rows) if isinstance(rows, EncodedDemonstrations) else islice(map(rows.at, range(LOOKED_AT)), LOOKED_AT)
-    for row in each:
-        seen.update(json.dumps([row.ids, [int(one) for one in row.learned]]).encode())
-    return f"{rows.size or 'endless'}:{seen.hexdigest()[:16]}"
 
 
 def _decisive_sft_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -44,7 +44,7 @@ def _span_of_marker(tokens: list[int], tokenizer: Any, marker: str) -> tuple[int
 
 
 def _first(holds: Any, most: int) -> int:
-    """The least count up to `most` from which something holds that, once it does, holds for all larger ones."""
+    """Bisect: the least count of tokens up to `most` from which something holds, as it does for all larger ones."""
     low, high = 0, most
     while low < high:
         middle = (low + high) // 2
@@ -103,11 +103,3 @@ def answers_of_groups(session: Session, graded: GradedBatch) -> Tensor:
         return found
 
     return torch.tensor(session.ranks.run_on_first(compare, list[int]), device=group.device)
-
-
-def opinions_of_reward_functions(graded: GradedBatch, device: torch.device) -> dict[str, Tensor]:
-    """What each of the user's reward functions says, [B]; nan where it has no opinion."""
-    return {
-        name: torch.tensor([torch.nan if value is None else value for value in found.values], device=device)
-        for name, found in graded.components.items()
-    }

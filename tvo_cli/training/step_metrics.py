@@ -1,8 +1,6 @@
-"""The metrics of a step, the same for every algorithm: from the graded batch and from the report of the update."""
+"""The metrics of a step, the same for every algorithm: all readings together, those of the graded batch made here."""
 
 from __future__ import annotations
-
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -10,7 +8,6 @@ from torch import Tensor
 from tvo_cli.advantage import shaped_rewards, shaping_readings
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
-from tvo_cli.rollout import sampler_mismatch
 from tvo_cli.stability import readings
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.branch_metrics import branch_metrics
@@ -19,8 +16,14 @@ from tvo_cli.training.optional_readings import optional_readings
 from tvo_cli.training.replay_metrics import replay_metrics
 from tvo_cli.training.reward_components import reward_function_metrics
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import StepInProgress, UpdateReport
-from tvo_cli.training.update_metrics import gradient_metrics, no_update_metrics, update_metrics
+from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.update_metrics import (
+    divergence_metrics,
+    gradient_metrics,
+    mismatch_metrics,
+    no_update_metrics,
+    update_metrics,
+)
 
 
 def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
@@ -29,13 +32,13 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
     Of a refused one what was sampled, and nothing that later steps compare with: its policy is no more.
     """
     batch, report = work.batch, work.report
-    responses, divergence = _response_metrics(session, batch), _divergence_metrics(batch, report)
+    responses, divergence = _response_metrics(session, batch), divergence_metrics(batch, report)
     if work.refused:
         return responses | divergence | free_energy_metrics(session, work) | no_update_metrics()
     return (
         responses
         | _entropy_law_metrics(session, batch, responses["accuracy/fresh"])
-        | _mismatch_metrics(batch, report)
+        | mismatch_metrics(batch, report)
         | divergence
         | gradient_metrics(session, report)
         | free_energy_metrics(session, work)
@@ -113,60 +116,3 @@ def _entropy_law_metrics(session: Session, batch: RolloutBatch, accuracy: float)
     """What the accuracy so far has cost in entropy, both of the policy that sampled."""
     experience, own = batch.experience, batch.own_rows
     return session.law.read(float(masked.mean(-batch.sampled_logp[own], experience.mask[own])), accuracy)
-
-
-def _mismatch_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
-    """Sampler against trainer on the first minibatch, which the trainer scores with the sampler's own weights."""
-    if not report.first or batch.experience.internal:
-        return {}
-    rows = torch.cat([forces.rows for forces in report.first])
-    trainer = torch.cat([forces.logp for forces in report.first])
-    return sampler_mismatch(batch.rollout.logp[rows], trainer, batch.rollout.mask[rows])
-
-
-class _TokensOfLastEpoch(NamedTuple):
-    """Tokens as the last pass over the batch found them, before each of its steps, every tensor [B, T]."""
-
-    logp: Tensor
-    old_logp: Tensor
-    entropy: Tensor
-    weight: Tensor
-    mask: Tensor
-
-
-def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensOfLastEpoch:
-    rows = torch.cat([forces.rows for forces in report.last_epoch])
-    return _TokensOfLastEpoch(
-        logp=torch.cat([forces.logp for forces in report.last_epoch]),
-        old_logp=batch.experience.old_logp[rows],
-        entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
-        weight=torch.cat([forces.weight for forces in report.last_epoch]),
-        mask=batch.own_tokens[rows],
-    )
-
-
-def _divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
-    """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
-    experience, own = batch.experience, batch.own_tokens
-    found: dict[str, float] = {}
-    reference = experience.whole_ref_logp if experience.internal else experience.ref_logp
-    if reference is not None:
-        found |= readings.kl_readings(batch.sampled_logp, reference, own, "kl_ref")
-    if not report.last_epoch:
-        return found | readings.entropy_readings(batch.sampled_logp, None, own)
-    last = _tokens_of_last_epoch(batch, report)
-    return (
-        found
-        | _entropy_metrics(batch, last)
-        | readings.total_variation_readings(last.logp, last.old_logp, last.mask)
-        | readings.kl_readings(last.old_logp, last.logp, last.mask, "kl_old")
-        | readings.ratio_quantile_readings(last.logp, last.old_logp, last.mask)
-        | readings.damping_readings(last.weight, last.mask)
-    )
-
-
-def _entropy_metrics(batch: RolloutBatch, last: _TokensOfLastEpoch) -> dict[str, float]:
-    """Of the whole network's policy: while an inner block's learns, as it was when it sampled."""
-    if batch.experience.internal:
-        return readings.entropy_readings(batch.sampled_logp, None, batch.own_tokens)
-    return readings.entropy_readings(last.logp, last.entropy, last.mask)

@@ -45,7 +45,7 @@ class UpdateReport:
 
 @dataclass(frozen=True, slots=True)
 class StateSnapshot:
-    """A copy, off the training device, of what learns and of the run's state."""
+    """A copy of the state that a step begins with, off the training device: what learns, and the run's own."""
 
     tensors: dict[str, dict[str, HeldTensor]]  # by part: policy, optimizer, critic …
     state: dict[str, Any]
@@ -70,7 +70,7 @@ NOT_READ = ConditionReading(None, 0.0)
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why updates were taken back: which test, and what it read."""
+    """Why the updates of a step in progress were taken back: which test, and what it read."""
 
     step: int  # whose update was taken back, the last of them
     test: str  # "batch": F rose in one update; "drift": in a row of them

@@ -1,10 +1,15 @@
-"""Metrics of a step's updates: gradients, losses, learning rate, the critic."""
+"""Metrics of a step's updates: gradients, losses, learning rate, the critic, and how far the policy has moved."""
 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
-from tvo_cli.stability import gradient_log_fluctuation
+import torch
+from torch import Tensor
+
+from tvo_cli.rollout import sampler_mismatch
+from tvo_cli.stability import gradient_log_fluctuation, readings
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import UpdateReport
@@ -54,3 +59,61 @@ def _critic_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, floa
         "critic/loss": sum(losses) / len(losses) if losses else math.nan,
         "critic/explained_variance": explained,
     }
+
+
+def divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
+    """How far the inner passes have carried the policy from the one that sampled, and from the reference."""
+    experience, own = batch.experience, batch.own_tokens
+    found: dict[str, float] = {}
+    reference = experience.whole_ref_logp if experience.internal else experience.ref_logp
+    if reference is not None:
+        found |= readings.kl_readings(batch.sampled_logp, reference, own, "kl_ref")
+    if not report.last_epoch:
+        return found | readings.entropy_readings(batch.sampled_logp, None, own)
+    last = _tokens_of_last_epoch(batch, report)
+    return (
+        found
+        | _entropy_metrics(batch, last)
+        | readings.total_variation_readings(last.logp, last.old_logp, last.mask)
+        | readings.kl_readings(last.old_logp, last.logp, last.mask, "kl_old")
+        | readings.ratio_quantile_readings(last.logp, last.old_logp, last.mask)
+        | readings.damping_readings(last.weight, last.mask)
+    )
+
+
+def _entropy_metrics(batch: RolloutBatch, last: _TokensOfLastEpoch) -> dict[str, float]:
+    """Of the whole network's policy: while an inner block's learns, as it was when it sampled."""
+    if batch.experience.internal:
+        return readings.entropy_readings(batch.sampled_logp, None, batch.own_tokens)
+    return readings.entropy_readings(last.logp, last.entropy, last.mask)
+
+
+class _TokensOfLastEpoch(NamedTuple):
+    """Tokens as the last pass over the batch found them, before each of its steps, every tensor [B, T]."""
+
+    logp: Tensor
+    old_logp: Tensor
+    entropy: Tensor
+    weight: Tensor
+    mask: Tensor
+
+
+def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensOfLastEpoch:
+    """The tokens of the update's last pass over the batch, with the policy before it."""
+    rows = torch.cat([forces.rows for forces in report.last_epoch])
+    return _TokensOfLastEpoch(
+        logp=torch.cat([forces.logp for forces in report.last_epoch]),
+        old_logp=batch.experience.old_logp[rows],
+        entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
+        weight=torch.cat([forces.weight for forces in report.last_epoch]),
+        mask=batch.own_tokens[rows],
+    )
+
+
+def mismatch_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, float]:
+    """Sampler against trainer on the first minibatch, which the trainer scores with the sampler's own weights."""
+    if not report.first or batch.experience.internal:
+        return {}
+    rows = torch.cat([forces.rows for forces in report.first])
+    trainer = torch.cat([forces.logp for forces in report.first])
+    return sampler_mismatch(batch.rollout.logp[rows], trainer, batch.rollout.mask[rows])

@@ -91,6 +91,7 @@ def _loss_and_gradient(session: Session, probe: FrozenRows, parameters: Sequence
 
 
 def _flat(tensors: Sequence[Tensor]) -> Tensor:
+    """The right responses' gradient over all parameters as one vector, for the valley's heat."""
     return torch.cat([one.flatten().float() for one in tensors])
 
 

@@ -11,7 +11,7 @@ from tvo_cli.parallel.ranks import Ranks
 
 
 def share_of_box(optimizer: Optimizer) -> float | None:
-    """λ·max|θ| over the weights that are here: above 1 they still shrink into the box; None where there is none.
+    """How far the weights here fill the box, λ·max|θ|: above 1 they still shrink into it; None where there is none.
 
     Chen et al. 2024, arXiv:2310.05898: outside the distance to the box falls as exp(−λt) in the sum of rates; inside
     a Lyapunov function falls.

@@ -1,6 +1,6 @@
 """The weighting of a reward's terms by windows of their losses: those that have stopped moving fade.
 
-RECAP, arXiv:2510.21978; the arithmetic is in maths/objective_weights.py.
+RECAP, arXiv:2510.21978; the arithmetic is in maths/loss_balancing.py.
 """
 
 from __future__ import annotations
@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.maths.objective_weights import LossWindows
-from tvo_cli.training.objective_gradients import with_weighted_rewards
+from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.training.reward_components import mean_component_opinions, terms_of_responses
-from tvo_cli.training.reward_weighting import FixedWeighting
+from tvo_cli.training.reward_weighting import FixedWeighting, with_weighted_rewards
 
 if TYPE_CHECKING:
     from tvo_cli.training.batch import RolloutBatch

@@ -51,4 +51,5 @@ def _array_bytes(numbers: Sequence[float]) -> Any:
 
 
 def _rounded_values(values: Any) -> list[float]:
+    """The values of a thinned curve with as many digits as the page shows."""
     return [float(f"{value:.{DIGITS}g}") for value in values.tolist()]

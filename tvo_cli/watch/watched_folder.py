@@ -12,8 +12,8 @@ from typing import Any
 from tvo_cli import escaping
 from tvo_cli.errors import UserError
 from tvo_cli.report.next_commands import next_replay_commands
+from tvo_cli.report.run_folder_reading import LoadedRun, read_run_json
 from tvo_cli.report.run_listing import ListedRun, list_run, run_folders, settings_in_which_runs_differ
-from tvo_cli.report.run_loading import LoadedRun, read_run_json
 from tvo_cli.tracking import run_status
 from tvo_cli.watch import completions
 from tvo_cli.watch.envelope import thin_curve
@@ -171,6 +171,7 @@ def _firing_for_page(firing: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _collapse_of_run(folder: Path) -> Mapping[str, Any]:
+    """The collapse verdict of a watched run for the page; empty where there is none."""
     try:
         return read_run_json(folder / "collapse.json")
     except (UserError, OSError):

@@ -13,6 +13,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli.comparison import formatting
+from tvo_cli.comparison.analysis import differing_settings
 from tvo_cli.errors import UserError
 from tvo_cli.runs import trial_settings
 from tvo_cli.runs.trial import FINISHED, Trial
@@ -66,7 +67,7 @@ class Block:
 
     label: str  # what tells it from other blocks; empty when there is one
     arms: tuple[Arm, ...]
-    differing: tuple[trial_settings.DifferingSetting, ...]
+    differing: tuple[differing_settings.DifferingSetting, ...]
 
 
 def arms_in_blocks(
@@ -110,7 +111,7 @@ def _make_block(
     return Block(
         label,
         tuple(arms),
-        trial_settings.settings_in_which_arms_differ({arm.label: arm.trials for arm in arms}, (*by, *keys)),
+        differing_settings.settings_in_which_arms_differ({arm.label: arm.trials for arm in arms}, (*by, *keys)),
     )
 
 
@@ -179,6 +180,7 @@ def _each_seed_once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tupl
 
 
 def _seed_order(seed: str) -> tuple[bool, int, str]:
+    """The order in which an arm's seeds are listed: numbers by value, then texts."""
     return not seed.isdigit(), int(seed) if seed.isdigit() else 0, seed
 
 

@@ -71,6 +71,7 @@ def contrast_by_seed(
 
 
 def _count_unfinished_seeds(cell: ArmAtRate) -> int:
+    """How many seeds of an arm have no result yet, which a contrast over seeds leaves out."""
     return sum(trial.state == UNFINISHED for trial in cell.trials)
 
 

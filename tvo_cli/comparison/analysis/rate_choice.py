@@ -51,7 +51,7 @@ class ArmAtChosenRate:
 
 
 def final_values_by_rate(arm: Arm, how: MetricChoice) -> dict[float, dict[str, float]]:
-    """Return an arm's final values by learning rate and seed."""
+    """Return an arm's final values by learning rate and seed, of which its rate is chosen."""
     return {cell.rate: run_values.final_values_by_seed(cell, how) for cell in arm.cells if cell.rate is not None}
 
 

@@ -41,7 +41,7 @@ def paper_columns(names: Sequence[str]) -> dict[str, PaperColumn]:
 
 
 def mean_and_half_width(found: ConfidenceInterval, *, share: bool = False, signed: bool = False) -> str:
-    """Return `61.2 ± 3.4`: the mean and half the width of its interval; of one run the mean alone."""
+    """Return a paper's cell, `61.2 ± 3.4`: the mean and half the width of its interval; of one run the mean alone."""
     if math.isnan(found.mean):
         return formatting.UNKNOWN
     scale, half = (100.0 if share else 1.0), (found.high - found.low) / 2
@@ -129,6 +129,7 @@ def _metric_column_heading(found: BlockAnalysis) -> str:
 
 
 def _unit_of_column(found: BlockAnalysis) -> str:
+    """The unit in the heading of a paper's column: ` (%)` of a share."""
     return " (%)" if found.how.share else ""
 
 

@@ -55,7 +55,7 @@ def _rows_of_block(label: str, found: BlockAnalysis, columns: Mapping[str, Paper
 
 
 def best_arm_of_column(column: PaperColumn, found: BlockAnalysis) -> str | None:
-    """Return the arm that stands in bold in a column: none where the arms were evaluated in different ways."""
+    """Return the arm that a paper's table has in bold in a column: none where arms were evaluated in different ways."""
     if column.values is None or not was_evaluated_alike(found.block, found.how):
         return None
     arms = {arm.label: (found.chosen[arm.label].cell, column.values(found, arm)) for arm in found.block.arms}
@@ -68,7 +68,7 @@ def _latex_cell(text: str, *, bold: bool) -> str:
 
 
 def _with_latex_signs(text: str) -> str:
-    """Return a cell as LaTeX: a rate as a power of ten, ± with a space on each side that no line is broken at."""
+    """Return a paper's cell as LaTeX: a rate as a power of ten, ± with a space that no line is broken at."""
     digits, e, power = text.partition("e")
     if e and digits.replace(".", "").isdigit() and power.lstrip("-").isdigit():
         factor = "" if digits == "1" else rf"{digits}\times "
@@ -111,7 +111,7 @@ def _meaning_of_bold(blocks: Sequence[BlockAnalysis], columns: Mapping[str, Pape
 
 
 def _runs_without_result(document: ReportDocument) -> Iterator[str]:
-    """Yield what failed and unfinished runs count for."""
+    """Yield the notes below a paper's table on what failed and unfinished runs count for."""
     trials = [trial for one in document.sections for arm in one.found.block.arms for trial in arm.trials]
     failed, waiting = (sum(trial.state == state for trial in trials) for state in (FAILED, UNFINISHED))
     counts = {"last": "with its last reading", "out": "in no mean"}

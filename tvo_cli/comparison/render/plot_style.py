@@ -36,7 +36,7 @@ PAPER_STYLE: dict[str, Any] = {
 
 
 class Plot(NamedTuple):
-    """A plot as SVG and PNG; for a paper, as PDF alone."""
+    """A drawn plot of any style as SVG and PNG; for a paper, as PDF alone."""
 
     name: str
     title: str  # with what a reader must know to read it

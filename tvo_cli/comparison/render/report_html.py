@@ -138,5 +138,5 @@ def inline_svg(svg: str, prefix: str, title: str) -> str:
 
 
 def _html_colour(colour: str) -> str:
-    """Return a figure's colour as a CSS variable, which dark mode changes."""
+    """Return a figure's colour as a CSS variable of the HTML report, which dark mode changes."""
     return f"var(--{ROLES[colour][0]})" if colour in ROLES else colour

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
+from tvo_cli.stats import confidence_interval
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
 
@@ -64,7 +65,7 @@ def interval_cell(found: ConfidenceInterval | None, share: bool = False) -> Tabl
     if found is None:
         return TableCell(formatting.UNKNOWN)
     if share:  # the value says what the text says
-        low, high = formatting.cut_to_shares(found.low, found.high)
+        low, high = confidence_interval.cut_to_shares(found.low, found.high)
         found = found._replace(low=low, high=high)
     return TableCell(formatting.format_interval(found, share), found._asdict(), found.mean)
 
@@ -75,7 +76,7 @@ def greyed_cell(reason: str) -> TableCell:
 
 
 def arms_shown_in_tables(found: BlockAnalysis) -> list[ArmAtRate]:
-    """Return the arms that the tables show: each at its own rate, then every arm at every rate."""
+    """Return the arms that a row of cells is made for: each at its own rate, then every arm at every rate."""
     own = [chosen.cell for chosen in found.chosen.values() if chosen.way]
     return [*own, *found.cells]
 

@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from tvo_cli import escaping
 from tvo_cli.comparison import formatting
-from tvo_cli.comparison.analysis import metric_choice, run_values
+from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.render.plot_style import LineStyle, Plot, add_legend, make_canvas, save_plot, set_log_scale
 from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 from tvo_cli.stats.confidence_interval import mean_interval
+from tvo_cli.tracking import metric_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -118,7 +119,7 @@ def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) ->
         one.set(
             title=f"rate {formatting.format_rate(rate)}",
             xlabel=AXES[x],
-            **({"ylim": (-0.02, 1.02)} if metric_choice.is_share_metric(name) else {}),
+            **({"ylim": (-0.02, 1.02)} if metric_names.is_share_metric(name) else {}),
         )
     axes[0].set_ylabel(escaping.figure(_curve_label(name)))
     add_legend(figure, axes)
@@ -143,7 +144,7 @@ def _plot_arm_curves(axes: Axes, cell: ArmAtRate, metric: str, look: LineStyle, 
                 fillstyle="none",
             )
     whole = [curve for curve in curves if curve.state == FINISHED]
-    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=metric_choice.is_share_metric(metric))
+    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=metric_names.is_share_metric(metric))
     if metric == CUT_OFF and whole:  # half of the readings stand at the cut-off: a mean would say nothing
         middle = [median(row) for row in zip(*(_curve_at_places(curve, xs) for curve in whole), strict=True)]
     every = max(1, len(xs) // 7)

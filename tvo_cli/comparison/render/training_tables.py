@@ -92,7 +92,7 @@ def _gradient_ratio_cell(seen: GradientRatio) -> TableCell:
 
 
 def _log_fluctuation_of_gradient(trial: Trial) -> float | None:
-    """Return the log-fluctuation of a run's gradient variance."""
+    """Return the cell of a training table for the log-fluctuation of a run's gradient variance."""
     value = log_scale.series_log_fluctuation(trial.run.curve(VARIANCE)[1])
     return None if math.isnan(value) else value
 

@@ -80,7 +80,7 @@ def _omitted_keywords(tree: Any, prefix: str = "") -> Iterator[str]:
 
 
 def _is_declared_in(model: type[DeclaredKeys], tree: Mapping[str, Any], key: str) -> bool:
-    """Return whether a key of this config is declared."""
+    """Return whether a key of this config is known, by its declaration."""
     path = tuple(key.split("."))
     found = field_at(model, tree, path)
     return found is not None and (found[0] == path or is_built_field(found[1]))

@@ -250,7 +250,7 @@ def _check_keyword_value(path: str, value: Any, annotation: str, declared: Any, 
 
 
 def _type_of_mapping_values(annotation: str) -> str:
-    """Return the type of a mapping's values: `Mapping[str, Force]` → `Force`; "" for anything else."""
+    """Return the type of a keyword's mapping: `Mapping[str, Force]` → `Force`; "" for anything else."""
     return annotation.removeprefix("Mapping[str, ").removesuffix("]") if annotation.startswith("Mapping[") else ""
 
 

@@ -36,7 +36,7 @@ def normalise_and_validate(config: Any, root: str, given: ConfigSources = NO_SOU
 
 
 def normalise_command_line_texts(config: Any, root: str, overrides: Sequence[str]) -> bool:
-    """Unescape line breaks and tabs of the command line in the texts that are declared to be for a model.
+    """Normalise a command line's line breaks and tabs in the texts that are declared to be for a model.
 
     Returns whether there were any.
     """
@@ -86,7 +86,7 @@ def _is_lone_text(entry: FieldEntry) -> bool:
 
 
 def _unresolved_text(config: Any, path: Path) -> Any:
-    """Return a text of a config, its interpolations unresolved."""
+    """Return a text of a config to normalise, its interpolations unresolved."""
     from omegaconf import OmegaConf
 
     parent = OmegaConf.select(config, dotted(path[:-1])) if path[1:] else config

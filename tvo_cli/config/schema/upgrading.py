@@ -62,7 +62,7 @@ def upgrade_recorded_settings(
 
 
 def _upgraded_recorded_setting(key: str, value: Any) -> Any:
-    """Return a recorded setting, a `_target_` under its present name."""
+    """Upgrade a setting that an earlier version recorded: a `_target_` under its present name."""
     named = key.endswith("._target_") and isinstance(value, str)
     return current_target(value) if named else with_targets(value, current_target)
 

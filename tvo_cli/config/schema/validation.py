@@ -64,7 +64,7 @@ def _check_groups_of_command(tree: Mapping[str, Any], root: str) -> None:
 
 
 def _check_nothing_is_left_to_give(tree: Mapping[str, Any], path: str = "") -> None:
-    """Refuse a config with a `???`: a key that a yaml leaves to the command line."""
+    """Refuse a composed config with a `???`: a key that a yaml leaves to the command line."""
     for name, value in tree.items():
         if isinstance(value, Mapping):
             _check_nothing_is_left_to_give(value, f"{path}{name}.")

@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
-from tvo_cli.diagnosis.looks import errors_for_looks
+from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, trend_below_since
+from tvo_cli.diagnosis.trend_rule import TrendRule, trend_below_since
 from tvo_cli.stability.collapse_rules import Drop
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import (
@@ -182,6 +182,7 @@ FALLS: tuple[Mapping[str, Any], ...] = (
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    """What to do about accuracy that collapses: smaller or controlled steps, or the policy before."""
     return smaller_steps(facts), controlled_steps(facts), roll_back(facts)
 
 

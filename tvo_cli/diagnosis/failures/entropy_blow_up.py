@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rules
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric, trend_above_since
+from tvo_cli.diagnosis.trend_rule import TrendRule, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
 
@@ -75,6 +75,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    """What to do about entropy that blows up: smaller steps, clipped or controlled, or the policy before."""
     return (
         smaller_steps(facts),
         change(facts, "gradient clip", "clip the gradient's norm lower", factor=0.3),

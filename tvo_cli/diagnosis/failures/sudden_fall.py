@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.looks import errors_for_looks
+from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, append_metric
+from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, share_standard_error
 
@@ -53,7 +53,7 @@ class SuddenFall(TrendRule):
 
 @dataclass(kw_only=True)
 class RepeatedRefusals(TrendRule):
-    """`most` or more of the last `window` steps were taken back: by so much the count of refusals has grown."""
+    """`most` or more of the last `window` steps were sudden falls that were taken back: so far the count has grown."""
 
     reads_refused: ClassVar[bool] = True
     most: int

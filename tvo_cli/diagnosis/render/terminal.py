@@ -83,7 +83,7 @@ def _remedy_lines(number: int, remedy: Remedy) -> Iterator[tuple[str, str, int]]
 
 
 def _thinned_sparkline(values: Sequence[float], most: int) -> list[float]:
-    """Return at most so many values over the whole length, the last included."""
+    """Return at most so many values of a finding's curve over its whole length, the last included."""
     if len(values) <= most:
         return list(values)
     return [values[round(at * (len(values) - 1) / (most - 1))] for at in range(most)]

@@ -62,6 +62,7 @@ def split_at_joins(text: str) -> JoinedParts:
 
 
 def _join_kind(mark: str, words: str | None) -> str:
+    """What joins two parts of an answer's outer structure: and, or, or a comma."""
     if words is not None:
         return "and" if words.strip(", ").lower() == "and" else "or"
     return {"\\lor": "or", "\\land": "and"}.get(mark, ",")
@@ -132,7 +133,7 @@ def is_equation(text: str) -> bool:
 
 
 def _is_tuple_name_alphabetical(name: str) -> bool:
-    """(x, y), not (y, x): the values of a tuple answer are asked for in the order of the alphabet."""
+    """Whether the name in `(x, y) = …` asks for a tuple's values in the order of the alphabet, not (y, x)."""
     if not name.startswith("("):
         return True
     letters = [letter.lstrip("\\") for letter in name.strip("()").split(",")]
@@ -140,7 +141,7 @@ def _is_tuple_name_alphabetical(name: str) -> bool:
 
 
 def names_quantity(left: str) -> bool:
-    r"""Whether the left side of = says what is asked for: BC^2, \frac mn, |z|, m+n; not 2x, x+1, 2+2 or x^2."""
+    r"""In `name = value`, whether the left side says what is asked for: BC^2, \frac mn, m+n; not 2x, 2+2 or x^2."""
     bare = PROBABILITY.sub("P", SCRIPTS.sub("", left))
     words = " ".join(TEXT.findall(left))
     if not bare or NEGATIONS.search(words) or bare.startswith(("-", "+", "\\pm")):
@@ -153,7 +154,7 @@ def names_quantity(left: str) -> bool:
 
 
 def letters_of_expression(text: str) -> set[str]:
-    """Letters and letter commands of an expression, without words and functions."""
+    """Letters and letter commands in the structure of an answer, without words and functions."""
     bare = TEXT.sub(" ", text)
     commands = set(
         re.findall(r"\\(?:alpha|beta|gamma|theta|lambda|mu|phi|omega|epsilon|delta|sigma|tau|rho)(?![a-z])", bare)

@@ -20,6 +20,7 @@ POWER_OF_TEN = re.compile(r"([+-]?)10\^\{([+-]?\d+)\}", re.ASCII)
 RECIPROCAL = re.compile(r"([+-]?)\(?(\d{1,9})\)?\^\{-(\d{1,2})\}", re.ASCII)
 DIGITS = 1000  # more digits than this are no answer, and cost time
 EXPONENT = 400
+CONSTANT = re.compile(r"\\(?:frac|sqrt|pi|infty|ln|log|cdot|times|text)(?![a-zA-Z])|(?<![A-Za-z])e(?![A-Za-z])")
 
 
 def normalize_decimal(text: str) -> str | None:
@@ -96,3 +97,8 @@ NUMBER_PARSERS = (
     (POWER_OF_TEN, _parse_power_of_ten),
     (RECIPROCAL, _parse_reciprocal),
 )
+
+
+def is_constant_expression(text: str) -> bool:
+    """No letters: a number, a root, π, e, ∞."""
+    return bool(text) and not re.search(r"[A-Za-z<>=,;:]", CONSTANT.sub("", text)) and "text" not in text

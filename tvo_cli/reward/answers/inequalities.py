@@ -10,6 +10,7 @@ from tvo_cli.reward.answers.answer_structure import (
     NAME,
     RELATION,
 )
+from tvo_cli.reward.answers.exact_number import is_constant_expression
 from tvo_cli.reward.answers.interval_algebra import (
     HIGH,
     LOW,
@@ -19,7 +20,6 @@ from tvo_cli.reward.answers.interval_algebra import (
 
 SIGNS = re.compile(r"(<|>|=|\\(?:le|ge|ne)(?![a-zA-Z]))\s*")
 FLIPPED = {"<": ">", ">": "<", "\\le": "\\ge", "\\ge": "\\le", "\\ne": "\\ne", "=": "="}
-CONSTANT = re.compile(r"\\(?:frac|sqrt|pi|infty|ln|log|cdot|times|text)(?![a-zA-Z])|(?<![A-Za-z])e(?![A-Za-z])")
 ABSOLUTE = re.compile(rf"\|({NAME})\|")
 
 
@@ -69,11 +69,6 @@ def _read_double_inequality(sides: Sequence[str], signs: Sequence[str]) -> Inter
     if not {*signs} <= {"<", "\\le"} or not re.fullmatch(NAME, middle) or "\\text" in middle:
         return None
     return IntervalUnion(middle.replace(" ", ""), (RealInterval(low, high, signs[0] == "\\le", signs[1] == "\\le"),))
-
-
-def is_constant_expression(text: str) -> bool:
-    """No letters: a number, a root, π, e, ∞."""
-    return bool(text) and not re.search(r"[A-Za-z<>=,;:]", CONSTANT.sub("", text)) and "text" not in text
 
 
 def is_inequality(text: str) -> bool:

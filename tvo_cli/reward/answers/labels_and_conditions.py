@@ -35,7 +35,7 @@ BEHIND = re.compile(r"(.+)\(([^()]*(?:<|>|\\(?:le|ge|ne)(?![a-zA-Z]))[^()]*)\)",
 
 
 def equal_without_labels(gold: str, answer: str, same: Same) -> bool | None:
-    """A label before an answer is none of it; two labels must be the same."""
+    """Compare without labels: one before an answer is none of it; two labels must be the same."""
     (gold_label, expected), (label, said) = (
         labels_and_conditions.split_label(gold),
         labels_and_conditions.split_label(answer),
@@ -77,7 +77,7 @@ def _split_condition(text: str) -> tuple[str, str]:
 
 
 def equal_named_values(gold: str, answer: str, same: Same) -> bool | None:
-    """x = 5 against 5; a chain must be equal to the gold in every part."""
+    """A value with its name as label: x = 5 against 5; a chain must be equal to the gold in every part."""
     if inequalities.is_inequality(answer_structure.PROBABILITY.sub("P", gold + answer)):
         return None
     (gold_name, gold_value), (name, value) = answer_structure.split_name(gold), answer_structure.split_name(answer)
@@ -96,7 +96,7 @@ def equal_named_values(gold: str, answer: str, same: Same) -> bool | None:
 
 
 def _equal_chain(gold: str, answer: str, same: Same, *, named: bool) -> bool | None:
-    """The parts of a = b = c ≈ d that are no names, all equal to the gold; what is only near is not looked at."""
+    """The parts of a = b = c ≈ d that are no labels, all equal to the gold; what is only near is not looked at."""
     pieces = [piece for piece in answer_structure.split_outside_brackets(answer, "=") if piece]
     while len(pieces) > 1 and answer_structure.names_quantity(pieces[0]):
         pieces, named = pieces[1:], True

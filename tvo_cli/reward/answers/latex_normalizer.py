@@ -44,7 +44,7 @@ def join_latex(pieces: list[str]) -> str:
 
 
 def _matching_braces(tokens: list[str]) -> dict[int, int]:
-    """Where each brace that closes is closed."""
+    """For the tokens of a LaTeX answer, where each brace that closes is closed."""
     pairs: dict[int, int] = {}
     waiting: list[int] = []
     for i, token in enumerate(tokens):

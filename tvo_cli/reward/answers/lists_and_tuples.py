@@ -78,7 +78,7 @@ def _expand_plus_minus(members: Sequence[str]) -> tuple[str, ...]:
 def _differ_in_and_or(
     expected: Sequence[str], said: Sequence[str], gold_joins: frozenset[str], joins: frozenset[str]
 ) -> bool:
-    """Whether "and" stands for "or" where it matters: between inequalities, and between values of several names."""
+    """Whether lists differ in "and" and "or" where it matters: of inequalities, and of values of several names."""
     members = [*expected, *said]
     names = {answer_structure.split_name(part)[0] for part in members} - {None}
     limited = any(answer_structure.LIMITED.search(member) for member in members)
@@ -166,7 +166,7 @@ def equal_tuples(gold: str, answer: str, same: Same) -> bool | None:
 
 
 def _equal_as_tuples_of_one(gold: str, answer: str, same: Same) -> bool | None:
-    """(5) is 5; a tuple is not a value, except that an interval may be written as an inequality."""
+    """(5) is 5; a longer tuple is not a value, except that an interval may be written as an inequality."""
     plain_gold, plain_answer = _value_in_tuple_of_one(gold), _value_in_tuple_of_one(answer)
     if (plain_gold, plain_answer) != (gold, answer):
         return same(plain_gold, plain_answer)

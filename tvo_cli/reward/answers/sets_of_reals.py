@@ -16,7 +16,8 @@ from tvo_cli.reward.answers.answer_structure import (
     split_at_joins,
     split_outside_brackets,
 )
-from tvo_cli.reward.answers.inequalities import is_constant_expression, read_inequality
+from tvo_cli.reward.answers.exact_number import is_constant_expression
+from tvo_cli.reward.answers.inequalities import read_inequality
 from tvo_cli.reward.answers.interval_algebra import (
     EVERYTHING,
     HIGH,

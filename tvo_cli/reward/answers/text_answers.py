@@ -99,10 +99,12 @@ def same_phrase(gold: str, answer: str, same: Same) -> bool:
 
 
 def _phrase_pieces(text: str) -> list[str]:
+    """The pieces of a phrase answer, words and values, in order."""
     return [piece.strip(",; ") for piece in CHUNK.split(text) if piece.strip(",; ")]
 
 
 def _same_phrase_piece(gold: str, answer: str, same: Same) -> bool:
+    """Whether two pieces of a phrase answer are equal: words as words, values as values."""
     gold_words, answer_words = CHUNK.fullmatch(gold), CHUNK.fullmatch(answer)
     if gold_words and answer_words:
         normal = [re.sub(r"[.,:;]", "", piece[6:-1].lower()) for piece in (gold, answer)]

@@ -200,7 +200,7 @@ def _parse_unit_powers(written: str) -> Unit | None:
 
 
 def _raise_last_unit(powers: dict[str, int], last: tuple[str, int], exponent: int) -> None:
-    """The unit read last, to a power."""
+    """Raise the unit that was read last from words to a power."""
     unit, power = last
     powers[unit] += power * (exponent - 1)
 

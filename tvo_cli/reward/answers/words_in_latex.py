@@ -57,11 +57,12 @@ def split_words_and_mathematics(content: str, font: str, before: str) -> list[tu
 
 
 def _is_function_name(content: str) -> bool:
+    """Whether a word in LaTeX is a function's name (sin, log), and so mathematics, not a word."""
     return content.strip() in FUNCTIONS - {"deg", "min", "inf", "sup", "mod"}
 
 
 def _is_single_letter_not_word(content: str, font: str, before: str) -> bool:
-    r"""\mathrm{e}, \text{i} and \mathbf{v} are letters; 5\,\mathrm{m} has a unit, \text{C} is a choice."""
+    r"""Whether a letter set as a word is mathematics: \mathrm{e}, \text{i}; in 5\,\mathrm{m} it is a unit."""
     letter = content.strip()
     if len(letter) != 1 or not letter.isalpha():
         return False

@@ -1,4 +1,4 @@
-"""Loading of a run folder: its config, metrics, summary, collapse verdict, stored policies and recorded steps."""
+"""Reading of a run folder: its config, metrics, summary, collapse verdict, stored policies and recorded steps."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def load_run(folder: Path | str) -> LoadedRun:
 
 
 def newest_policy(folder: Path) -> Path | None:
-    """Return the folder of the newest checkpoint's policy."""
+    """Return the folder of the newest checkpoint's policy that a run folder has."""
     return next((policy for _, policy in reversed(stored_policies(folder))), None)
 
 
@@ -77,7 +77,7 @@ def last_healthy_policy(run: LoadedRun) -> Path | None:
 
 
 def stored_policies(folder: Path) -> list[tuple[int, Path]]:
-    """Return step and folder of the policy of each checkpoint, oldest first; one amid a batch counts to the next."""
+    """Read which policies a run folder has: step and folder each, oldest first; one amid a batch counts to the next."""
     steps = sorted((folder / "checkpoints").glob("step-*")) if (folder / "checkpoints").is_dir() else []
     names = [(re.fullmatch(r"step-(\d+)(-update-\d+)?", step.name), step / "policy") for step in steps]
     return [(int(name[1]) + bool(name[2]), policy) for name, policy in names if name and policy.is_dir()]
@@ -96,7 +96,7 @@ def _read_config_yaml(path: Path) -> Mapping[str, Any]:
 
 
 def parse_run_config(text: str) -> dict[str, Any]:
-    """Parse a resolved config: plain values only, read in C, because a comparison loads hundreds.
+    """Parse the config.yaml of a run folder: plain values only, read in C, because a comparison loads hundreds.
 
     A number without a dot (`1e-4`) is one, as it is for Hydra. ValueError for what is not YAML; {} for no mapping.
     """
@@ -111,6 +111,7 @@ def parse_run_config(text: str) -> dict[str, Any]:
 
 @lru_cache(maxsize=1)
 def _yaml_loader() -> Any:
+    """PyYAML's loader for a run folder's config.yaml, in C, which reads 1e-3 as a number."""
     import yaml
 
     kind: Any = type("Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})

@@ -7,7 +7,7 @@ import math
 import pytest
 import torch
 
-from tvo_cli.maths.objective_weights import window_weights
+from tvo_cli.maths.loss_balancing import window_weights
 
 D = torch.float64
 

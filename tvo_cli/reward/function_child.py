@@ -10,22 +10,19 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.own_code import load_callable
+from tvo_cli.plugins.own_code_loading import load_callable
 from tvo_cli.reward import worker_sandbox
-from tvo_cli.reward.function_call import FunctionRequest, call_on_batch
-from tvo_cli.reward.json_tuples import tag_tuples, untag_tuples
-from tvo_cli.types import Problem, Verdict
+from tvo_cli.reward.function_call import call_on_batch, request_from_json
+from tvo_cli.reward.json_tuples import untag_tuples
 
 READY = "ready"
 UNBOUNDED = 1 << 40  # megabytes
 PRINTED = 2000  # bytes of a call's output that are told, its last ones
-KINDS = {"problems": Problem, "verdicts": Verdict}
 
 
 def serve_calls(parent: str, _: str) -> None:
@@ -51,26 +48,8 @@ def serve_calls(parent: str, _: str) -> None:
         print(json.dumps(asdict(outcome) | {"printed": _take_function_output(output)}), file=answers)
 
 
-def request_to_json(request: FunctionRequest) -> dict[str, Any]:
-    """A request as JSON has it; tuples are tagged."""
-    columns = {
-        name: [tag_tuples(asdict(row)) for row in column] if name in KINDS else list(column)
-        for name, column in request.columns.items()
-    }
-    return asdict(replace(request, columns={})) | {"columns": columns}
-
-
-def request_from_json(found: Mapping[str, Any]) -> FunctionRequest:
-    """The request, its problems and verdicts as objects again."""
-    columns = {
-        name: [KINDS[name](**row) for row in column] if name in KINDS else column
-        for name, column in found["columns"].items()
-    }
-    return FunctionRequest(**{**found, "columns": columns})
-
-
 def _redirect_function_output() -> IO[bytes]:
-    """What the function or a library prints goes to a file, and may not look like an outcome."""
+    """In the child: what the function or a library prints goes to a file, and may not look like an outcome."""
     output = tempfile.TemporaryFile()  # noqa: SIM115 (as long as the process)
     os.dup2(output.fileno(), 1)
     os.dup2(output.fileno(), 2)
@@ -78,7 +57,7 @@ def _redirect_function_output() -> IO[bytes]:
 
 
 def _take_function_output(output: IO[bytes]) -> str:
-    """The end of what has been printed since the last call."""
+    """In the child: the end of what has been printed since the last call."""
     sys.stdout.flush()
     sys.stderr.flush()
     size = os.fstat(output.fileno()).st_size

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.plugins import importing, own_code
+from tvo_cli.plugins import fresh_import, own_code_loading
 
 
 @pytest.fixture
@@ -25,29 +25,29 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_function_of_a_file_and_of_a_module(mine: Path) -> None:
     import math
 
-    assert own_code.load_callable("k", "mine.py:brevity")() == 2
-    assert own_code.load_callable("k", f"{mine}:A.f")(None) == 1
-    assert own_code.load_callable("k", "math:sqrt") is math.sqrt
+    assert own_code_loading.load_callable("k", "mine.py:brevity")() == 2
+    assert own_code_loading.load_callable("k", f"{mine}:A.f")(None) == 1
+    assert own_code_loading.load_callable("k", "math:sqrt") is math.sqrt
 
 
 def test_two_files_of_one_name_are_two_modules(mine: Path) -> None:
     (other := mine.parent / "sub").mkdir()
     (other / "mine.py").write_text("def brevity():\n    return 7\n")
-    assert own_code.load_callable("k", "sub/mine.py:brevity")() == 7
-    assert own_code.load_callable("k", "mine.py:brevity")() == 2
+    assert own_code_loading.load_callable("k", "sub/mine.py:brevity")() == 7
+    assert own_code_loading.load_callable("k", "mine.py:brevity")() == 2
 
 
 def test_a_changed_file_is_loaded_anew_and_an_unchanged_one_is_not(mine: Path) -> None:
-    before = own_code.load_module("k", "mine.py")
-    assert own_code.load_module("k", "./mine.py") is before
+    before = own_code_loading.load_module("k", "mine.py")
+    assert own_code_loading.load_module("k", "./mine.py") is before
     mine.write_text("def brevity():\n    return 5\n")
-    assert own_code.load_callable("k", "mine.py:brevity")() == 5
+    assert own_code_loading.load_callable("k", "mine.py:brevity")() == 5
 
 
 def test_a_file_imports_what_lies_beside_it(mine: Path) -> None:
     (mine.parent / "beside_mine.py").write_text("x = 11\n")
     mine.write_text("import beside_mine\ndef f():\n    return beside_mine.x\n")
-    assert own_code.load_callable("k", "mine.py:f")() == 11
+    assert own_code_loading.load_callable("k", "mine.py:f")() == 11
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_what_is_wrong_is_said(mine: Path, reference: str, text: str) -> None:
     )
     (mine.parent / "leaves.py").write_text("raise SystemExit(3)\n")
     with pytest.raises(UserError) as error:
-        own_code.load_callable("reward.functions.0.call", reference)
+        own_code_loading.load_callable("reward.functions.0.call", reference)
     assert text in str(error.value)
     assert str(error.value).startswith(f"reward.functions.0.call={reference.partition(':')[0]}")
 
@@ -91,12 +91,12 @@ def test_a_changed_neighbour_or_package_is_imported_anew(mine: Path) -> None:
         (mine.parent / "beside_of_test.py").write_text(f"X = {version}\n")
         (pack / "__init__.py").write_text("from own_pack_of_test.inner import f\n")
         (pack / "inner.py").write_text(f"def f():\n    return {version}\n")
-        own_code.load_callable("k", "own_pack_of_test:f")
-        assert own_code.load_callable("k", "own_pack_of_test.inner:f")() == version
+        own_code_loading.load_callable("k", "own_pack_of_test:f")
+        assert own_code_loading.load_callable("k", "own_pack_of_test.inner:f")() == version
         (mine.parent / "deep_of_test.py").write_text(
             "import beside_of_test\ndef value():\n    return beside_of_test.X\n"
         )
-        assert own_code.load_callable("k", "mine.py:f")() == version
+        assert own_code_loading.load_callable("k", "mine.py:f")() == version
 
 
 def test_neighbours_of_one_name_in_two_folders_are_two(mine: Path) -> None:
@@ -104,7 +104,7 @@ def test_neighbours_of_one_name_in_two_folders_are_two(mine: Path) -> None:
         (folder := mine.parent / name).mkdir()
         (folder / "side_of_test.py").write_text(f"X = {name!r}\n")
         (folder / "own.py").write_text("from side_of_test import X\ndef f():\n    return X\n")
-    assert [own_code.load_callable("k", f"{name}/own.py:f")() for name in ("one", "two")] == ["one", "two"]
+    assert [own_code_loading.load_callable("k", f"{name}/own.py:f")() for name in ("one", "two")] == ["one", "two"]
 
 
 def test_a_neighbour_that_a_package_hides_is_refused(mine: Path) -> None:
@@ -113,7 +113,7 @@ def test_a_neighbour_that_a_package_hides_is_refused(mine: Path) -> None:
     import omegaconf
 
     with pytest.raises(UserError, match=r"imports omegaconf, and Python finds .* Rename omegaconf\.py"):
-        own_code.load_callable("k", "mine.py:f")
+        own_code_loading.load_callable("k", "mine.py:f")
     assert sys.modules["omegaconf"] is omegaconf
 
 
@@ -121,20 +121,20 @@ def test_text_of_the_same_second_and_size_is_compiled_anew(mine: Path) -> None:
     for value in (1, 2):
         mine.write_text(f"def f():\n    return {value}\n")
         os.utime(mine, (1_000_000_000, 1_000_000_000))
-        assert own_code.load_callable("k", "mine.py:f")() == value
+        assert own_code_loading.load_callable("k", "mine.py:f")() == value
 
 
 def test_an_import_leaves_the_output_and_the_working_folder_alone(
     mine: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mine.write_text("import os\nprint('loud')\nos.chdir('/')\ndef f(): ...\n")
-    own_code.load_callable("k", "mine.py:f")
+    own_code_loading.load_callable("k", "mine.py:f")
     assert capsys.readouterr() == ("", "loud\n") and Path.cwd() == mine.parent
 
 
 def test_an_import_that_takes_long_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importing, "PATIENCE", 0.0)
+    monkeypatch.setattr(fresh_import, "PATIENCE", 0.0)
     monkeypatch.setattr(sys, "stderr", said := io.StringIO())
     mine.write_text("import sys, time\nwhile not sys.stderr.getvalue():\n    time.sleep(0.001)\n")
-    own_code.load_module("k", "mine.py")
+    own_code_loading.load_module("k", "mine.py")
     assert said.getvalue() == "tvo: mine.py: its import takes more than 0 s so far; Ctrl-C ends it\n"

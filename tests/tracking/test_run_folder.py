@@ -1,4 +1,4 @@
-"""A run of a command in its folder: what it leaves behind when it is refused."""
+"""What a refused run leaves of its folder, and an error of the folder itself."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import errno
 import pytest
 
 from tvo_cli.job import failure_description as failure
-from tvo_cli.job.run_in_folder import remove_refused_run, run_folder_error
+from tvo_cli.tracking.run_folder import remove_refused_run, run_folder_error
 
 
 def test_a_refused_run_takes_the_logs_of_the_other_ranks_with_it(tmp_path_factory: pytest.TempPathFactory) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from tvo_cli.fetch.catalogue import read_fetch_origin
+from tvo_cli.fetch.fetched_models import read_fetch_origin
 from tvo_cli.model.model_location import FRESH, folder_at_hand
 
 LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)(\.\w+)?", re.IGNORECASE)
@@ -74,13 +74,14 @@ def _hub_id_of_path(path: str, folder: Path | None) -> str:
 
 
 def _licence(head: Mapping[str, Any], origin: Mapping[str, Any], folder: Path | None) -> dict[str, str]:
-    """The licence that a base states: in its card, in its origin.json, or in its config."""
+    """The licence that the card of a base states, else its origin.json, else its config."""
     stated = {key: _card_text(head.get(key)) for key in LICENCE_KEYS if _card_text(head.get(key))}
     found = _card_text(origin.get("licence")) or _card_text(_config_of_folder(folder).get("license"))
     return stated or ({"license": found.lower()} if found else {})
 
 
 def _config_of_folder(folder: Path | None) -> dict[str, Any]:
+    """The config.json of a base's folder, in which its licence may stand; empty where it cannot be read."""
     try:
         found = json.loads((folder / "config.json").read_text(encoding="utf-8")) if folder else {}
     except (OSError, ValueError):
@@ -89,6 +90,7 @@ def _config_of_folder(folder: Path | None) -> dict[str, Any]:
 
 
 def _licence_files(folder: Path | None) -> tuple[Path, ...]:
+    """The files of a base's folder that hold its licence's text."""
     files = folder.iterdir() if folder else iter(())
     return tuple(sorted(one for one in files if LICENCE_FILE.fullmatch(one.name) and one.is_file()))
 

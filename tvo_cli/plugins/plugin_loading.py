@@ -18,7 +18,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import find_source, is_file_name
 from tvo_cli.plugins.own_choices import write_choices
-from tvo_cli.plugins.own_code import load_module
+from tvo_cli.plugins.own_code_loading import load_module
 from tvo_cli.plugins.references import source_of_reference
 from tvo_cli.plugins.registry import Registration, registrations_of
 
@@ -109,7 +109,7 @@ def _check_is_own(key: str, name: str) -> None:
 
 
 def _module_scope_of_plugin(name: str, module: ModuleType) -> str:
-    """Return the module name below which a plugin's own definitions are."""
+    """Return the module name below which a loaded plugin's own definitions are."""
     return module.__name__ if is_file_name(name) else source_of_reference(name)
 
 
@@ -119,11 +119,12 @@ def is_defined_in_plugin(name: str, module_name: str) -> bool:
 
 
 def _label(name: str, module: ModuleType) -> str:
+    """The folder name of a loaded plugin's registered choices: its module's name without dots."""
     return _module_scope_of_plugin(name, module).replace(".", "_")
 
 
 def _registered_target(name: str, one: Registration) -> str:
-    """Return the `_target_` of what is registered: `./mine.py:weight`, `my_package.maths:weight`."""
+    """Return the `_target_` of what a loaded plugin registers: `./mine.py:weight`, `my_package.maths:weight`."""
     return f"{name if is_file_name(name) else one.made_of.__module__}:{one.made_of.__qualname__}"
 
 

@@ -48,7 +48,7 @@ def read_logs(paths: Sequence[Path], mapping: Path | None = None) -> ReadLogs:
 
 
 def log_of_trial(trial: Trial) -> TrainingLog:
-    """Return the log of a run: training rows with the evaluations of their steps."""
+    """Return the log as read from a run: training rows with the evaluations of their steps."""
     read = (*trial.run.steps, *trial.run.evaluations)
     has_terms = any("rewards/" in name for name in columns_of(read))
     merged: dict[int, dict[str, float]] = {}
@@ -67,7 +67,7 @@ def columns_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
 
 
 def facts_of_trial(trial: Trial) -> RunFacts:
-    """Return what is known of a run besides its metrics."""
+    """Return what is read of a run besides its metrics."""
     return RunFacts(
         name=trial.name,
         tool=trial.tool or TVO,
@@ -80,6 +80,7 @@ def facts_of_trial(trial: Trial) -> RunFacts:
 
 
 def _whole_number_setting(settings: Mapping[str, Any], key: str) -> int | None:
+    """A whole number above 0 from the settings of a run that is read; None for anything else."""
     value = settings.get(key)
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
@@ -119,7 +120,7 @@ def _with_accuracy(rows: tuple[Row, ...]) -> tuple[Row, ...]:
 
 
 def _unknown_columns(rows: Sequence[Row]) -> Iterator[str]:
-    """Yield notes on columns that nothing reads and that are spelled much like one that is missing."""
+    """Yield notes on columns that were read for nothing and are spelled much like one that is missing."""
     names = columns_of(rows) - {"step"}
     missing = READ - names
     for name in sorted(name for name in names if not is_known_metric(name) and name not in READ):

@@ -7,7 +7,7 @@ from statistics import NormalDist
 
 import pytest
 
-from tvo_cli.diagnosis.looks import errors_for_looks
+from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 
 
 def test_one_look_is_the_threshold_itself() -> None:

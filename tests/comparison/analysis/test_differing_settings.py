@@ -7,8 +7,9 @@ from typing import Any, cast
 
 import pytest
 
+from tvo_cli.comparison.analysis.differing_settings import settings_in_which_arms_differ
 from tvo_cli.runs.trial import Trial
-from tvo_cli.runs.trial_settings import describe_settings, flat_trial_settings, settings_in_which_arms_differ
+from tvo_cli.runs.trial_settings import describe_settings, flat_trial_settings
 
 
 def arm(name: str, **config: Any) -> list[Trial]:

@@ -10,6 +10,8 @@ from torch import Tensor
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
+from tvo_cli.rollout.token_sampling import SamplingParams
+from tvo_cli.types import Rollout
 
 ReportFinished = Callable[[int, str, int, bool], object]  # row, text, tokens, ended by itself
 ReportProgress = Callable[[int, int], object]  # responses that are over, of how many
@@ -83,3 +85,28 @@ class FinishedReport:
         ended = responses.finished[chosen].tolist()
         for row, tokens, text, by_itself in zip(rows, kept, texts, ended, strict=True):
             report(row, text, len(tokens), by_itself)
+
+
+def rollout_from_rows(
+    policy: Policy,
+    prompt_ids: Tensor,
+    prompt_mask: Tensor,
+    rows: ResponseRows,
+    sampling: SamplingParams,
+    prefixes: ResponsePrefixes | None = None,
+) -> Rollout:
+    """A rollout of finished responses, decoded."""
+    samples, device = sampling.samples, prompt_ids.device
+    kept = [ids[mask].tolist() for ids, mask in zip(rows.ids.cpu(), rows.mask.cpu())]
+    texts = policy.tokenizer.batch_decode(kept, skip_special_tokens=True)
+    return Rollout(
+        prompt_ids=prompt_ids.repeat_interleave(samples, 0),
+        prompt_mask=prompt_mask.repeat_interleave(samples, 0),
+        response_ids=rows.ids,
+        mask=rows.mask,
+        logp=rows.logp,
+        finished=rows.finished,
+        group=torch.arange(len(prompt_ids), device=device).repeat_interleave(samples),
+        texts=tuple(texts),
+        prefix=None if prefixes is None else prefixes.lengths.repeat_interleave(samples, 0),
+    )

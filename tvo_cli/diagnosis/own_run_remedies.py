@@ -1,4 +1,4 @@
-"""What a run folder of ours offers to a finding: the last policy before it, responses to read, a step to live again."""
+"""Remedies in a run folder of ours: the last policy before a finding, responses to read, a step to live again."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any
 
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.report.next_commands import shortest_path
-from tvo_cli.report.run_loading import stored_policies
+from tvo_cli.report.run_folder_reading import stored_policies
 from tvo_cli.tracking.recorded_steps import recorded_steps
 
 SHOWN = 5  # rows of responses to read
@@ -32,6 +32,7 @@ def remedies_in_folder(folder: Path, finding: Finding) -> Iterator[Remedy]:
 
 
 def _replay(folder: Path, finding: Finding) -> Remedy:
+    """The remedy of a step to live again: recorded, or to be recorded in the next run."""
     near = [step for step in recorded_steps(folder) if finding.first_step <= step <= finding.alarm_step]
     if near:
         command = f"tvo replay {shlex.quote(shortest_path(folder))} --step {near[0]}"
@@ -41,6 +42,7 @@ def _replay(folder: Path, finding: Finding) -> Remedy:
 
 
 def _responses_to_read(folder: Path, finding: Finding) -> Iterator[Remedy]:
+    """The remedy of responses to read: those of the step that shows a failure best."""
     files = [(int(found[1]), path) for path in (folder / "responses").glob("*") if (found := _step_of(path))]
     if not files:
         return
@@ -54,6 +56,7 @@ def _responses_to_read(folder: Path, finding: Finding) -> Iterator[Remedy]:
 
 
 def _step_of(path: Path) -> re.Match[str] | None:
+    """The step in the name of a file of the run folder's responses."""
     return RESPONSES.fullmatch(path.name)
 
 
@@ -69,6 +72,7 @@ def _rows_to_read(path: Path, failure: str) -> list[int]:
 
 
 def _responses(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The responses in a file of the run folder, each with its line."""
     for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
         try:
             row = json.loads(line)

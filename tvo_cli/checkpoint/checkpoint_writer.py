@@ -17,8 +17,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 from tvo_cli.checkpoint.rank_group import RankGroup, first_rank_of_each_host, run_on_every_rank, run_on_first_rank
-from tvo_cli.checkpoint.stored_tensors import SUFFIX, write_tensors
-from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, TensorSlice, shard_file, values_held
+from tvo_cli.checkpoint.stored_tensors import SUFFIX, shard_file, write_tensors
+from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, TensorSlice, values_held
 from tvo_cli.file_digest import file_sha256
 
 MANIFEST, STATE, POLICY = "manifest.json", "state.json", "policy"
@@ -34,7 +34,7 @@ class ManifestFile(NamedTuple):
 
 
 class CheckpointContents(NamedTuple):
-    """What a checkpoint is made of; `policy` writes the model into the folder it is given, with all ranks at once."""
+    """What is written into a checkpoint; `policy` writes the model into the folder it is given, with all ranks."""
 
     tensors: HeldParts
     state: Mapping[str, Any]
@@ -69,7 +69,7 @@ def write_draft(folder: Path, contents: CheckpointContents, ranks: RankGroup) ->
 
 
 def bytes_to_store(tensors: HeldParts) -> int:
-    """Bytes of a checkpoint's tensors, those of which a slice is here as a whole."""
+    """Bytes that a checkpoint's tensors take once written, those of which a slice is here as a whole."""
     return sum(_whole_bytes(held) for named in tensors.values() for held in named.values())
 
 
@@ -82,7 +82,7 @@ def check_free_space(root: Path, wanted: int) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """Have the operating system write a file, or a folder's names, to its disk."""
+    """Have the operating system write a checkpoint's file, or a folder's names, to its disk."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -107,6 +107,7 @@ def _check_shared(draft: Path, wanted: int) -> None:
 
 
 def _whole_bytes(held: HeldTensor) -> int:
+    """The bytes that a tensor takes in the written checkpoint, all ranks' slices together."""
     value = values_held(held)
     rows = held.of if isinstance(held, TensorSlice) else None
     numbers = value.numel() if rows is None else rows * prod(value.shape[1:])
@@ -132,13 +133,14 @@ def _names_of_own_files(tensors: HeldParts, ranks: RankGroup) -> dict[str, str]:
 
 
 def _is_owned_slice(held: HeldTensor) -> bool:
+    """Whether this rank writes a tensor's slice into its own file of the checkpoint."""
     return isinstance(held, TensorSlice) and held.is_owned
 
 
 def _write_own_files(
     draft: Path, contents: CheckpointContents, names: Mapping[str, str], ranks: RankGroup
 ) -> list[ManifestFile]:
-    """This rank's files, flushed."""
+    """Write this rank's files of the checkpoint into its draft folder, flushed."""
     with _full_disk_as_os_error(draft):
         if contents.policy is not None:
             contents.policy(draft / POLICY)
@@ -152,7 +154,7 @@ def _write_own_files(
 
 
 def _own_tensors(named: Mapping[str, HeldTensor], *, is_first: bool) -> dict[str, HeldTensor]:
-    """What a rank writes of a part: its slices, and on rank 0 what every rank holds whole."""
+    """What a rank writes of a part into its file: its slices, and on rank 0 what every rank holds whole."""
     return {
         name: held
         for name, held in named.items()
@@ -197,3 +199,14 @@ def _full_disk_as_os_error(draft: Path) -> Iterator[None]:
         if "No space left" in str(error) and not isinstance(error, OSError):
             raise OSError(errno.ENOSPC, "No space left on device", str(draft)) from error
         raise
+
+
+def rename_into_place(draft: Path, folder: Path) -> None:
+    """Rename into place; one of the same name (damaged, or without its score) steps aside first, is removed last."""
+    aside = folder.with_name(f".{folder.name}.old")
+    if folder.exists():
+        shutil.rmtree(aside, ignore_errors=True)
+        folder.rename(aside)
+    draft.rename(folder)
+    flush_to_disk(folder.parent)
+    shutil.rmtree(aside, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""Weights of several objectives that are trained together, by how the loss of each moved lately."""
+"""Loss balancing: weights of several objectives that are trained together, by how the loss of each moved lately."""
 
 from __future__ import annotations
 

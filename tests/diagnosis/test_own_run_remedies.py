@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.diagnosis.finding import Finding
-from tvo_cli.diagnosis.own_run import remedies_in_folder
+from tvo_cli.diagnosis.own_run_remedies import remedies_in_folder
 
 
 def finding(failure: str) -> Finding:

@@ -21,7 +21,7 @@ from tvo_cli.plugins.code_sources import (
     module_of_reference,
     source_files,
 )
-from tvo_cli.plugins.importing import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
+from tvo_cli.plugins.fresh_import import SourceLoader, forget_changed_package, import_kept_apart, import_neighbours_of
 from tvo_cli.plugins.own_traceback import own_code_lines
 
 PREFIX = "tvo_own_"  # of the module names under which files are loaded: none that a package has
@@ -35,7 +35,7 @@ def loaded_files() -> frozenset[Path]:
 
 
 def load_callable(key: str, reference: str) -> Callable[..., Any]:
-    """The function or class that `my_rewards.py:brevity` or `package.module:name` names.
+    """Load the function or class that `my_rewards.py:brevity` or `package.module:name` names.
 
     `key`: the config key in which it stands, for the error.
 
@@ -57,7 +57,7 @@ def load_callable(key: str, reference: str) -> Callable[..., Any]:
 
 
 def load_module(key: str, name: str) -> ModuleType:
-    """The module of `./mine.py` or `package.module`; code that has changed since is loaded anew.
+    """Load the module of `./mine.py` or `package.module`; code that has changed since is loaded anew.
 
     A file may import what lies beside it: its folder goes behind all others of `sys.path` but those of other own files.
 
@@ -77,12 +77,14 @@ def load_module(key: str, name: str) -> ModuleType:
 
 
 def _import_package(name: str, source: Path | None) -> ModuleType:
+    """Import a package or module of the user's by its name, anew where it has changed."""
     if source is not None:
         forget_changed_package(name.partition(".")[0], source)
     return importlib.import_module(name)
 
 
 def _load_file(key: str, path: Path) -> ModuleType:
+    """Load a Python file of the user's as a module, once as long as it does not change."""
     name = PREFIX + path.stem.replace(".", "_") + "_" + hashlib.sha256(str(path).encode()).hexdigest()[:8]
     fingerprint = code_fingerprint(key, str(path))
     if name in _loaded and _loaded[name][0] == fingerprint:
@@ -114,6 +116,7 @@ def describe_own_code_failure(error: BaseException) -> str:
 
 
 def _nearest(word: str, module: Any) -> str:
+    """The names of loaded own code that a mistyped function of a config may stand for."""
     public = [name for name, value in vars(module).items() if callable(value) and not name.startswith("_")]
     close = closest_names(word, public) or sorted(public)[:8]
     return f"Nearest: {', '.join(close)}." if close else ""

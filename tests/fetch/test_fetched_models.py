@@ -8,8 +8,9 @@ import pytest
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.fetch import catalogue
-from tvo_cli.fetch.catalogue import FetchableModel, cache_folder, fetched_folder, hub_or_fetched
+from tvo_cli.fetch import catalogue, fetched_models
+from tvo_cli.fetch.catalogue import FetchableModel
+from tvo_cli.fetch.fetched_models import cache_folder, fetched_folder, hub_or_fetched
 
 
 @pytest.mark.parametrize(
@@ -39,7 +40,7 @@ def empty_caches(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def put_fetched(model: FetchableModel) -> None:
     cache_folder(model.name).mkdir(parents=True)
-    (cache_folder(model.name) / catalogue.ORIGIN).write_text("{}")
+    (cache_folder(model.name) / fetched_models.ORIGIN).write_text("{}")
 
 
 def put_on_hub_cache(root: Path, hub_id: str) -> None:

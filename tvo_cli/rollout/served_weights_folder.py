@@ -61,7 +61,7 @@ def gather_served_weights(policy: Policy, *, untie: bool = False, keep: bool = T
 
 
 def _put_in_place(draft: Path, untied: Any) -> set[str]:
-    """Move the files of a draft into the folder around it, the weights last; `untied`: a network whose head is."""
+    """Move the draft's files into the served folder around it, weights last; `untied`: a network whose head is."""
     if untied is not None:
         _untie(untied, draft)
     readable = (draft / "config.json").stat().st_mode  # safetensors lets nobody else read what it writes
@@ -73,6 +73,7 @@ def _put_in_place(draft: Path, untied: Any) -> set[str]:
 
 
 def _check_weights_folder_is_ours(folder: Path, known: Collection[str]) -> None:
+    """Refuse a folder that holds other weights besides those written here for servers."""
     others = sorted({file.name for file in folder.glob(f"*{SUFFIX}*")} - {WEIGHTS, *known})
     if others:
         problem = f"holds {others[0]}, which a server would load besides or instead of {WEIGHTS}."
@@ -94,13 +95,14 @@ def _merged(policy: Policy) -> Policy:
 
 
 def _weights_folder_error(folder: Path, error: Exception) -> UserError:
+    """The UserError for a folder of served weights that cannot be written."""
     full = getattr(error, "errno", None) in (errno.ENOSPC, errno.EDQUOT) or "No space left" in str(error)
     remedy = "Free some; it holds one copy of the weights, and one more while it is written." if full else ""
     return UserError("rollout.folder", folder, f"the weights cannot be written ({error}).", remedy)
 
 
 def _untie(network: Any, folder: Path) -> None:
-    """Give a saved model whose head shares the embedding's tensor a head of its own, by the embedding's values."""
+    """In the folder, give saved weights whose head is the embedding's tensor a head of its own, by its values."""
     names = {module: name for name, module in network.named_modules()}
     head, body = (f"{names[one]}.weight" for one in (network.get_output_embeddings(), network.get_input_embeddings()))
     tensors, config = load_file(folder / WEIGHTS), folder / "config.json"

@@ -1,4 +1,4 @@
-"""Thresholds that hold for a whole run: the more often a rule looks, the further chance takes what it looks at."""
+"""Thresholds of a repeated test, for a whole run: the more often a rule looks, the further chance takes it."""
 
 from __future__ import annotations
 
