@@ -34,7 +34,7 @@ def after(made: ReweightedSources, *means: tuple[float, float]) -> torch.Tensor:
 
 
 def test_weights_are_one_until_there_are_two_windows() -> None:
-    """Losses .2, .2, .1, .1 and .7, .9, .64, .96: λ = .9401, 1.0599 (tests/maths/test_objective_weights.py)."""
+    """Losses .2, .2, .1, .1 and .7, .9, .64, .96: λ = .9401, 1.0599 (tests/maths/test_loss_balancing.py)."""
     made = ReweightedSources(window=2, temperature=5.0)
     assert torch.equal(after(made, (0.8, 0.3), (0.8, 0.1), (0.9, 0.36)), ADVANTAGE.values)
     found = after(made, (0.9, 0.04))
