@@ -284,4 +284,5 @@ def test_every_file_and_folder_reaches_the_disk_before_it_gets_its_name(
     monkeypatch.setattr(Path, "rename", renaming)
     saved_by(count, tmp_path)
     assert named == [set()]
-    assert flushed[-1].name == ".step-000010.partial" and flushed.index(flushed[-1] / store.MANIFEST) > 4
+    assert flushed[-1] == tmp_path and flushed[-2].name == ".step-000010.partial"
+    assert flushed.index(flushed[-2] / store.MANIFEST) > 4

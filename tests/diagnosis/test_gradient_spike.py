@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.diagnosis.logs import found_in, line, noisy
+from tests.diagnosis.logs import Column, found_in, line, noisy
 
 NORMS = [0.4] * 30 + [12.0] + [0.4] * 9
 
@@ -25,7 +25,7 @@ def test_a_spike_counts_where_there_is_something_to_lose(accuracy: list[float], 
 
 @pytest.mark.parametrize(("clip", "counts"), [(None, True), (1.0, False), (10.0, True)])
 def test_a_spike_that_the_clip_cuts_down_to_the_usual_is_none(clip: float | None, counts: bool) -> None:
-    columns = {"gradient/norm": NORMS, "accuracy/fresh": noisy(line(0.2, 0.6, 40), 0.02)}
+    columns: dict[str, Column] = {"gradient/norm": NORMS, "accuracy/fresh": noisy(line(0.2, 0.6, 40), 0.02)}
     found = found_in("gradient_spike", columns, settings={"optimizer.clip_norm": clip})
     assert (found is not None) is counts
     assert found is None or found.evidence["value"] == min(12.0, clip or 12.0)
