@@ -16,6 +16,7 @@ from _pytest.mark import ParameterSet
 
 from tests.processes import are_gone, is_running
 from tests.reward.conftest import BOMB, OTHER_BOMB, RIGHT, SETTINGS, WRONG, grade, problem
+from tests.time_guard import processor_seconds
 from tvo_cli.reward import Grader, worker_pool
 from tvo_cli.types import Verdict
 
@@ -234,8 +235,8 @@ def test_a_thousand_rows_take_seconds() -> None:
     for i in range(500):
         texts += [rf"\boxed{{{i}}}", rf"\boxed{{\sqrt{{{4 * (i + 2)}}}}}"]
         golds += [str(i % 400), rf"2\sqrt{{{i + 2}}}"]
+    before = processor_seconds()
     with Grader(SETTINGS) as grader:
-        start = time.monotonic()
         verdicts = grader.grade(texts, [problem(gold) for gold in golds], [True] * 1000)
-        assert time.monotonic() - start < 10.0
+    assert processor_seconds() - before < 10.0, "the children's too, whatever else the machine does"
     assert [v.correct for v in verdicts] == [row % 2 == 1 or row < 800 for row in range(1000)]
