@@ -6,7 +6,10 @@ from collections.abc import Callable
 
 from tests.methods.conftest import Result
 
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"recap": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
+    "recap": ("grpo", []),
+    "recap_next_token": ("recap", ["algorithm.next_token.coefficient=0"]),
+}
 
 
 def test_before_two_windows_it_is_grpo(on_f0: Callable[..., Result]) -> None:
