@@ -38,6 +38,7 @@ from .conftest import before_each_update, composed
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]", "rollout.epochs=1")
+MORE = {"ettrl": ("rollout.samples=10",)}  # two of its trees: with four responses step 2 has no gradient
 
 
 def files(folder: Path) -> dict[Path, bytes]:
@@ -54,7 +55,7 @@ def files(folder: Path) -> dict[Path, bytes]:
 def test_a_recorded_step_is_lived_again_bit_for_bit_and_nothing_is_written(
     whole: Whole, steps: MetricRows, algorithm: str
 ) -> None:
-    folder = whole(f"algorithm={algorithm}", *QUICK)
+    folder = whole(f"algorithm={algorithm}", *QUICK, *MORE.get(algorithm, ()))
     before = files(folder)
     record, [lived] = experiment.replay(folder, 2, [])
     assert record["why"] == [flight_recorder.ASKED]
