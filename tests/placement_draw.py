@@ -16,6 +16,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
 
+from tests.source_trees import tree_of
+
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "tvo_cli"
 PAGES = ("docs/architecture.md", "docs/modules.md")
@@ -42,7 +44,7 @@ def _files() -> list[Path]:
 
 def _definitions(path: Path) -> Iterator[str]:
     text = path.read_text(encoding="utf-8")
-    for node in ast.parse(text).body:
+    for node in tree_of(path).body:
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
             first = min([node.lineno, *(one.lineno for one in node.decorator_list)])
             yield "\n".join(text.splitlines()[first - 1 : min(first - 1 + LINES, node.end_lineno or first)])

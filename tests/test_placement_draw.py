@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from tests import placement_draw
 
 
+@pytest.mark.slow
 def test_a_draw_is_repeatable_and_does_not_give_the_place(tmp_path: Path) -> None:
     drawn = placement_draw.drawn(seed=7)
     assert drawn == placement_draw.drawn(seed=7) != placement_draw.drawn(seed=8)
