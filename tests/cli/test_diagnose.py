@@ -67,6 +67,17 @@ def test_several_runs_are_a_table_and_the_worst_in_full(tmp_path: Path, capsys: 
     assert told["verdict"] == "critical" and {run["run"] for run in told["runs"]} == {"bad", "good"}
 
 
+def test_a_run_of_ours_is_headed_by_the_command_that_made_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = ({"step": step, "reward/mean": 0.5, "accuracy/fresh": 0.5} for step in range(1, 5))
+    (tmp_path / "grpo").mkdir()
+    (tmp_path / "grpo" / "config.yaml").write_text("algorithm: {name: grpo}\n")
+    (tmp_path / "grpo" / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert main(["diagnose", str(tmp_path / "grpo")]) == 0
+    assert capsys.readouterr().out.startswith("grpo (tvo train, 4 steps): ")
+
+
 @pytest.mark.parametrize(("level", "code"), [("warning", 3), ("critical", 0)])
 def test_the_exit_code_follows_the_severity(tmp_path: Path, level: str, code: int) -> None:
     log = plain(tmp_path / "log.jsonl", [{"step": s, "policy/tv": 0.2, "reward/mean": 0.5} for s in range(1, 9)])

@@ -125,6 +125,25 @@ def test_what_hydra_refuses_is_one_line(
     assert experiment.configs == [] and not list(tmp_path.rglob("*.json*"))
 
 
+def test_a_folder_without_a_key_is_given_the_keys_of_folders(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "runs").mkdir()
+    assert main(["train", NONE, "runs"]) == 2
+    assert (
+        capsys.readouterr().err == "tvo: override=runs: has no `=`. Did you mean model.path=runs or output_dir=runs?\n"
+    )
+
+
+def test_a_choice_in_the_folder_of_tvo_new_is_told_of(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "own/conf/reward").mkdir(parents=True)
+    (tmp_path / "own/conf/reward/short.yaml").write_text("defaults: [math, _self_]\n")
+    assert main(["train", NONE, "reward=short"]) == 2
+    assert "; own/conf/reward/short.yaml is read from inside own/ (cd own)" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize("word", ["algorithm=tvo,grpo", "seed=range(5)", "optimizer.lr=1e-4,3e-4"])
 def test_several_values_without_m(experiment: Experiment, capsys: pytest.CaptureFixture[str], word: str) -> None:
     assert main(["train", NONE, word]) == 2

@@ -6,6 +6,7 @@ import errno
 import os
 
 import pytest
+import typer
 
 from tvo_cli.errors import UserError
 from tvo_cli.job import failure_description as failure
@@ -67,8 +68,17 @@ def test_a_defect_is_called_one() -> None:
     )
 
 
+def test_a_question_of_typer_ends_with_one_mark() -> None:
+    said = "Did you mean x?"
+    assert failure.describe_failure(typer.BadParameter(said))[0] == f"Invalid value: {said} See tvo --help."
+    assert (
+        failure.describe_failure(typer.BadParameter("no such file."))[0]
+        == "Invalid value: no such file. See tvo --help."
+    )
+
+
 def test_an_installation_for_diagnoses_alone_says_what_another_command_needs() -> None:
     text, code = failure.describe_failure(ModuleNotFoundError("No module named 'hydra.core'", name="hydra.core"))
-    assert text.startswith("hydra is not installed") and "pip install tvo-cli" in text and code == failure.USER_ERROR
+    assert text.startswith("hydra is not installed") and "pip install -e ." in text and code == failure.USER_ERROR
     _, code = failure.describe_failure(ModuleNotFoundError("No module named 'tvo_cli.lost'", name="tvo_cli.lost"))
     assert code == failure.INTERNAL_ERROR

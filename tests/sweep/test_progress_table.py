@@ -76,6 +76,13 @@ def test_a_table_on_a_terminal_is_as_long_as_the_screen(tmp_path: Path, monkeypa
     assert "and 24 more" in drawn and "30 finished, 1 running, 1 failed" in drawn
 
 
+def test_the_table_says_what_all_jobs_wait_for(tmp_path: Path) -> None:
+    board = ProgressTable(tmp_path, jobs("waiting", "waiting"), 1, io.StringIO())
+    assert board.line() == "2 waiting"
+    board.is_loading = True
+    assert board.line() == "2 waiting · loading torch and transformers, once for all jobs"
+
+
 def test_a_terminal_that_cannot_draw_anew_gets_lines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TERM", "dumb")
     mine, shown = jobs("waiting"), Terminal()

@@ -108,3 +108,39 @@ def test_what_a_signal_does_is_said_but_not_by_its_handler(tmp_path: Path, monke
     terms = runner.RunnerSettings(retries=0, timeout=None, grace=1.0)
     runner.SweepRunner(index, [job], [Slot(0, None, 1)], terms, board).run()  # type: ignore[arg-type]
     assert len(board.said) == 1 and board.said[0].startswith("SIGTERM: ")
+
+
+class Loading:
+    """The process that jobs are forked from: has loaded the program when it is asked for the third time."""
+
+    asked = 0
+
+    def is_loading(self) -> bool:
+        self.asked += 1
+        return self.asked < 3
+
+    def take_notes(self) -> list[str]:
+        return []
+
+
+class Drawn(ProgressTable):
+    """Remembers at every turn whether the program is said to load."""
+
+    def __init__(self) -> None:
+        self.is_loading, self.seen = False, list[bool]()
+
+    def tick(self) -> None:
+        self.seen.append(self.is_loading)
+
+
+def test_the_table_knows_while_jobs_wait_for_the_program_to_load(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runner, "JobProcess", Passing)
+    monkeypatch.setattr(runner, "STOP", ())
+    monkeypatch.setattr(runner, "PAUSE", 0.001)
+    index, board = SweepIndex(tmp_path), Drawn()
+    index.add(job := SweepJob("a" * 64, "s0", ["seed=0"], "tvo train seed=0"))
+    terms = runner.RunnerSettings(retries=0, timeout=None, grace=1.0)
+    runner.SweepRunner(index, [job], [Slot(0, None, 1)], terms, board, Loading()).run()  # type: ignore[arg-type]
+    assert job.state == "finished" and board.seen[:2] == [True, True] and not any(board.seen[2:])

@@ -15,7 +15,6 @@ from tvo_cli import escaping
 from tvo_cli.errors import UserError
 
 KINDS = ("algorithm", "reward", "dataset")
-OWN = Path("own")  # where files go from the folder of our own conf/
 
 
 def add_to(app: typer.Typer) -> None:
@@ -29,7 +28,7 @@ def new(
     ],
     name: Annotated[str, typer.Argument(metavar="NAME", help="of the function, the file and the choice")],
     folder: Annotated[
-        Path | None, typer.Option("--dir", metavar="DIR", help=f"where; default: here, in a clone of tvo {OWN}/")
+        Path | None, typer.Option("--dir", metavar="DIR", help="where; default: here, in a clone of tvo own/")
     ] = None,
 ) -> None:
     """Write a yaml, a function and a test of your own, which run as they are; nothing is overwritten."""
@@ -57,13 +56,14 @@ def new(
 def _folder_of_own(given: Path | None) -> Path:
     """Return the folder to write to: not, unless it is named, the one whose conf/ is tvo's own."""
     from tvo_cli import config
+    from tvo_cli.config.search_path import OWN
 
     folder = Path() if given is None else given
     if (folder / config.conf_dir().name).resolve() != config.conf_dir().resolve():
         return folder
     if given is None:
         print(f"conf/ here is tvo's own, so your files go to {OWN}/; --dir writes elsewhere")
-        return OWN
+        return Path(OWN)
     print(f"{escaping.terminal(folder / 'conf')} is tvo's own: what is written there is a choice of this clone")
     return folder
 

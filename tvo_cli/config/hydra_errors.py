@@ -183,6 +183,8 @@ def _suggest_for_hydra_error(word: str, folder: Path | None) -> str:
         for group in groups_and_choices.config_groups(folder)
         if word in groups_and_choices.choices_of_group(group, folder)
     ]
+    if not found and Path(word).is_dir():
+        found = [f"model.path={word}", f"output_dir={word}"]
     return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
 
 
@@ -199,7 +201,7 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], folder: Path |
     if not options and group in groups_and_choices.config_groups(folder):
         options = groups_and_choices.choices_of_group(group, folder)
     own = _where_own_code_is_named(group, overrides) if group in OF_PLUGINS else ""
-    own += users_yaml.clause_on_no_folder_here(group)
+    own += users_yaml.clause_on_no_folder_here(group) + users_yaml.clause_on_folder_of_new(group, name)
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{own}"
     stands = users_yaml.place_of_default(str(error), missing)
     return UserError(

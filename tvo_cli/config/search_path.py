@@ -16,6 +16,7 @@ from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
 from tvo_cli.errors import UserError
 
 VARIABLE, OPTION, HERE = "TVO_CONF", "--config-dir", "conf"
+OWN = "own"  # where `tvo new` writes from the folder of our own conf/
 ROOTS = ("train", "eval", "sft", "variance")  # files of conf/ itself: nobody else's take their place
 _given: list[str] = []  # by --config-dir, in this process
 

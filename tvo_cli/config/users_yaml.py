@@ -11,6 +11,7 @@ from pathlib import Path
 from tvo_cli.config.choices_taken import choices_taken
 from tvo_cli.config.search_path import (
     HERE,
+    OWN,
     ROOTS,
     VARIABLE,
     ConfigFolder,
@@ -146,6 +147,12 @@ def clause_on_no_folder_here(group: str) -> str:
     """Return where a choice of the user's own would be read from, where this is not the folder that has it."""
     missing = group in groups_of_package() and not Path(HERE).is_dir()
     return f"; yours are read from ./{HERE} of the working folder, and there is none in {Path.cwd()}" if missing else ""
+
+
+def clause_on_folder_of_new(group: str, name: str) -> str:
+    """Return that a choice lies where `tvo new` writes it in a clone, in own/, and that the command is typed there."""
+    found = Path(OWN, HERE, group, f"{name}.yaml")
+    return f"; {found} is read from inside {OWN}/ (cd {OWN})" if found.is_file() else ""
 
 
 def _is_unknown_group(path: Path) -> bool:

@@ -117,8 +117,11 @@ def _facts(labelled: LabelledQuestions, tested: Tensor, probe: DifficultyProbe) 
     chosen = chosen_strategies(probe, labelled.states[tested]) if held else []
     right = sum(one == other for one, other in zip(of_held, chosen, strict=True))
     counts = {name: labelled.labels.count(name) for name in STRATEGIES}
-    if sum(map(bool, counts.values())) == 1:
-        log.warning("all labelled questions are %s: so is every problem. Set the thresholds of protocol.adapt", counts)
+    if len(met := set(labelled.labels)) == 1:
+        said = (
+            "all %d labelled questions are %s, so every problem is answered as such; protocol.adapt has the thresholds"
+        )
+        log.warning(said, len(labelled.labels), *met)
     return {
         "labelled": len(labelled.labels),
         "labels": counts,

@@ -66,7 +66,7 @@ def _describe_missing_dependency(error: BaseException) -> tuple[str, int]:
     package = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
     if package not in DEPENDENCIES:
         return "", 0
-    remedy = "pip install tvo-cli (without --no-deps) installs it."
+    remedy = "pip install -e . in a clone (without --no-deps) installs it."
     return f"{package} is not installed; this command needs it, `tvo diagnose` does not. {remedy}", USER_ERROR
 
 
@@ -88,7 +88,8 @@ def _describe_usage_error(error: BaseException) -> tuple[str, int]:
     """Return the line and exit code of Typer's own error: an unknown command or option."""
     is_usage = type(error).__module__.partition(".")[0] in ("typer", "click") and hasattr(error, "format_message")
     text = error.format_message().rstrip(".") if is_usage else ""  # type: ignore[attr-defined]
-    return (f"{text}. See tvo --help.", USER_ERROR) if is_usage else ("", 0)
+    end = "" if text.endswith("?") else "."
+    return (f"{text}{end} See tvo --help.", USER_ERROR) if is_usage else ("", 0)
 
 
 def _describe_lost_output(error: BaseException) -> tuple[str, int]:

@@ -37,6 +37,7 @@ class ProgressTable:
         self._terminal = ExitStack()
         self._since: dict[str, float] = {}
         self._drawn = 0.0
+        self.is_loading = False  # the process that jobs are forked from; none starts before
 
     def __enter__(self) -> ProgressTable:
         self._folder.mkdir(parents=True, exist_ok=True)
@@ -126,7 +127,8 @@ class ProgressTable:
     def line(self) -> str:
         """Counts and the time to go."""
         counts = Counter(job.state for job in self._jobs)
-        return ", ".join(f"{counts[name]} {name}" for name in reversed(ORDER) if counts[name]) + self._ahead()
+        why = " · loading torch and transformers, once for all jobs" if self.is_loading else ""
+        return ", ".join(f"{counts[name]} {name}" for name in reversed(ORDER) if counts[name]) + self._ahead() + why
 
     def _shown(self) -> list[SweepJob]:
         most = max(4, self._console.height - 8) if self._live is not None or hasattr(self, "_console") else 40

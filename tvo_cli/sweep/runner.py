@@ -83,6 +83,7 @@ class SweepRunner:
 
     def _start(self) -> None:
         """Fill the free slots; a job whose folder somebody else is running in waits for its end."""
+        self._table.is_loading = False
         for _ in range(len(self._waiting)):
             if not self._free:
                 return
@@ -91,6 +92,7 @@ class SweepRunner:
                 self._hold(job)
             elif self._server is not None and job.processes == 1 and self._server.is_loading():
                 self._waiting.appendleft(job)
+                self._table.is_loading = True
                 return
             else:
                 self._launch(job, self._free.pop(0))

@@ -8,7 +8,7 @@ from tvo_cli.diagnosis.diagnosis import HEALTHY, UNKNOWN, Diagnosis
 from tvo_cli.diagnosis.finding import Cost, Finding
 from tvo_cli.diagnosis.registry import BY_NAME
 
-TRAINERS = {"tvo": "tvo", "trl": "TRL", "verl": "verl", "prime-rl": "prime-rl", "tvo-sft": "tvo sft"}
+TRAINERS = {"tvo": "tvo train", "trl": "TRL", "verl": "verl", "prime-rl": "prime-rl", "tvo-sft": "tvo sft"}
 
 
 def headline(diagnosis: Diagnosis) -> str:
