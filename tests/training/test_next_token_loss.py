@@ -150,3 +150,33 @@ def test_the_noise_of_the_gradient_is_that_of_the_responses_alone(run: Runs, ste
     )
     assert with_it["gradient/variance"] == pytest.approx(without["gradient/variance"], rel=1e-9)
     assert with_it["gradient/norm"] != without["gradient/norm"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (
+            ("+dataset@algorithm.next_token.data=jsonl", "algorithm.next_token.data.path={}"),
+            "algorithm.next_token.data",
+        ),
+        (("dataset=jsonl", "dataset.path={}", "dataset.suffix=''", "dataset.max_tokens=8"), "dataset"),
+    ],
+)
+def test_a_run_goes_on_with_the_demonstrations_it_had_only(
+    run: Runs, tmp_path: Path, words: tuple[str, ...], key: str
+) -> None:
+    """Only a solution differs: question and answer, of which a data set's fingerprint is made, are the same."""
+    path = tmp_path / "general.jsonl"
+
+    def learn(solution: str, *more: str) -> Path:
+        rows = [{"question": f"{n} + {n}", "answer": f"{2 * n}", "solution": solution} for n in range(1, 13)]
+        path.write_text("\n".join(map(json.dumps, rows)))
+        return run("a", *RECAP, *(word.format(path) for word in words), "trainer.checkpoint_every=1", *more)
+
+    folder = learn("so 5 so 5", "trainer.steps=1")
+    with pytest.raises(UserError, match=rf"^{key}=1\d:\w+: holds other .*resume\.allow=\[{key}\.content\]"):
+        learn("so 6 so 6", "trainer.steps=2")
+    learn("so 5 so 5", "trainer.steps=2")
+    learn("so 6 so 6", "trainer.steps=3", f"resume.allow=[{key}.content]")
+    assert f"resume.allow: {key}.content: the demonstrations differ" in (folder / "run.log").read_text()

@@ -62,6 +62,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     test_sets = build_test_sets(config, EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes))
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))
     own = next((one.heldout.problems for one in test_sets if one.name == OWN), ())
+    next_token = build_next_token_loss(config, learner.policy)
     return Session(
         seed=int(config.seed),
         folder=folder,
@@ -69,7 +70,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         cursor=data.build_cursor(problems, int(config.seed), config.curriculum),
         prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
-        next_token=build_next_token_loss(config, learner.policy),
+        next_token=next_token,
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,
         **build_rewards(config, resources)._asdict(),
@@ -83,7 +84,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
-        origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, own),
+        origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, own, next_token),
     )
 
 
