@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.training.conftest import Checksum, MetricRows, Runs, composed, trained_policy
+from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_next_token import build_next_token_loss
@@ -180,3 +182,12 @@ def test_a_run_goes_on_with_the_demonstrations_it_had_only(
     learn("so 5 so 5", "trainer.steps=2")
     learn("so 6 so 6", "trainer.steps=3", f"resume.allow=[{key}.content]")
     assert f"resume.allow: {key}.content: the demonstrations differ" in (folder / "run.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_replay_says_of_which_gradient_its_shares_are(run: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    """The update's norm holds the demonstrations' part, the shares of tokens do not."""
+    words = ("trainer.steps=1", "recorder.steps=[1]", "rollout.epochs=1", "rollout.minibatches=1")
+    for name, recipe, whose in (("with", RECAP, " of the responses alone"), ("without", ("algorithm=recap",), "")):
+        assert main(["replay", str(run(name, *recipe, *words)), "--step", "1"]) == 0
+        assert re.search(rf"update 1, gradient norm{whose} [\d.]+: shares of it", capsys.readouterr().out)
