@@ -245,3 +245,14 @@ def test_a_folder_of_fine_tuning_is_ours_done_or_under_way(
         (found,) = gather_runs([path]).trials
         assert (found.tool, found.planned, found.name) == ("tvo-sft", planned, "start")
         assert found.curve("loss/policy") == ([1, 2], [2.0, 1.0])
+
+
+def test_a_sweep_of_fine_tunings_has_one_run_a_job(tmp_path: Path) -> None:
+    """A job's folder is its run's: none is told a second time, as one that has left nothing."""
+    sweep(tmp_path, *({"folder": name, "overrides": ["seed=1"], "state": "finished"} for name in ("s1", "s2")))
+    for folder in (tmp_path / "s1", tmp_path / "s2"):
+        folder.mkdir()
+        (folder / "metrics.jsonl").write_text('{"step": 1, "sft/loss": 2.0}\n')
+        (folder / "sft.json").write_text('{"steps": 1}')
+    trials = gather_runs([tmp_path]).trials
+    assert [(one.name, one.tool, len(one.run.steps)) for one in trials] == [("s1", "tvo-sft", 1), ("s2", "tvo-sft", 1)]

@@ -38,7 +38,7 @@ from .conftest import before_each_update, composed
 
 ONE_UPDATE = ("algorithm=grpo", "rollout.epochs=1", "rollout.minibatches=1")
 QUICK = ("trainer.steps=2", "recorder.steps=[2]", "rollout.epochs=1")
-MORE = {"ettrl": ("rollout.samples=10",)}  # two of its trees: with four responses step 2 has no gradient
+MORE = {"ettrl": ("rollout.samples=10",)}  # two trees a prompt; two answers agree or tie: no gradient
 
 
 def files(folder: Path) -> dict[Path, bytes]:

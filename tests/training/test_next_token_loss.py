@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -15,6 +16,7 @@ import torch
 from torch.nn.functional import cross_entropy
 
 from tests.training.conftest import Checksum, MetricRows, Runs, composed, trained_policy
+from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_next_token import build_next_token_loss
@@ -150,3 +152,42 @@ def test_the_noise_of_the_gradient_is_that_of_the_responses_alone(run: Runs, ste
     )
     assert with_it["gradient/variance"] == pytest.approx(without["gradient/variance"], rel=1e-9)
     assert with_it["gradient/norm"] != without["gradient/norm"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "key"),
+    [
+        (
+            ("+dataset@algorithm.next_token.data=jsonl", "algorithm.next_token.data.path={}"),
+            "algorithm.next_token.data",
+        ),
+        (("dataset=jsonl", "dataset.path={}", "dataset.suffix=''", "dataset.max_tokens=8"), "dataset"),
+    ],
+)
+def test_a_run_goes_on_with_the_demonstrations_it_had_only(
+    run: Runs, tmp_path: Path, words: tuple[str, ...], key: str
+) -> None:
+    """Only a solution differs: question and answer, of which a data set's fingerprint is made, are the same."""
+    path = tmp_path / "general.jsonl"
+
+    def learn(solution: str, *more: str) -> Path:
+        rows = [{"question": f"{n} + {n}", "answer": f"{2 * n}", "solution": solution} for n in range(1, 13)]
+        path.write_text("\n".join(map(json.dumps, rows)))
+        return run("a", *RECAP, *(word.format(path) for word in words), "trainer.checkpoint_every=1", *more)
+
+    folder = learn("so 5 so 5", "trainer.steps=1")
+    with pytest.raises(UserError, match=rf"^{key}=1\d:\w+: holds other .*resume\.allow=\[{key}\.content\]"):
+        learn("so 6 so 6", "trainer.steps=2")
+    learn("so 5 so 5", "trainer.steps=2")
+    learn("so 6 so 6", "trainer.steps=3", f"resume.allow=[{key}.content]")
+    assert f"resume.allow: {key}.content: the demonstrations differ" in (folder / "run.log").read_text()
+
+
+@pytest.mark.slow
+def test_a_replay_says_of_which_gradient_its_shares_are(run: Runs, capsys: pytest.CaptureFixture[str]) -> None:
+    """The update's norm holds the demonstrations' part, the shares of tokens do not."""
+    words = ("trainer.steps=1", "recorder.steps=[1]", "rollout.epochs=1", "rollout.minibatches=1")
+    for name, recipe, whose in (("with", RECAP, " of the responses alone"), ("without", ("algorithm=recap",), "")):
+        assert main(["replay", str(run(name, *recipe, *words)), "--step", "1"]) == 0
+        assert re.search(rf"update 1, gradient norm{whose} [\d.]+: shares of it", capsys.readouterr().out)

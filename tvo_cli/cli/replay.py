@@ -126,9 +126,9 @@ def _print_attribution(replayed: ReplayedStep) -> None:
     found = replayed.attribution
     if found is None or not found.sites:
         return
-    print(
-        f"\nupdate {replayed.attributed}, gradient norm {found.norm:.4g}: shares of it (all tokens: {found.total:.3f})"
-    )
+    of = "" if replayed.work.batch.demonstrated is None else " of the responses alone"
+    norm = f"gradient norm{of} {found.norm:.4g}"
+    print(f"\nupdate {replayed.attributed}, {norm}: shares of it (all tokens: {found.total:.3f})")
     rows = [
         [f"{one.share:+.1%}", f"{one.force:+.3g}", f"{one.ratio:.3f}", f"{one.advantage:+.3g}",
          *_response_and_token(replayed, one.row, one.position)]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import replace
 from pathlib import Path
@@ -13,7 +13,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import data
-from tvo_cli.evaluation.test_sets import OWN
+from tvo_cli.evaluation.test_sets import OWN, TestSet
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_learner import LearnerNetworks, build_learner, build_networks
 from tvo_cli.experiment.build_next_token import build_next_token_loss
@@ -33,11 +33,13 @@ from tvo_cli.rollout.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
 from tvo_cli.tracking.follower_tracker import FollowerTracker
-from tvo_cli.training import dataset_fingerprint, rng
+from tvo_cli.training import rng
 from tvo_cli.training import run_problems as chosen_problems
 from tvo_cli.training.checkpoint_origin import checkpoint_origin
+from tvo_cli.training.dataset_fingerprint import dataset_fingerprints
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.heldout_overlap import warn_of_heldout_overlap
+from tvo_cli.training.next_token_loss import NextTokenLoss
 from tvo_cli.training.readings_state import ReadingsSettings
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
@@ -61,7 +63,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     sampler = build_sampler(config, learner.policy, problems, resources, runtime.device)
     test_sets = build_test_sets(config, EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes))
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))
-    own = next((one.heldout.problems for one in test_sets if one.name == OWN), ())
+    next_token = build_next_token_loss(config, learner.policy)
     return Session(
         seed=int(config.seed),
         folder=folder,
@@ -69,7 +71,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         cursor=data.build_cursor(problems, int(config.seed), config.curriculum),
         prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
-        next_token=build_next_token_loss(config, learner.policy),
+        next_token=next_token,
         passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
         grader=grader,
         **build_rewards(config, resources)._asdict(),
@@ -83,8 +85,16 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         recorder=_recorder_settings(config, plan.recorder),
         neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
-        origin=checkpoint_origin(config, learner) | dataset_fingerprint.dataset_fingerprints(problems, own),
+        origin=checkpoint_origin(config, learner) | _learnt_and_held_out(problems, test_sets, next_token),
     )
+
+
+def _learnt_and_held_out(
+    problems: data.Problems, test_sets: Sequence[TestSet], next_token: NextTokenLoss | None
+) -> dict[str, str]:
+    """The fingerprints of what a session learns from, and of the held-out problems of its own data set."""
+    own = next((one.heldout.problems for one in test_sets if one.name == OWN), ())
+    return dataset_fingerprints(problems, own, next_token)
 
 
 def _log_session_notes(notes: Iterable[str]) -> None:

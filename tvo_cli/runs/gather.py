@@ -88,7 +88,7 @@ class _RunSearch:
         if place.resolve() in self._places:
             complaints = ["named by more than one of the given paths; it counts once"]
         elif len(trials) == 1:
-            self.trials[place.resolve()] = trials[0]
+            self.trials[(place.parent if kind == "sft" else place).resolve()] = trials[0]  # as a sweep names its jobs
         else:
             self.trials |= {place.resolve() / trial.name: trial for trial in trials}
         self._places.add(place.resolve())

@@ -14,24 +14,32 @@ from tvo_cli.data.mixture import Mixture
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
+from tvo_cli.training.demonstration_rows import sft_rows_fingerprint
+from tvo_cli.training.next_token_loss import NextTokenLoss
 from tvo_cli.training.resume_compatibility import is_allowed_to_differ
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
 KEY = "dataset.content"  # in resume.allow; of a source of a mixture, dataset.sources.NAME.content
 DATA = "data"  # in a checkpoint's origin; of a source, data/NAME
+DEMONSTRATED = "next_token"  # in a checkpoint's origin: the demonstrations beside the responses
+DEMONSTRATED_KEY = "algorithm.next_token.data.content"  # in resume.allow
 GENERATED = 64  # problems of a generated data set: its settings, which are compared too, decide the rest
 
 
-def dataset_fingerprints(training: Problems, heldout: Sequence[Problem]) -> dict[str, str]:
+def dataset_fingerprints(
+    training: Problems, heldout: Sequence[Problem], next_token: NextTokenLoss | None = None
+) -> dict[str, str]:
     """Fingerprints of the training problems in their order and of the held-out ones, for a checkpoint's origin.
 
-    A mixture has one for each source, `data/NAME`, and one over all of them.
+    A mixture has one for each source, `data/NAME`, and one over all of them. `next_token`: the loss whose
+    demonstrations are learnt too.
     """
     sources = training.sources if isinstance(training, Mixture) else ()
     found = {f"{DATA}/{source.name}": _fingerprint_of_problems(source.problems) for source in sources}
     whole = _fingerprint_of_sources(training.size, found) if sources else _fingerprint_of_problems(training)
-    return {DATA: whole, **found, **({"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {})}
+    found |= {"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {}
+    return {DATA: whole, **found, **({DEMONSTRATED: sft_rows_fingerprint(next_token.rows)} if next_token else {})}
 
 
 def _fingerprint_of_problems(problems: Problems) -> str:
@@ -74,7 +82,28 @@ def check_same_dataset(folder: Path, now: Mapping[str, Any], config: Any) -> Non
         before = store.read_stored_state(held[-1])["origin"]
     except (OSError, ValueError, KeyError):
         return  # resuming reports what is wrong with it
-    compare_dataset_fingerprints(before, now, tuple(map(str, config.resume.allow)), log.warning)
+    allowed = tuple(map(str, config.resume.allow))
+    compare_dataset_fingerprints(before, now, allowed, log.warning)
+    if now.get(DEMONSTRATED) and (config.algorithm.next_token.data is not None or is_same_dataset(before, now)):
+        key = KEY if config.algorithm.next_token.data is None else DEMONSTRATED_KEY
+        _check_demonstrations_may_differ(key, before, now, allowed)
+
+
+def _check_demonstrations_may_differ(
+    key: str, before: Mapping[str, Any], now: Mapping[str, Any], allowed: Sequence[str]
+) -> None:
+    """Refuse other demonstrations of a next-token loss than a checkpoint's, if it had any, unless `key` may differ."""
+    held, found = before.get(DEMONSTRATED, now[DEMONSTRATED]), now[DEMONSTRATED]
+    if held == found:
+        return
+    if not is_allowed_to_differ(key, allowed):
+        raise UserError(
+            key.removesuffix(".content"),
+            found,
+            f"holds other demonstrations than the run has learnt (recorded: {held}; number and fingerprint of all).",
+            f"Put the data back, name another output_dir, or take resume.allow=[{key}].",
+        )
+    log.warning("resume.allow: %s: the demonstrations differ from the checkpoint's", key)
 
 
 def compare_dataset_fingerprints(
