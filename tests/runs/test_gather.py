@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import product
 from pathlib import Path
 
@@ -92,7 +92,7 @@ def test_links_are_followed_and_do_not_go_in_circles(arms: Path, tmp_path: Path)
     assert len(gather_runs([tmp_path / "links"]).trials) == 6
 
 
-def sweep(root: Path, *jobs: dict[str, object]) -> None:
+def sweep(root: Path, *jobs: Mapping[str, object]) -> None:
     (root / "sweep.json").write_text(json.dumps({"jobs": list(jobs)}))
 
 
