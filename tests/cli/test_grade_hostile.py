@@ -90,6 +90,7 @@ def children(pid: int) -> tuple[int, ...]:
     return tuple(int(child) for task in tasks.iterdir() for child in (task / "children").read_text().split())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="looks for children in /proc")
 @pytest.mark.parametrize(
     ("number", "code"),

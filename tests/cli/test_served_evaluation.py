@@ -79,7 +79,7 @@ def test_a_server_with_another_model_is_refused(tmp_path: Path) -> None:
     ("words", "said"),
     [
         (["rollout.model=other"], "rollout.model=other: http://127.0.0.1:PORT serves policy."),
-        (["rollout.url=http://127.0.0.1:9"], "/v1/models cannot be reached"),
+        pytest.param(["rollout.url=http://127.0.0.1:9"], "/v1/models cannot be reached", marks=pytest.mark.slow),
         (["rollout.url=localhost:8000"], "must be a list of addresses as http://localhost:8000."),
         (["rollout.url=http://me:secret@host"], "must be a list of addresses as http://localhost:8000"),
         (["rollout.weights=nccl", "device=cpu"], "rollout.weights=nccl: goes from GPU to GPU, and this run is on cpu"),

@@ -47,6 +47,7 @@ def test_what_two_ranks_recorded_one_process_replays_to_the_bit(pair: Pair) -> N
     assert {"policy-00002-of-00002.safetensors", "optimizer-00002-of-00002.safetensors"} <= recorded
 
 
+@pytest.mark.slow
 def test_a_disk_that_fills_on_one_rank_ends_both_with_the_old_checkpoint(pair: Pair) -> None:
     words = (*EXACT, SHARD, "trainer.checkpoint_every=1")
     folder, outcomes = pair.train("full", *words, fault={"rank": 1, "kind": "full disk", "at": 2})

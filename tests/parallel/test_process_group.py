@@ -94,6 +94,7 @@ def test_a_rank_that_was_killed_is_named() -> None:
     assert text.startswith("rank=1: was killed during update 7 of step 12 (gather)")
 
 
+@pytest.mark.slow
 def test_a_rank_that_hangs_is_named_after_the_timeout() -> None:
     kind, text = run_pair(exchange, hang, timeout=1.0)[0]
     assert kind == "RankLost"

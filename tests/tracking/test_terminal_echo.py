@@ -115,6 +115,7 @@ def start() -> Iterator[type[Terminal]]:
         terminal.close()
 
 
+@pytest.mark.slow
 def test_keys_and_ctrl_c_leave_the_panel_whole(start: type[Terminal]) -> None:
     shell = start(PANEL)
     shell.until(b"step 1/9")

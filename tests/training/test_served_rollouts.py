@@ -90,6 +90,7 @@ def test_a_run_learns_from_what_the_server_sampled(
         )
 
 
+@pytest.mark.slow
 def test_the_weights_are_exchanged_before_each_batch_and_scored_after(
     served: Callable[..., Path], server: StandInServer
 ) -> None:

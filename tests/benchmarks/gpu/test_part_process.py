@@ -48,6 +48,7 @@ def test_how_a_part_ended(child: Callable[[str], str], ends: str, status: str, d
     assert found.status == status and detail in found.detail and found.lines == []
 
 
+@pytest.mark.slow
 def test_a_part_that_hangs_is_ended_with_all_it_started(child: Callable[[str], str], tmp_path: Path) -> None:
     """The part's own child holds the other end of a pipe, which closes when the last process of the group is gone."""
     pipe = tmp_path / "alive"
