@@ -95,6 +95,7 @@ def test_every_module_that_the_package_imports_is_declared() -> None:
     assert {name: path for name, path in missing.items() if not distributions(name) & known} == {}
 
 
+@pytest.mark.slow
 def test_every_module_that_the_tests_import_is_declared() -> None:
     known = set(declared(*LOCKED))
     missing = {name: path for name, path in of_others("tests").items() if name not in BROUGHT_ALONG}

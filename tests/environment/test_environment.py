@@ -149,6 +149,7 @@ SHORT = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", [pytest.param(c, marks=pytest.mark.slow) if c == "variance" else c for c in SHORT])
 def test_every_command_that_writes_a_folder_writes_the_same_facts(command: str, tmp_path: Path) -> None:
     from tvo_cli import config, experiment

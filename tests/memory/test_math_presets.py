@@ -31,6 +31,7 @@ def test_a_preset_fits_its_card_with_a_tenth_to_spare(size: str, card: int) -> N
     assert re.search(rf"one GPU of {card} GB", (config.conf_dir() / "experiment" / f"math_{size}.yaml").read_text())
 
 
+@pytest.mark.slow
 def test_without_their_settings_the_larger_ones_would_not_fit() -> None:
     assert plan_of("7b", "adapter=none", "model.dtype=auto").peak > 80e9
     assert plan_of("1.5b", "trainer.microbatch_rows=32", "rollout.cache_gb=24").peak > USED * 40e9

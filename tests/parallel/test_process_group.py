@@ -112,6 +112,7 @@ def test_an_error_of_one_rank_is_raised_on_all() -> None:
     assert run_pair(fail_on_second, fail_on_second) == {0: expected, 1: expected}
 
 
+@pytest.mark.slow
 def test_what_the_first_rank_cannot_write_is_an_error_on_all() -> None:
     def write(ranks: Ranks) -> None:
         ranks.run_on_first(lambda: fail(ranks), None)
@@ -120,6 +121,7 @@ def test_what_the_first_rank_cannot_write_is_an_error_on_all() -> None:
     assert run_pair(write, write) == {0: expected, 1: expected}
 
 
+@pytest.mark.slow
 def test_a_disk_that_fails_on_the_first_is_said_by_all() -> None:
     def fail_to_write() -> None:
         raise OSError(5, "Input/output error", "/runs/a")
@@ -162,6 +164,7 @@ def _introduce(rank: int, port: str, facts: dict[str, str], told: Any) -> None:
         time.sleep(0.3)  # it holds the store
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("other", ["a", "b"])
 def test_the_config_of_the_first_is_every_ones_unless_the_code_is_another(other: str) -> None:
     told, port = FORK.Queue(), free_port()
@@ -201,6 +204,7 @@ def test_an_exchange_inside_of_a_pass_names_the_rank_too() -> None:
     assert text.startswith("rank=1: was killed during update 7 of step 12 (pass)")
 
 
+@pytest.mark.slow
 def test_an_error_of_this_rank_in_a_pass_stays_what_it_is() -> None:
     def add_what_does_not_fit(ranks: Ranks) -> None:
         import torch
@@ -210,6 +214,7 @@ def test_an_error_of_this_rank_in_a_pass_stays_what_it_is() -> None:
     assert run_pair(add_what_does_not_fit, add_what_does_not_fit)[0][0] == "RuntimeError"
 
 
+@pytest.mark.slow
 def test_memory_that_ends_inside_of_an_exchange_does_not_begin_anew() -> None:
     def run_out(ranks: Ranks) -> None:
         import torch

@@ -99,6 +99,7 @@ def test_the_deadline_is_processor_time(monkeypatch: pytest.MonkeyPatch) -> None
     busy.close()
 
 
+@pytest.mark.slow
 def test_a_row_that_ran_out_of_time_is_tried_once_more_and_then_known(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(worker_pool, "PROGRAM", STUB.format(start=0.0, end="time.sleep(60)"))
     bombs, starts = WorkerPool(workers=2, deadline=0.3, megabytes=256, patience=1.0), []
@@ -140,6 +141,7 @@ print(os.getpid(), flush=True)
 """
 
 
+@pytest.mark.slow
 def test_without_prctl_a_child_at_work_ends_soon_after_its_parent() -> None:
     child = WATCHED.format(megabytes=4096, work="while True: sum(range(1000))")
     parent = f"import subprocess, sys, time; subprocess.Popen([sys.executable, '-c', {child!r}]); time.sleep(60)"

@@ -61,6 +61,7 @@ def test_a_server_that_is_away_is_named(server: StandInServer) -> None:
         client(server.url, url).at_all("/weight_info", None, "probe")
 
 
+@pytest.mark.slow
 def test_a_hang_lasts_no_longer_than_the_time_out(server: StandInServer) -> None:
     """Those beside it are not waited for either: the first failure ends them."""
     server.faults[COMPLETIONS] = [hang, hang, None, hang]
@@ -71,6 +72,7 @@ def test_a_hang_lasts_no_longer_than_the_time_out(server: StandInServer) -> None
     assert time.monotonic() - begun < 15.0, "far less than the test's own end, which would release the hanging ones"
 
 
+@pytest.mark.slow
 def test_no_more_requests_are_in_flight_than_are_allowed(server: StandInServer) -> None:
     assert None not in ask(server, 24, requests=3)
     assert server.most <= 3

@@ -211,6 +211,7 @@ ASKED = (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("ignored", "by"), [((), 15), ((1,), 15), ((1, 2, 12), 15), ((15,), 10), ((10, 15), 1)], ids=str
 )

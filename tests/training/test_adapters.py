@@ -83,6 +83,7 @@ def test_a_resume_beside_another_base_is_refused_with_both_digests(run: Runs, tm
         run("a", "trainer.steps=3", "rollout.epochs=1", "adapter=lora", start)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changed", ["adapter.rank=8", "adapter=none", "adapter=dora", "adapter.seed=1"])
 def test_a_resume_with_another_adapter_is_refused(whole: Whole, changed: str) -> None:
     from tests.training.conftest import train_in

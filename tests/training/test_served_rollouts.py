@@ -141,6 +141,7 @@ WRONG: dict[str, tuple[str, list[Fault | None], str]] = {
 FAST = ("aborting", "of foreign tokens", "with a cache")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in WRONG]
 )
@@ -194,6 +195,7 @@ def test_mixed_up_answers_are_found_before_anything_learns_from_them(
     assert not batches
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "said"),
     [(stale, "but earlier ones"), pytest.param(partly, "not loaded all of these weights", marks=pytest.mark.slow)],
