@@ -9,7 +9,6 @@ between two versions. What the learner keeps of its signal is 1 − 2ε: from ε
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.diagnosis.finding import CRITICAL, WARNING, Finding
+from tvo_cli.diagnosis.kept_responses import numbered_responses
 from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
 from tvo_cli.stats.confidence_interval import wilson_interval
 
@@ -113,12 +113,8 @@ def _graded_step(grader: Any, file: Path, end: float) -> GradedStep:
 
 def _judged_rows(file: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
     """Yield number and row of the lines that have a gold, a response and a verdict."""
-    for number, line in enumerate(file.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict) and all(isinstance(row.get(name), kind) for name, kind in FIELDS.items()):
+    for number, row in numbered_responses(file):
+        if all(isinstance(row.get(name), kind) for name, kind in FIELDS.items()):
             yield number, row
 
 

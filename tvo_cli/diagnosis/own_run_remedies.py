@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shlex
 from collections.abc import Iterator, Mapping
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.diagnosis.finding import Finding, Remedy
+from tvo_cli.diagnosis.kept_responses import numbered_responses
 from tvo_cli.report.next_commands import shortest_path
 from tvo_cli.report.run_folder_reading import stored_policies
 from tvo_cli.tracking.recorded_steps import recorded_steps
@@ -63,23 +63,12 @@ def _step_of(path: Path) -> re.Match[str] | None:
 def _rows_to_read(path: Path, failure: str) -> list[int]:
     """Return the line numbers of the responses that show a failure best, one a problem."""
     rows: dict[str, tuple[float, int]] = {}
-    for number, row in _responses(path):
+    for number, row in numbered_responses(path):
         weight = _weight(row, failure)
         best = rows.get(str(row.get("id")))
         if best is None or weight > best[0]:
             rows[str(row.get("id"))] = (weight, number)
     return [number for _, number in sorted(rows.values(), key=lambda one: (-one[0], one[1]))[:SHOWN]]
-
-
-def _responses(path: Path) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """The responses in a file of the run folder, each with its line."""
-    for number, line in enumerate(path.read_text(encoding="utf-8", errors="replace").splitlines(), start=1):
-        try:
-            row = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(row, dict):
-            yield number, row
 
 
 def _weight(row: Mapping[str, Any], failure: str) -> float:
