@@ -29,7 +29,8 @@ from benchmarks.harness.settings import Settings, option
 from tvo_cli import config, data
 from tvo_cli.experiment import train
 from tvo_cli.maths.permutation_test import score_z
-from tvo_cli.training import collect_rollouts, refused_updates, training_loop
+from tvo_cli.training import refused_updates, training_loop
+from tvo_cli.training.rollout_collection import collect_rollouts
 from tvo_cli.training.session import Session
 
 QUIET = ("logger=none", "logger.console=off", "trainer.threads=1", "trainer.checkpoint_every=0", "recorder=off")

@@ -7,8 +7,8 @@ from typing import Any
 import torch
 
 from tvo_cli.model import Policy
-from tvo_cli.model.adapter import AdapterSettings, adapter_tensors, attach_adapter
-from tvo_cli.model.adapter_base import BaseModel
+from tvo_cli.model.adapters.adapter import AdapterSettings, adapter_tensors, attach_adapter
+from tvo_cli.model.adapters.adapter_base import BaseModel
 
 KINDS = ("lora", "dora", "miss")
 BASE = BaseModel("packaged:tiny", None, None, "")

@@ -30,6 +30,7 @@ def _room(room: Path) -> Iterator[str]:
     if not modules:
         return
     yield f"## {room.relative_to(ROOT.parent)}/\n"
+    yield first_sentence(room / "__init__.py") + "\n"
     yield "| module | what it holds |"
     yield "|---|---|"
     yield from (f"| {path.name} | {first_sentence(path)} |" for path in modules)

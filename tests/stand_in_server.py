@@ -17,8 +17,8 @@ from torch import Tensor
 from transformers import DynamicCache
 
 from tests.stand_in_transport import WeightReceiver
-from tvo_cli.model.cache_support import cache_argument
-from tvo_cli.model.policy_loading import load_policy
+from tvo_cli.model.forward_pass.cache_support import cache_argument
+from tvo_cli.model.loading.policy_loading import load_policy
 
 NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
 Json = dict[str, Any]

@@ -15,10 +15,10 @@ import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from tvo_cli.rollout import gpu_transports
-from tvo_cli.rollout.group_transport import GroupTransport
-from tvo_cli.rollout.shared_memory_transport import SharedMemoryTransport
-from tvo_cli.rollout.weight_transport import WeightTransport
+from tvo_cli.rollout.weight_transfer import gpu_transports
+from tvo_cli.rollout.weight_transfer.group_transport import GroupTransport
+from tvo_cli.rollout.weight_transfer.shared_memory_transport import SharedMemoryTransport
+from tvo_cli.rollout.weight_transfer.weight_transport import WeightTransport
 
 CPU = torch.device("cpu")
 Json = dict[str, Any]

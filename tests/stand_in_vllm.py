@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tests.stand_in_server import NODE, complete
-from tvo_cli.model.policy_loading import load_policy
+from tvo_cli.model.loading.policy_loading import load_policy
 
 Json = dict[str, Any]
 

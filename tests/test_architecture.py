@@ -48,8 +48,11 @@ def test_imports_flow_one_way() -> None:
 def test_the_page_names_every_room_and_only_rooms_that_are_there() -> None:
     rooms = {path.relative_to(ROOT).parts[0].removesuffix(".py") for path in FILES} - {"experiment"}
     assert set(MAY_IMPORT) == rooms
-    described = set(re.findall(r"`(\w+)/`", PAGE.partition("## Room by room")[2].partition("## Where")[0]))
-    assert described == {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
+    section = PAGE.partition("## Room by room")[2].partition("## Where")[0]
+    described = dict(re.findall(r"^\| `(\w+)/` \| (.*)$", section, flags=re.MULTILINE))
+    assert set(described) == {path.name for path in ROOT.iterdir() if path.is_dir() and any(path.rglob("*.py"))}
+    for folder in {path.parent for path in FILES if len(path.relative_to(ROOT).parts) == 3}:
+        assert f"{folder.name}/" in described[folder.parent.name], folder
 
 
 def test_only_what_runs_a_session_knows_that_there_are_ranks() -> None:
@@ -67,9 +70,40 @@ def test_no_rooms_import_each_other_in_a_circle() -> None:
     assert set(order) >= set(MAY_IMPORT)  # a circle raises CycleError
 
 
+def parts_of(room: Path) -> dict[str, set[str]]:
+    """Part of a room (a folder in it, or a file) → parts that its files import at their head."""
+    found: dict[str, set[str]] = {}
+    for path in room.rglob("*.py"):
+        part = path.relative_to(room).parts[0].removesuffix(".py")
+        names = [name for name in imported_at_the_head(path) if name.startswith(f"tvo_cli.{room.name}.")]
+        found.setdefault(part, set()).update(name.split(".")[2] for name in names)
+    return {part: given - {part} for part, given in found.items() if part != "__init__"}
+
+
+def imported_at_the_head(path: Path) -> Iterator[str]:
+    """Yield the dotted names that are imported with the file: neither in a function nor for type checkers only."""
+    for node in tree_of(path).body:
+        if isinstance(node, ast.ImportFrom) and node.module:
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+ROOMS = sorted(path for path in ROOT.iterdir() if (path / "__init__.py").exists())
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: room.name)
+def test_the_parts_of_a_room_do_not_import_each_other_in_a_circle(room: Path) -> None:
+    parts = parts_of(room)
+    assert set(TopologicalSorter(parts).static_order()) >= set(parts)  # a circle raises CycleError
+
+
+def test_no_room_has_more_than_forty_files_side_by_side() -> None:
+    counts = {folder: len(list(folder.glob("*.py"))) for folder in {path.parent for path in FILES}}
+    assert not {str(folder): count for folder, count in counts.items() if count > 40}
+
+
 def test_no_file_and_no_function_is_long() -> None:
     for path in FILES:
-        most = 200 if path.parent.name in ("training", "experiment") else 300
+        most = 200 if path.relative_to(ROOT).parts[0] in ("training", "experiment") else 300
         assert len(path.read_text(encoding="utf-8").splitlines()) <= most, path
         for node in nodes_of(path):
             if isinstance(node, FUNCTION):

@@ -18,7 +18,7 @@ from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals, is_served,
 from tvo_cli.memory.rank_memory import plan_rank_memory
 from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step
 from tvo_cli.memory.stored_network_shape import shape_of_model
-from tvo_cli.model.parameter_count import parameter_count
+from tvo_cli.model.loading.parameter_count import parameter_count
 
 __all__ = ["DerivedSizes", "DiskSize", "Sizes", "derived_sizes"]
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from

@@ -37,7 +37,7 @@ def whole_rows(hidden: Tensor, weight: Tensor, chosen: Tensor) -> Tensor:
 
 def chunks(hidden: Tensor, weight: Tensor, chosen: Tensor, *, mebibytes: int) -> Tensor:
     """Rows by so many bytes of logits, recomputed in the backward pass."""
-    from tvo_cli.model.logprobs import chunked_token_scores
+    from tvo_cli.model.forward_pass.logprobs import chunked_token_scores
 
     head = partial(functional.linear, weight=weight)
     return chunked_token_scores(head, hidden, chosen, 1.0, len(weight), chunk_bytes=mebibytes * 2**20)[0]
@@ -45,7 +45,7 @@ def chunks(hidden: Tensor, weight: Tensor, chosen: Tensor, *, mebibytes: int) ->
 
 def tiles(hidden: Tensor, weight: Tensor, chosen: Tensor, *, rows: int, columns: int, whole: bool = False) -> Tensor:
     """Rows × words at a time; `whole` in float32."""
-    from tvo_cli.model import tiled_logprobs
+    from tvo_cli.model.forward_pass import tiled_logprobs
 
     tiled_logprobs.ROWS, tiled_logprobs.COLUMNS = rows, columns
     if whole:

@@ -15,8 +15,8 @@ LengthsOfRows = Callable[[Sequence[tuple[str, int]]], Sequence[int]]  # of (key,
 
 def force_lengths(lengths: LengthsOfRows, ends: Collection[int]) -> None:
     """From now on a response ends after its length, with the last of the tokens that end one, and never before."""
-    waiting: Any = import_module("tvo_cli.rollout.waiting_rows")
-    loop: Any = import_module("tvo_cli.rollout.continuous_batching")
+    waiting: Any = import_module("tvo_cli.rollout.decoding.waiting_rows")
+    loop: Any = import_module("tvo_cli.rollout.decoding.continuous_batching")
     uniforms, draw = waiting.uniform_numbers, loop.sample_token
 
     def marked(seed: int, rows: Sequence[tuple[str, int]], length: int) -> torch.Tensor:

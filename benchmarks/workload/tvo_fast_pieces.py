@@ -20,12 +20,12 @@ import torch
 
 from benchmarks.workload import tvo_step
 from benchmarks.workload.work import named
-from tvo_cli.model.sequence_packing import ATTENTION
+from tvo_cli.model.forward_pass.sequence_packing import ATTENTION
 
 
 def alternate(rows: list[dict[str, Any]]) -> None:
     """Switch the network's attention, on which both pieces stand, before every step; time its parts."""
-    collecting: Any = import_module("tvo_cli.training.collect_rollouts")
+    collecting: Any = import_module("tvo_cli.training.rollout_collection.collect_rollouts")
     loop: Any = import_module("tvo_cli.training.training_loop")
     sample, step = collecting.sample_responses, loop.train_step
 

@@ -31,7 +31,7 @@ from benchmarks.workload.work import WORKS, build, questions
 
 def timed(call: Callable[[], Any], *, joins: bool) -> tuple[float, Any]:
     """Processor seconds of a rollout, and the rollout."""
-    admission: Any = import_module("tvo_cli.rollout.admission")
+    admission: Any = import_module("tvo_cli.rollout.decoding.admission")
     allowed = admission.has_slots
     with patch.object(admission, "has_slots", lambda network: joins and allowed(network)):
         begun = time.process_time()
@@ -61,7 +61,7 @@ def rollout(chosen: argparse.Namespace, folder: Path) -> tuple[Any, Callable[[],
 
 def measure(chosen: argparse.Namespace, folder: Path) -> None:
     """Pairs by turns, after one rollout of each kind."""
-    from tvo_cli.rollout.onednn import onednn_matmul
+    from tvo_cli.rollout.decoding.onednn import onednn_matmul
 
     (network, sample), ratios = rollout(chosen, folder), list[float]()
     with onednn_matmul(network, products=chosen.products == "auto"):

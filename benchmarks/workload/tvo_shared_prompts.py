@@ -21,8 +21,9 @@ from unittest import mock
 import torch
 from torch import Tensor
 
-from tvo_cli.model import Policy, load_policy, shared_prefix
-from tvo_cli.rollout.onednn import onednn_matmul
+from tvo_cli.model import Policy, load_policy
+from tvo_cli.model.forward_pass import shared_prefix
+from tvo_cli.rollout.decoding.onednn import onednn_matmul
 
 
 def micro_batch(chosen: argparse.Namespace, vocabulary: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:

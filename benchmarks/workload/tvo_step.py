@@ -59,8 +59,8 @@ def run(
 
 def _watch(stopwatch: Stopwatch, base: list[float]) -> None:
     """Time the product's own functions."""
-    collecting: Any = import_module("tvo_cli.training.collect_rollouts")
-    assembling: Any = import_module("tvo_cli.training.assemble_batch")
+    collecting: Any = import_module("tvo_cli.training.rollout_collection.collect_rollouts")
+    assembling: Any = import_module("tvo_cli.training.rollout_collection.assemble_batch")
     loop: Any = import_module("tvo_cli.training.training_loop")
     scored = assembling._score_rollout
 

@@ -85,7 +85,7 @@ def run(work: str, folder: Path, mode: str, steps: int, clock: str) -> dict[str,
     """The rows of its steps, each with whether the reading was on and the seconds inside it."""
     meter = Switched.meter = Meter(mode, clock)
     gradient_noise.gradient_norm = meter.timed(gradient_noise.gradient_norm)
-    update: Any = import_module("tvo_cli.training.minibatch_gradient")
+    update: Any = import_module("tvo_cli.training.update.minibatch_gradient")
     update.MicroBatchVariance = Switched
     found = tvo_step.run(named(work), folder, steps=steps, warm_up=WARM_UP, clock=clock, words=[])
     pairs = zip(found["rows"], meter.seen[WARM_UP:], strict=True)

@@ -9,8 +9,9 @@ import pytest
 
 from benchmarks.workload.tvo_shared_prompts import turns
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
-from tvo_cli.model import load_policy, shared_prefix
-from tvo_cli.rollout.onednn import onednn_matmul
+from tvo_cli.model import load_policy
+from tvo_cli.model.forward_pass import shared_prefix
+from tvo_cli.rollout.decoding.onednn import onednn_matmul
 
 NODE = {"path": "packaged:tiny", "revision": None, "dtype": "float32", "attention": "sdpa"}
 

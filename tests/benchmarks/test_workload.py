@@ -31,7 +31,8 @@ from benchmarks.workload.work import (
 )
 from tests.model.conftest import policy as policy
 from tvo_cli.model import Policy
-from tvo_cli.rollout import SamplingParams, continuous_batching, generate, waiting_rows
+from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.rollout.decoding import continuous_batching, waiting_rows
 
 ROOT = Path(step_process.__file__).parents[2]
 

@@ -13,7 +13,7 @@ from tvo_cli.cli.main import app
 from tvo_cli.cli.progress_bars import step_progress_lines
 from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 from tvo_cli.job.evaluation import suites_to_evaluate_as_list
-from tvo_cli.tracking.evaluation_progress import _progress_lines
+from tvo_cli.tracking.terminal.evaluation_progress import _progress_lines
 
 runner = CliRunner()
 

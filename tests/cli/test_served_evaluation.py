@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tests.stand_in_server import COMPLETIONS, RELOAD, StandInServer, refuse, serving, stale
 from tests.stand_in_transport import transports_on_a_cpu
 from tvo_cli.cli.main import app
-from tvo_cli.model.model_location import WEIGHTS
+from tvo_cli.model.model_files.model_location import WEIGHTS
 
 runner = CliRunner()
 SMALL = ("--limit", "3", "decoding.samples=2", "threads=1", "rollout=server")

@@ -121,7 +121,7 @@ def test_a_config_dir_of_ones_own(experiment: Experiment, tmp_path: Path) -> Non
 class Interrupted(Exception):
     """The run's own, as a launcher's signal makes it."""
 
-    __module__ = "tvo_cli.training.session_checkpoint"
+    __module__ = "tvo_cli.training.resume.session_checkpoint"
     signal = signal.SIGUSR2
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from tvo_cli import config, redaction
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.own_code_copies import copy_own_code, folder_of_own_code
-from tvo_cli.training import resume_compatibility
+from tvo_cli.training.resume import resume_compatibility
 
 
 @pytest.fixture

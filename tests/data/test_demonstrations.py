@@ -14,7 +14,7 @@ from tvo_cli.data.demonstrations import Demonstration, DemonstrationReading, wit
 from tvo_cli.data.hub_problems import problems_of_hub_rows
 from tvo_cli.data.row_to_problem import RowReading, RowWithoutAnswer, UnconvertibleRow, row_to_problem
 from tvo_cli.errors import UserError
-from tvo_cli.training.demonstration_encoding import asked_at, replies_of
+from tvo_cli.training.run_data.demonstration_encoding import asked_at, replies_of
 from tvo_cli.types import Problem
 
 U, A, S = "user", "assistant", "system"

@@ -14,10 +14,11 @@ from tvo_cli import environment
 from tvo_cli.cli import env
 from tvo_cli.cli.main import main
 from tvo_cli.environment import fast_paths, machine, services
-from tvo_cli.model import load_policy, packed_attention, sequence_packing
-from tvo_cli.model.packed_layout import MaskedLayout, VarlenSequences
+from tvo_cli.model import load_policy
+from tvo_cli.model.forward_pass import packed_attention, sequence_packing
+from tvo_cli.model.forward_pass.packed_layout import MaskedLayout, VarlenSequences
 from tvo_cli.optim import fused_kernel
-from tvo_cli.rollout import onednn
+from tvo_cli.rollout.decoding import onednn
 
 
 def paths(found: list[fast_paths.FastPath]) -> dict[str, tuple[bool, str]]:

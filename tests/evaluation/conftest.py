@@ -11,14 +11,14 @@ import pytest
 from tvo_cli import config
 from tvo_cli.evaluation.pipeline import evaluate_suites
 from tvo_cli.evaluation.responses import GradedResponse
-from tvo_cli.rollout.engine import Completion
+from tvo_cli.rollout.engines.engine import Completion
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
-    from tvo_cli.rollout.engine import ReportCompletion
-    from tvo_cli.rollout.token_sampling import SamplingParams
+    from tvo_cli.rollout.decoding.token_sampling import SamplingParams
+    from tvo_cli.rollout.engines.engine import ReportCompletion
 
 MODEL = {"model": "m", "weights": "w", "dtype": "float32", "chat_template": "", "engine": "parrot"}
 

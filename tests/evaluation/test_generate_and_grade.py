@@ -12,14 +12,14 @@ import pytest
 from tests.evaluation.conftest import Parrot, run
 from tests.evaluation.test_tiny_model import completions
 from tvo_cli.evaluation import generate_and_grade
-from tvo_cli.rollout import continuous_batching, token_sampling
+from tvo_cli.rollout.decoding import continuous_batching, token_sampling
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
-    from tvo_cli.rollout.engine import Completion, ReportCompletion
-    from tvo_cli.rollout.token_sampling import SamplingParams
+    from tvo_cli.rollout.decoding.token_sampling import SamplingParams
+    from tvo_cli.rollout.engines.engine import Completion, ReportCompletion
 
 
 class Reporting(Parrot):

@@ -16,7 +16,7 @@ from tvo_cli.evaluation.pipeline import regrade_folder
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.rollout.engine import Completion
+    from tvo_cli.rollout.engines.engine import Completion
 
 REWARD = {"profile": "math", "unfinished": "graded", "audit": True, "deadline": 5.0}
 

@@ -18,7 +18,7 @@ from tests.reward.test_near_misses import OWN, PIECES
 from tvo_cli.evaluation.pipeline import regrade_folder
 from tvo_cli.evaluation.suite_summary import Equal, summarise_suite
 from tvo_cli.reward import Grader
-from tvo_cli.rollout.engine import Completion
+from tvo_cli.rollout.engines.engine import Completion
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

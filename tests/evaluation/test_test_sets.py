@@ -7,8 +7,8 @@ from typing import Any
 from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
 from tvo_cli.evaluation.test_sets import OWN, EvaluatedTestSets
 from tvo_cli.stats import ConfidenceInterval
-from tvo_cli.tracking.console import ConsoleRunProgress
 from tvo_cli.tracking.metric_names import is_evaluation_metric, is_known_metric
+from tvo_cli.tracking.terminal.console import ConsoleRunProgress
 
 UNREAD: Any = None  # of a test that reads no response
 

@@ -17,7 +17,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_sft import sft, write_sft_record
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model.card_of_base import read_base_card_head
-from tvo_cli.training import supervised_fine_tuning
+from tvo_cli.training.sft import supervised_fine_tuning
 from tvo_cli.training.stop_signals import Interrupted
 
 READS = ("dataset.suffix=", "dataset.max_tokens=12", "samples=2", "problems=40")

@@ -19,7 +19,7 @@ from safetensors.torch import load_file
 
 from tvo_cli import config, experiment
 from tvo_cli.experiment import build_session
-from tvo_cli.model import sequence_packing, shared_prefix, tiled_logprobs
+from tvo_cli.model.forward_pass import sequence_packing, shared_prefix, tiled_logprobs
 from tvo_cli.optim import fused_kernel
 
 RUN = (

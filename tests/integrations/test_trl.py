@@ -24,7 +24,7 @@ def trainer_of(folder: Path, callback: Any, reward: Any, steps: int, rate: float
     from datasets import Dataset
     from trl import GRPOConfig, GRPOTrainer
 
-    from tvo_cli.model.policy_loading import load_policy
+    from tvo_cli.model.loading.policy_loading import load_policy
 
     node = {"path": "packaged:tiny", "dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
     policy = load_policy(node, device="cpu")

@@ -19,7 +19,7 @@ from tvo_cli.memory.activation_size import activation_bytes
 from tvo_cli.memory.adapter_size import AdapterSize, adapter_activation_bytes, frozen_bytes
 from tvo_cli.memory.memory_plan import plan_memory
 from tvo_cli.memory.network_shape import shape_of_network
-from tvo_cli.model.adapter import adapter_tensors, attach_adapter
+from tvo_cli.model.adapters.adapter import adapter_tensors, attach_adapter
 
 LLAMA = shape_of_network(networks.small_llama())
 IDS = torch.arange(4 * 60).reshape(4, 60) % 200

@@ -13,7 +13,7 @@ from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 from tvo_cli.model import load_policy
 from tvo_cli.rollout import SamplingParams, generate
-from tvo_cli.rollout.decoding_state import DecodingState
+from tvo_cli.rollout.decoding.decoding_state import DecodingState
 
 GPU = ("trainer.device=cuda", "trainer.precision=bfloat16")
 

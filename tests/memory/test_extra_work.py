@@ -29,11 +29,11 @@ from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.rank_memory import RankLayout, plan_rank_memory, request_of_rank
 from tvo_cli.model import layer_readings, load_policy
 from tvo_cli.rollout import SamplingParams, generate
-from tvo_cli.rollout.decoding_state import DecodingState
+from tvo_cli.rollout.decoding.decoding_state import DecodingState
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.self_imitation import KeptResponses, SelfImitation
+from tvo_cli.training.metrics.valley_readings import valley_readings
 from tvo_cli.training.readings_state import FrozenRows, ReadingsSettings, ReadingsState
-from tvo_cli.training.valley_readings import valley_readings
 
 SMOLLM2 = networks.smollm2_shape()
 EACH = 30 * 192 * 8  # bytes of SmolLM2's cache a token, in float32

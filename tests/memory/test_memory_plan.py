@@ -22,8 +22,8 @@ from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
 from tvo_cli.memory.planned_run import planned_run
 from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
-from tvo_cli.model.cache_support import cache_argument
-from tvo_cli.model.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.forward_pass.cache_support import cache_argument
+from tvo_cli.model.forward_pass.gradient_checkpointing import enable_gradient_checkpointing
 
 PAGE = (Path(__file__).parent.parent.parent / "docs" / "memory.md").read_text(encoding="utf-8")
 MEASURED = re.findall(r"^\| `([^`]+)` \| ([\d.]+) \| ([\d.]+) \| ([+−\d]+)% \|$", PAGE, flags=re.MULTILINE)

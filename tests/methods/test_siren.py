@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import row_quantile
 from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
 from tvo_cli.methods.siren import siren
-from tvo_cli.model.logprobs import chunked_token_scores
+from tvo_cli.model.forward_pass.logprobs import chunked_token_scores
 from tvo_cli.objective import Anchored
 from tvo_cli.objective.coefficient import Constant
 from tvo_cli.types import Tokens

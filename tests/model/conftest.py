@@ -27,9 +27,10 @@ from transformers import (
 )
 
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
-from tvo_cli.model import Policy, shared_prefix
-from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.shared_prefix import PrefixSplit
+from tvo_cli.model import Policy
+from tvo_cli.model.forward_pass import shared_prefix
+from tvo_cli.model.forward_pass.hidden_states import predicting_states
+from tvo_cli.model.forward_pass.shared_prefix import PrefixSplit
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 
 SMALL: dict[str, Any] = {

@@ -33,7 +33,7 @@ def test_tf32_goes_with_bfloat16_on_cuda_alone(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr(torch, "set_float32_matmul_precision", said.append)
     for kind, precision in (("cuda", "bfloat16"), ("cuda", "float32"), ("cpu", "bfloat16")):
         set_product_precision(kind, precision)
-    assert said == ["high", "highest"], "a CPU's products are left to rollout/onednn.py"
+    assert said == ["high", "highest"], "a CPU's products are left to rollout/decoding/onednn.py"
     assert allows_tf32("cuda", "bfloat16") and not allows_tf32("cuda", "float32")
 
 

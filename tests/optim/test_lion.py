@@ -10,7 +10,7 @@ from torch.nn import Parameter
 
 from tvo_cli import config
 from tvo_cli.optim import Lion
-from tvo_cli.training.weight_box import share_of_box
+from tvo_cli.training.metrics.weight_box import share_of_box
 
 
 def stepped(start: list[float], gradients: list[list[float]], **settings: Any) -> tuple[list[float], Lion]:

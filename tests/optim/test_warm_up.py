@@ -29,7 +29,7 @@ from tvo_cli.optim import (
     with_warm_up,
 )
 from tvo_cli.optim.schedule import Schedule
-from tvo_cli.training.learner import CriticLearner
+from tvo_cli.training.update.learner import CriticLearner
 
 RIVER = RiverValley(start=1.0, end=0.1, warm_up=0, hold=0.5, drop=0.5, stiffness=0.0)
 EVERY = [Constant(), Linear(1.75, 0.25), Cosine(1.0, 0.1), RIVER]

@@ -26,7 +26,8 @@ from tvo_cli.experiment import train
 from tvo_cli.parallel.launched_process import launched_process
 from tvo_cli.parallel.process_group import ProcessGroup
 from tvo_cli.parallel.ranks import Ranks
-from tvo_cli.training import learner, minibatch_forward, minibatch_gradient, training_loop
+from tvo_cli.training import training_loop
+from tvo_cli.training.update import learner, minibatch_forward, minibatch_gradient
 
 TIMEOUT = 60.0  # a pair whose ranks have parted does not keep the tests waiting for longer
 

@@ -10,9 +10,10 @@ import torch
 from tests.rollout.full_fp32 import quick_anywhere as quick_anywhere
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
-from tvo_cli.rollout import SamplingParams, admission, continuous_batching
-from tvo_cli.rollout.branching import GrownResponses
-from tvo_cli.rollout.cache_slots import has_slots
+from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout.branching.branching_rule import GrownResponses
+from tvo_cli.rollout.decoding import admission, continuous_batching
+from tvo_cli.rollout.decoding.cache_slots import has_slots
 from tvo_cli.types import Rollout
 
 # Four lengths, so that batches are left-padded; sorting them is a cycle, which is not its own inverse.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tvo_cli.rollout import onednn
+from tvo_cli.rollout.decoding import onednn
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 def pytest_sessionstart() -> None:
     """Before the first test asks."""
-    from tvo_cli.rollout import onednn
+    from tvo_cli.rollout.decoding import onednn
 
     onednn.TOLERANCE = 0.0
     onednn.onednn_keeps_accuracy.cache_clear()

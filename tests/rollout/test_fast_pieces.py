@@ -15,9 +15,11 @@ from tests.model.conftest import SMALL
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tests.rollout.naive_forward import scored_alone
 from tests.slow_cases import mostly_slow
-from tvo_cli.model import Policy, sequence_packing, shared_prefix
-from tvo_cli.rollout import decoding_network, fused_decode, generate, onednn
-from tvo_cli.rollout.onednn import onednn_matmul
+from tvo_cli.model import Policy
+from tvo_cli.model.forward_pass import sequence_packing, shared_prefix
+from tvo_cli.rollout import generate
+from tvo_cli.rollout.decoding import decoding_network, fused_decode, onednn
+from tvo_cli.rollout.decoding.onednn import onednn_matmul
 
 EVERY = list(product([False, True], repeat=3))
 

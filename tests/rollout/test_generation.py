@@ -11,7 +11,8 @@ import torch
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout import SamplingParams, continuous_batching, generate, token_sampling
+from tvo_cli.rollout import SamplingParams, generate
+from tvo_cli.rollout.decoding import continuous_batching, token_sampling
 from tvo_cli.types import Rollout
 
 

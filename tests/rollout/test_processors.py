@@ -12,13 +12,17 @@ import pytest
 pytestmark = pytest.mark.slow
 ROOT = Path(__file__).parent.parent.parent
 CONCERNED = (
-    *("tests/model/test_shared_prefix.py", "tests/model/test_tiled_logprobs.py", "tests/golden/test_run.py"),
     *(
-        "tests/model/test_sequence_packing.py",
+        "tests/model/forward_pass/test_shared_prefix.py",
+        "tests/model/forward_pass/test_tiled_logprobs.py",
+        "tests/golden/test_run.py",
+    ),
+    *(
+        "tests/model/forward_pass/test_sequence_packing.py",
         "tests/rollout/test_fast_pieces.py",
-        "tests/rollout/test_onednn.py",
+        "tests/rollout/decoding/test_onednn.py",
         "tests/rollout/test_generation.py",
-        "tests/rollout/test_kv_cache.py",
+        "tests/rollout/decoding/test_kv_cache.py",
     ),
 )
 OLD = {"ONEDNN_MAX_CPU_ISA": "SSE41", "ATEN_CPU_CAPABILITY": "default"}

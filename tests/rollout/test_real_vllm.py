@@ -20,12 +20,13 @@ from tests.stand_in_transport import transports_on_a_cpu
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
-from tvo_cli.rollout import SamplingParams, gpu_transports
+from tvo_cli.rollout import SamplingParams
+from tvo_cli.rollout.engines.server_sampling import CompletionService, ServerSampler
 from tvo_cli.rollout.server_client import ServerClient
-from tvo_cli.rollout.server_probe import ServerProbe
-from tvo_cli.rollout.server_sampling import CompletionService, ServerSampler
-from tvo_cli.rollout.weight_exchange import DiskExchange, TransferExchange
-from tvo_cli.rollout.weight_probe import WeightProbe
+from tvo_cli.rollout.weight_transfer import gpu_transports
+from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe
+from tvo_cli.rollout.weight_transfer.weight_exchange import DiskExchange, TransferExchange
+from tvo_cli.rollout.weight_transfer.weight_probe import WeightProbe
 
 PYTHON = os.environ.get("TVO_TEST_VLLM", "")
 pytestmark = [pytest.mark.vllm, pytest.mark.slow, pytest.mark.skipif(not PYTHON, reason="needs TVO_TEST_VLLM")]

@@ -14,10 +14,13 @@ from tests.grown_adapters import KINDS, give_grown_adapter, grow, settings
 from tests.model.conftest import SMALL
 from tests.rollout.conftest import KEYS, PROMPTS, SAMPLING
 from tests.rollout.naive_forward import scored_alone
-from tvo_cli.model import Policy, adapter, sequence_packing, shared_prefix
-from tvo_cli.model.output_head import is_plain_linear
-from tvo_cli.rollout import generate, onednn
-from tvo_cli.rollout.fused_decode import fused_decoder
+from tvo_cli.model import Policy
+from tvo_cli.model.adapters import adapter
+from tvo_cli.model.forward_pass import sequence_packing, shared_prefix
+from tvo_cli.model.forward_pass.output_head import is_plain_linear
+from tvo_cli.rollout import generate
+from tvo_cli.rollout.decoding import onednn
+from tvo_cli.rollout.decoding.fused_decode import fused_decoder
 from tvo_cli.types import Rollout
 
 FAMILIES: dict[str, Callable[[], nn.Module]] = {

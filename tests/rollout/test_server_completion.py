@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.rollout.test_stop_strings import END, chat_tokenizer
+from tests.rollout.decoding.test_stop_strings import END, chat_tokenizer
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.rollout import SamplingParams

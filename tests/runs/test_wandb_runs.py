@@ -12,7 +12,7 @@ import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.runs.gather import gather_runs
-from tvo_cli.tracking.wandb_file import CHUNK, FULL, HEADER
+from tvo_cli.tracking.mirrors.wandb_file import CHUNK, FULL, HEADER
 
 ROWS = [{"train/reward": 0.1 * step, "train/kl": 0.01, "train/entropy": 0.5, "_step": step} for step in (1, 2, 3)]
 

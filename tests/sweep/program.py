@@ -39,7 +39,7 @@ class Interrupted(Exception):
     """As the training loop raises it after saving."""
 
 
-Interrupted.__module__ = "tvo_cli.training.session_checkpoint"
+Interrupted.__module__ = "tvo_cli.training.resume.session_checkpoint"
 
 
 def train(config: Any, ranks: object = None) -> dict[str, Any]:

@@ -13,10 +13,11 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.tracking import Tracker, metrics_file, wandb_file
-from tvo_cli.tracking.mirror import FailSafeMirror, MirrorRowKey, mirrored_row_keys
-from tvo_cli.tracking.mirror_choice import mirrors_of_logger
-from tvo_cli.tracking.tensorboard_mirror import TensorboardMirror
+from tvo_cli.tracking import Tracker, metrics_file
+from tvo_cli.tracking.mirrors import wandb_file
+from tvo_cli.tracking.mirrors.mirror import FailSafeMirror, MirrorRowKey, mirrored_row_keys
+from tvo_cli.tracking.mirrors.mirror_choice import mirrors_of_logger
+from tvo_cli.tracking.mirrors.tensorboard_mirror import TensorboardMirror
 
 LAST, EVERY = 6, 2  # steps; an evaluation before the first and after every second
 

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.tracking import completion_table, wandb_mirror, wandb_workspace
+from tvo_cli.tracking import wandb_workspace
 from tvo_cli.tracking.metric_names import WITH_EXTREMES, is_known_metric
+from tvo_cli.tracking.mirrors import completion_table, wandb_mirror
 from tvo_cli.tracking.panels import read_panels
 
 

@@ -14,8 +14,8 @@ import yaml
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import Tracker, atomic_files, metrics_file
-from tvo_cli.tracking.mirror import FailSafeMirror
-from tvo_cli.tracking.wandb_mirror import WandbMirror
+from tvo_cli.tracking.mirrors.mirror import FailSafeMirror
+from tvo_cli.tracking.mirrors.wandb_mirror import WandbMirror
 
 
 @pytest.fixture(autouse=True)
@@ -172,7 +172,7 @@ def test_an_unreachable_wandb_falls_back_to_offline(
             raise TimeoutError("no route")
 
     monkeypatch.setattr(WandbMirror, "_open", open_run)
-    monkeypatch.setattr("tvo_cli.tracking.wandb_mirror.automatic_wandb_mirror_mode", lambda: "online")
+    monkeypatch.setattr("tvo_cli.tracking.mirrors.wandb_mirror.automatic_wandb_mirror_mode", lambda: "online")
     with Tracker(make_config(name="wandb", project="p", mode="auto"), tmp_path) as tracker:
         tracker.log(1, {"reward/mean": 0.5})
     assert asked == ["online", "offline"] and "no route" in caplog.text and rows(tmp_path) == [(1, 0.5)]
@@ -181,7 +181,7 @@ def test_an_unreachable_wandb_falls_back_to_offline(
 def test_a_missing_tensorboard_says_what_to_install(
     tmp_path: Path, make_config: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tvo_cli.tracking.tensorboard_mirror.find_spec", lambda name: None)
+    monkeypatch.setattr("tvo_cli.tracking.mirrors.tensorboard_mirror.find_spec", lambda name: None)
     with pytest.raises(UserError, match=r"logger=tensorboard.*pip install -e '.\[tensorboard\]'"):
         Tracker(make_config(name="tensorboard"), tmp_path)
     assert list(tmp_path.iterdir()) == []

@@ -9,10 +9,11 @@ from typing import Any
 
 import pytest
 
-from tests.tracking.test_mirror_choice import tell_everything
-from tvo_cli.tracking import Tracker, wandb_file
+from tests.tracking.mirrors.test_mirror_choice import tell_everything
+from tvo_cli.tracking import Tracker
 from tvo_cli.tracking.metric_names import WITH_EXTREMES
-from tvo_cli.tracking.wandb_id import wandb_run_id
+from tvo_cli.tracking.mirrors import wandb_file
+from tvo_cli.tracking.mirrors.wandb_id import wandb_run_id
 
 pytestmark = pytest.mark.slow
 PNG = bytes.fromhex(

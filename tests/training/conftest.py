@@ -21,18 +21,19 @@ from safetensors.torch import load_file
 from tvo_cli import config
 from tvo_cli.checkpoint import store
 from tvo_cli.experiment import train
-from tvo_cli.training import policy_update, training_loop
+from tvo_cli.training import training_loop
 from tvo_cli.training.stop_signals import Interrupted
+from tvo_cli.training.update import policy_update
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from tvo_cli.stability.collapse_watch import CollapseAction
     from tvo_cli.training.batch import RolloutBatch, SampledBatch
-    from tvo_cli.training.learner import Learner
     from tvo_cli.training.session import Session
     from tvo_cli.training.step_state import StepInProgress
     from tvo_cli.training.stop_signals import StopRequest
+    from tvo_cli.training.update.learner import Learner
 
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),

@@ -16,8 +16,8 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment import build_learner as building
 from tvo_cli.experiment import replay
 from tvo_cli.model import load_policy
-from tvo_cli.model.adapter import adapter_tensors
-from tvo_cli.model.policy_checkpoint import resolve_policy_checkpoint
+from tvo_cli.model.adapters.adapter import adapter_tensors
+from tvo_cli.model.model_files.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.stability.gradient_noise import MicroBatchVariance
 from tvo_cli.training.session import Session
 

@@ -10,7 +10,7 @@ import torch
 
 from tests.training.conftest import Runs
 from tvo_cli.model.critic import Critic
-from tvo_cli.training.learner import CriticLearner
+from tvo_cli.training.update.learner import CriticLearner
 from tvo_cli.types import Rollout
 
 

@@ -9,8 +9,8 @@ from dataclasses import replace
 import pytest
 
 from tests.training.conftest import MetricRows, Runs
-from tvo_cli.training import collect_rollouts
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.rollout_collection import collect_rollouts
 from tvo_cli.training.session import Session
 from tvo_cli.types import Problem, Rollout, Verdict
 

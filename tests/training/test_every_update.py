@@ -14,10 +14,11 @@ from torch import Tensor
 from tests.gradients import gradient
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
-from tvo_cli.training import policy_update, rng
-from tvo_cli.training.learner import Learner
+from tvo_cli.training import rng
 from tvo_cli.training.session import Session
 from tvo_cli.training.stop_signals import Interrupted
+from tvo_cli.training.update import policy_update
+from tvo_cli.training.update.learner import Learner
 
 from .conftest import trained_policy
 

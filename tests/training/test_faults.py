@@ -23,8 +23,9 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
 from tvo_cli.errors import UserError
 from tvo_cli.file_digest import file_sha256
-from tvo_cli.training import checkpoint_origin, training_loop
-from tvo_cli.training.step_metrics import measure_step
+from tvo_cli.training import training_loop
+from tvo_cli.training.metrics.step_metrics import measure_step
+from tvo_cli.training.resume import checkpoint_origin
 
 from .conftest import SMALL, composed
 

@@ -24,15 +24,16 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment import run_replay
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.replay import gradient_attribution
-from tvo_cli.training import flight_recorder, policy_update, training_loop
-from tvo_cli.training.backward import backward_through_network, forces_by_backward
+from tvo_cli.training import flight_recorder, training_loop
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatch_forward import forward_rows
-from tvo_cli.training.minibatches import Minibatch
-from tvo_cli.training.policy_update import remaining_minibatches_of_update
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stop_signals import Interrupted
+from tvo_cli.training.update import policy_update
+from tvo_cli.training.update.backward import backward_through_network, forces_by_backward
+from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.update.minibatch_forward import forward_rows
+from tvo_cli.training.update.minibatches import Minibatch
+from tvo_cli.training.update.policy_update import remaining_minibatches_of_update
 
 from .conftest import before_each_update, composed
 

@@ -13,9 +13,9 @@ from tvo_cli import config, experiment
 from tvo_cli.maths import masked
 from tvo_cli.stability.collapse_watch import CollapseAction
 from tvo_cli.training import training_loop
-from tvo_cli.training.policy_update import remaining_minibatches_of_update
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress, UpdateReport
+from tvo_cli.training.update.policy_update import remaining_minibatches_of_update
 
 from .conftest import SMALL, largest_difference, trained_policy
 

@@ -14,8 +14,9 @@ import pytest
 from tests.gradients import gradient
 from tests.training.conftest import Runs
 from tvo_cli import experiment
-from tvo_cli.training import backward as backward_pass
-from tvo_cli.training import minibatch_gradient, training_loop
+from tvo_cli.training import training_loop
+from tvo_cli.training.update import backward as backward_pass
+from tvo_cli.training.update import minibatch_gradient
 
 if TYPE_CHECKING:
     from torch import Tensor

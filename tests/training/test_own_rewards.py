@@ -13,10 +13,10 @@ from tests.training.conftest import MetricRows, Runs, Whole, composed, trained_p
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.tracking.metric_names import is_known_metric
-from tvo_cli.training.assemble_batch import assemble_batch
-from tvo_cli.training.collect_rollouts import sample_batch
 from tvo_cli.training.gradient_variance_probe import gradient_of_batch
-from tvo_cli.training.reward_term_gradients import gradients_of_terms
+from tvo_cli.training.reward_terms.reward_term_gradients import gradients_of_terms
+from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
+from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
 from tvo_cli.training.stopwatch import Stopwatch
 
 CODE = '''

@@ -14,10 +14,11 @@ import torch
 from tests.training.conftest import Checksum, MetricRows, Runs, largest_difference, trained_policy
 from tvo_cli import config, experiment
 from tvo_cli.stability.collapse_watch import CollapseAction, CollapseWatch
-from tvo_cli.training import policy_update, refused_updates, training_loop
+from tvo_cli.training import refused_updates, training_loop
 from tvo_cli.training.counters import RunCounters
-from tvo_cli.training.learner import Learner
 from tvo_cli.training.step_state import Refusal, RefusalState, StateSnapshot
+from tvo_cli.training.update import policy_update
+from tvo_cli.training.update.learner import Learner
 
 REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.samples=2", "rollout.epochs=1", "trainer.steps=4")
 ALGORITHMS = [

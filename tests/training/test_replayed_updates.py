@@ -14,9 +14,9 @@ from torch import Tensor
 from tests.training.conftest import Checksum, MetricRows, Runs, trained_policy
 from tvo_cli import experiment
 from tvo_cli.training import replayed_updates, training_loop
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.update.minibatches import Minibatch
 
 pytestmark = pytest.mark.slow
 SPEAR = ("algorithm=spear", "algorithm.self_imitation.size=2", "algorithm.self_imitation.rise=4", "rollout.samples=4")

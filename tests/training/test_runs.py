@@ -15,9 +15,10 @@ from torch import Tensor
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
 from tvo_cli import config
 from tvo_cli.errors import UserError
-from tvo_cli.training import collect_rollouts, minibatch_gradient
-from tvo_cli.training.backward import forces_by_backward
+from tvo_cli.training.rollout_collection import collect_rollouts
 from tvo_cli.training.session import Session
+from tvo_cli.training.update import minibatch_gradient
+from tvo_cli.training.update.backward import forces_by_backward
 from tvo_cli.types import Loss, Problem, Rollout, Tokens
 
 from .conftest import largest_difference, trained_policy

@@ -12,8 +12,8 @@ import pytest
 from tests.training.conftest import Runs, Whole, before_each_update, train_in
 from tvo_cli.checkpoint import store
 from tvo_cli.model.card_of_base import read_base_card_head
-from tvo_cli.model.model_location import WEIGHTS
-from tvo_cli.model.weights_fingerprint import weights_fingerprint
+from tvo_cli.model.model_files.model_location import WEIGHTS
+from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
 
 ADAPTER = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="needs peft")
 

@@ -18,7 +18,7 @@ from tvo_cli.api.run import Run
 from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list, words_of_evaluation
 from tvo_cli.job.run_in_folder import run_in_folder
 from tvo_cli.report import run_folder_reading
-from tvo_cli.tracking.evaluation_progress import evaluation_progress
+from tvo_cli.tracking.terminal.evaluation_progress import evaluation_progress
 
 if TYPE_CHECKING:
     import pandas as pd

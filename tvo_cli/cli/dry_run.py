@@ -60,7 +60,7 @@ def _check_data_of_dry_run(config: DictConfig) -> None:
     if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
         return
     from tvo_cli.tracking.buffered_log import BufferedLog
-    from tvo_cli.training.check_data import check_data
+    from tvo_cli.training.run_data.check_data import check_data
 
     with BufferedLog():
         check_data(config)

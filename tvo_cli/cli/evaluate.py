@@ -84,7 +84,7 @@ def _run_evaluation(config: DictConfig) -> dict[str, Any]:
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.cli.startup_message import say_on_stderr
     from tvo_cli.job.evaluation import evaluate_and_report
-    from tvo_cli.tracking.evaluation_progress import evaluation_progress
+    from tvo_cli.tracking.terminal.evaluation_progress import evaluation_progress
 
     hide_transformers_progress_bars()
     with evaluation_progress() as watch:

@@ -46,7 +46,7 @@ def runs(
 
 def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
     """Return a run's row of the table of `tvo ls`."""
-    from tvo_cli.tracking.console_numbers import format_plain_number
+    from tvo_cli.tracking.terminal.console_numbers import format_plain_number
 
     place = run.folder.name if run.folder == root else str(run.folder.relative_to(root))
     planned = f"/{run.steps}" if run.steps is not None else ""

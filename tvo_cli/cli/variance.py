@@ -55,7 +55,7 @@ def _run_variance(config: DictConfig) -> dict[str, Any]:
     from tvo_cli.cli import printing
     from tvo_cli.experiment import variance as run_variance
     from tvo_cli.tracking import atomic_files
-    from tvo_cli.tracking.terminal_echo import without_echo
+    from tvo_cli.tracking.terminal.terminal_echo import without_echo
 
     with without_echo(sys.stdout), Progress(transient=True) as shown:
         task = shown.add_task("batches")

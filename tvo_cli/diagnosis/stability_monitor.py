@@ -14,8 +14,8 @@ from tvo_cli.diagnosis.finding import CRITICAL, Finding
 from tvo_cli.diagnosis.log_reading import logged_accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog
 from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, find_mapping
-from tvo_cli.tracking.alert import Alert
-from tvo_cli.tracking.alert_sender import AlertSender
+from tvo_cli.tracking.alerts.alert import Alert
+from tvo_cli.tracking.alerts.alert_sender import AlertSender
 from tvo_cli.tracking.metric_names import is_known_metric
 
 log = logging.getLogger("tvo")

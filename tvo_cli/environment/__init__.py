@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from tvo_cli.environment.fast_paths import FastPath
     from tvo_cli.model import Policy
     from tvo_cli.training.device_and_precision import Runtime
-    from tvo_cli.training.learner import Learner
+    from tvo_cli.training.update.learner import Learner
 
 VERSIONS = "versions.json"
 __all__ = ["facts", "facts_of_network", "facts_of_run", "facts_of_served_network", "fast_paths_taken", "here", "record"]

@@ -9,20 +9,19 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from tvo_cli.model import (
-    Policy,
+from tvo_cli.model import Policy, load_policy
+from tvo_cli.model.forward_pass import (
     cache_support,
     gradient_checkpointing,
-    load_policy,
     packed_attention,
     sequence_packing,
     shared_prefix,
 )
-from tvo_cli.model.model_location import FRESH
-from tvo_cli.model.packed_layout import MaskedLayout, VarlenSequences
+from tvo_cli.model.forward_pass.packed_layout import MaskedLayout, VarlenSequences
+from tvo_cli.model.model_files.model_location import FRESH
 from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32
 from tvo_cli.optim import fused_kernel
-from tvo_cli.rollout import cache_slots, fused_decode, onednn
+from tvo_cli.rollout.decoding import cache_slots, fused_decode, onednn
 
 ELSEWHERE = ("oneDNN products", "joined decoding", "continuous batching", "packed rows", "shared prompts")
 

@@ -31,7 +31,7 @@ def hub_facts() -> dict[str, Any]:
 
 def wandb_facts() -> dict[str, Any]:
     """Return the mode that `logger=wandb` would take, and whether there is a key."""
-    from tvo_cli.tracking.wandb_mirror import automatic_wandb_mirror_mode, has_wandb_mirror_key
+    from tvo_cli.tracking.mirrors.wandb_mirror import automatic_wandb_mirror_mode, has_wandb_mirror_key
 
     try:
         return {"mode": automatic_wandb_mirror_mode(), "key": "present" if has_wandb_mirror_key() else "none"}

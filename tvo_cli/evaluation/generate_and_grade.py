@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
     from tvo_cli.reward import Grader
-    from tvo_cli.rollout.engine import Completion, Engine
+    from tvo_cli.rollout.engines.engine import Completion, Engine
 
 SCORERS = {"math": "math", "aime": "integer", "digits": "digits"}
 FLUSH_SECONDS = 1.0  # a kill costs the completions of so long at most

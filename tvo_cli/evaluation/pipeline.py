@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.model.prompt_check import PromptReader
-    from tvo_cli.rollout.engine import Engine
+    from tvo_cli.rollout.engines.engine import Engine
 
 log = logging.getLogger("tvo")
 Watch = Callable[[EvaluatorProgress], object]

@@ -17,12 +17,12 @@ from tvo_cli.experiment.build_pair import check_pair, pair_engine
 from tvo_cli.experiment.build_strategies import check_adaptive_engine
 from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
-from tvo_cli.model.model_location import model_location
+from tvo_cli.model.model_files.model_location import model_location
 from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.rollout import SamplingParams
-from tvo_cli.rollout.engine import Engine, LocalEngine
-from tvo_cli.rollout.vllm_engine import VllmEngine
-from tvo_cli.rollout.weight_exchange import DiskExchange
+from tvo_cli.rollout.engines.engine import Engine, LocalEngine
+from tvo_cli.rollout.engines.vllm_engine import VllmEngine
+from tvo_cli.rollout.weight_transfer.weight_exchange import DiskExchange
 from tvo_cli.training.device_and_precision import set_up_runtime
 
 
@@ -65,10 +65,10 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
 
 def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> Engine:
     """Servers that are handed the model before the first prompt, and score it as it is scored here."""
+    from tvo_cli.rollout.engines.server_sampling import CompletionService, ServerEngine
     from tvo_cli.rollout.server_completion import ServedTokens, ServedVocabulary
-    from tvo_cli.rollout.server_probe import ServerProbe
-    from tvo_cli.rollout.server_sampling import CompletionService, ServerEngine
-    from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
+    from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe
+    from tvo_cli.rollout.weight_transfer.weight_probe import PROMPT, WeightProbe
 
     node, name, about = config.rollout, str(config.rollout.model), "before the first prompt"
     client = build_client(node)

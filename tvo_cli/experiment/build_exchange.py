@@ -9,10 +9,10 @@ import torch
 from omegaconf import DictConfig
 
 from tvo_cli.errors import UserError
-from tvo_cli.model.model_location import is_adapter, model_location
-from tvo_cli.rollout import gpu_transports
+from tvo_cli.model.model_files.model_location import is_adapter, model_location
 from tvo_cli.rollout.server_client import ServerClient
-from tvo_cli.rollout.weight_exchange import DiskExchange, TransferExchange, WeightExchange
+from tvo_cli.rollout.weight_transfer import gpu_transports
+from tvo_cli.rollout.weight_transfer.weight_exchange import DiskExchange, TransferExchange, WeightExchange
 
 
 def build_client(node: Any) -> ServerClient:

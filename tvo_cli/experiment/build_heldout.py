@@ -13,7 +13,7 @@ from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.sampler import LocalSampler, Sampler
-from tvo_cli.training import run_problems as chosen_problems
+from tvo_cli.training.run_data import run_problems as chosen_problems
 from tvo_cli.types import Problem
 
 

@@ -12,14 +12,14 @@ from tvo_cli import config as configuration
 from tvo_cli.advantage import Estimator, shaped_estimator
 from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen
-from tvo_cli.model.adapter import AdapterSettings, attach_adapter, log_adapter
-from tvo_cli.model.adapter_base import base_model
-from tvo_cli.model.first_blocks import NoBlocks, block_count, first_blocks
+from tvo_cli.model.adapters.adapter import AdapterSettings, attach_adapter, log_adapter
+from tvo_cli.model.adapters.adapter_base import base_model
+from tvo_cli.model.forward_pass.first_blocks import NoBlocks, block_count, first_blocks
 from tvo_cli.objective.internal_policy import InternalPolicy
 from tvo_cli.optim import StepRule, with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
-from tvo_cli.training.learner import Algorithm, CriticLearner, Learner
+from tvo_cli.training.update.learner import Algorithm, CriticLearner, Learner
 
 log = logging.getLogger("tvo")
 

@@ -10,9 +10,9 @@ from tvo_cli import config as configuration
 from tvo_cli.data.demonstration_sources import load_demonstrations
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.training.demonstration_encoding import DemonstrationEncoder
-from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, rows_of
-from tvo_cli.training.next_token_loss import NextTokenLoss
+from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
+from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, rows_of
+from tvo_cli.training.update.next_token_loss import NextTokenLoss
 
 KEY = "algorithm.next_token.data"
 

@@ -12,9 +12,9 @@ from tvo_cli.config import resolved_tree
 from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.reward import Rewards
 from tvo_cli.reward.reward_functions import RewardFunctions
-from tvo_cli.training.gradient_weighting import GradientWeighting
-from tvo_cli.training.reward_weighting import FixedWeighting, HypervolumeWeighting, RewardWeighting
-from tvo_cli.training.window_weighting import WindowWeighting
+from tvo_cli.training.reward_terms.gradient_weighting import GradientWeighting
+from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, HypervolumeWeighting, RewardWeighting
+from tvo_cli.training.reward_terms.window_weighting import WindowWeighting
 
 
 class RewardParts(NamedTuple):

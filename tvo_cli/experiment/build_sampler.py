@@ -15,7 +15,7 @@ from tvo_cli.data.problems import Problems
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.model_location import folder_at_hand, model_location
+from tvo_cli.model.model_files.model_location import folder_at_hand, model_location
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.sampler import LocalSampler, Sampler
 
@@ -41,8 +41,8 @@ def build_sampler(
 
 def _server_sampler(config: DictConfig, prompt: tuple[int, ...], resources: ExitStack, device: torch.device) -> Sampler:
     from tvo_cli.experiment.build_exchange import build_client, build_exchange
-    from tvo_cli.rollout.server_probe import ServerProbe
-    from tvo_cli.rollout.server_sampling import CompletionService, ServerSampler
+    from tvo_cli.rollout.engines.server_sampling import CompletionService, ServerSampler
+    from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe
 
     node = config.rollout
     client, model = build_client(node), str(node.model)
@@ -55,8 +55,8 @@ def _server_sampler(config: DictConfig, prompt: tuple[int, ...], resources: Exit
 def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torch.device) -> Sampler:
     """vLLM in this process, which seeds the process's generators at its start: they get their states back."""
     from tvo_cli.experiment.build_exchange import check_whole_model
-    from tvo_cli.rollout.colocated_vllm import ColocatedVllm, start_colocated_vllm
-    from tvo_cli.rollout.server_sampling import ServerSampler
+    from tvo_cli.rollout.engines.colocated_vllm import ColocatedVllm, start_colocated_vllm
+    from tvo_cli.rollout.engines.server_sampling import ServerSampler
     from tvo_cli.training.rng import rng_state, set_rng_state
 
     check_whole_model(config)
@@ -74,7 +74,7 @@ def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torc
 
 
 def _probe(engines: Any, node: Any, prompt: tuple[int, ...]) -> Any:
-    from tvo_cli.rollout.weight_probe import PROMPT, WeightProbe
+    from tvo_cli.rollout.weight_transfer.weight_probe import PROMPT, WeightProbe
 
     return WeightProbe(engines, SamplingParams.of(node), prompt[:PROMPT], float(node.mismatch_limit))
 

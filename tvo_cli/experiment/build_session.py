@@ -29,20 +29,20 @@ from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
-from tvo_cli.rollout.onednn import LARGE, onednn_matmul
+from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
 from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
 from tvo_cli.tracking.follower_tracker import FollowerTracker
 from tvo_cli.training import rng
-from tvo_cli.training import run_problems as chosen_problems
-from tvo_cli.training.checkpoint_origin import checkpoint_origin
-from tvo_cli.training.dataset_fingerprint import dataset_fingerprints
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.heldout_overlap import warn_of_heldout_overlap
-from tvo_cli.training.next_token_loss import NextTokenLoss
 from tvo_cli.training.readings_state import ReadingsSettings
+from tvo_cli.training.resume.checkpoint_origin import checkpoint_origin
+from tvo_cli.training.resume.dataset_fingerprint import dataset_fingerprints
+from tvo_cli.training.run_data import run_problems as chosen_problems
+from tvo_cli.training.run_data.heldout_overlap import warn_of_heldout_overlap
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.session import Session
+from tvo_cli.training.update.next_token_loss import NextTokenLoss
 
 log = logging.getLogger("tvo")
 

@@ -23,7 +23,7 @@ from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.sampler import Sampler
-from tvo_cli.training.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")

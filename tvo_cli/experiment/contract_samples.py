@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from tvo_cli.objective.reduction import token_mean
-from tvo_cli.training.minibatch_forward import join_tokens
+from tvo_cli.training.update.minibatch_forward import join_tokens
 from tvo_cli.types import Experience, Tokens
 
 LEAVES = ("logp", "entropy", "collision")  # what depends on the policy's parameters

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
+from tvo_cli.model.loading.policy_loading import load_policy
 from tvo_cli.model.policy import Policy
-from tvo_cli.model.policy_loading import load_policy
 from tvo_cli.training.device_and_precision import choose_device
 
 

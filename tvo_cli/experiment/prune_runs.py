@@ -11,8 +11,8 @@ from typing import Any
 from tvo_cli.checkpoint import prune_plan, store
 from tvo_cli.checkpoint.prune_plan import Removal
 from tvo_cli.errors import UserError
-from tvo_cli.model.adapter_folder import BASE
-from tvo_cli.model.policy_checkpoint import CHECKPOINTS, POLICY, resolve_policy_checkpoint
+from tvo_cli.model.adapters.adapter_folder import BASE
+from tvo_cli.model.model_files.policy_checkpoint import CHECKPOINTS, POLICY, resolve_policy_checkpoint
 from tvo_cli.report.run_folder_reading import parse_run_config, read_run_json
 from tvo_cli.report.run_listing import run_folders
 from tvo_cli.tracking import run_status

@@ -8,8 +8,8 @@ from omegaconf import DictConfig
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward.worker_pool import processors_for_workers
-from tvo_cli.training.checkpoint_origin import origin_code_version as code_version
 from tvo_cli.training.device_and_precision import choose_device
+from tvo_cli.training.resume.checkpoint_origin import origin_code_version as code_version
 
 __all__ = ["code_version", "device_of_rank", "share_processors"]
 

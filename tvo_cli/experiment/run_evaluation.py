@@ -21,9 +21,9 @@ from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_change
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
 from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
 from tvo_cli.experiment.unnamed_suite import notes_on_unnamed_suite
-from tvo_cli.model.model_identity import warn_of_fetched_weights
-from tvo_cli.model.model_location import model_location
-from tvo_cli.model.weights_fingerprint import weights_fingerprint
+from tvo_cli.model.model_files.model_identity import warn_of_fetched_weights
+from tvo_cli.model.model_files.model_location import model_location
+from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
 
 log = logging.getLogger("tvo")
 

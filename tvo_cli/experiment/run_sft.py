@@ -26,20 +26,21 @@ from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packi
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.adapter_merge import save_merged
+from tvo_cli.model.forward_pass.sequence_logprobs import can_pack_sequences
 from tvo_cli.model.model_card import ModelCard
-from tvo_cli.model.sequence_logprobs import can_pack_sequences
 from tvo_cli.reward import Grader
-from tvo_cli.rollout.onednn import LARGE, onednn_matmul
+from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.own_code_copies import copy_own_code
-from tvo_cli.training import resume_compatibility, sft_checkpoint
-from tvo_cli.training.demonstration_encoding import DemonstrationEncoder
-from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.fitting_problems import AskedProblems, problems_that_fit
-from tvo_cli.training.run_problems import SAMPLED
+from tvo_cli.training.resume import resume_compatibility
+from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
+from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
+from tvo_cli.training.run_data.fitting_problems import AskedProblems, problems_that_fit
+from tvo_cli.training.run_data.run_problems import SAMPLED
+from tvo_cli.training.sft import sft_checkpoint
+from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
 from tvo_cli.training.stop_signals import Interrupted, handle_stop_signals
-from tvo_cli.training.supervised_fine_tuning import FineTuning
 
 log = logging.getLogger("tvo")
 Report = Callable[[int, float], object]

@@ -15,12 +15,13 @@ from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.memory.optional_copies import copies_left_out
-from tvo_cli.model.model_identity import model_identity, warn_of_fetched_weights
+from tvo_cli.model.model_files.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
-from tvo_cli.training import dataset_fingerprint, resume_compatibility, session_checkpoint, training_loop
+from tvo_cli.training import training_loop
 from tvo_cli.training.collapse_response import verdict_of_run
+from tvo_cli.training.resume import dataset_fingerprint, resume_compatibility, session_checkpoint
 from tvo_cli.training.same_state import state_digest
 from tvo_cli.training.session import Session
 

@@ -14,10 +14,10 @@ from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.experiment.build_heldout import sampled_heldout
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
-from tvo_cli.training.demonstration_encoding import DemonstrationEncoder, EncodedSequence
-from tvo_cli.training.demonstration_rows import DemonstrationLengthLimit, first_rows
-from tvo_cli.training.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
-from tvo_cli.training.supervised_fine_tuning import FineTuning, mean_loss
+from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
+from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, first_rows
+from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
+from tvo_cli.training.sft.supervised_fine_tuning import FineTuning, mean_loss
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")

@@ -8,8 +8,8 @@ from typing import Any
 from omegaconf import DictConfig
 
 from tvo_cli.model import Policy
-from tvo_cli.training.demonstration_rows import EncodedDemonstrations, Rows, sft_padded_share
-from tvo_cli.training.supervised_fine_tuning import SFTSettings
+from tvo_cli.training.run_data.demonstration_rows import EncodedDemonstrations, Rows, sft_padded_share
+from tvo_cli.training.sft.supervised_fine_tuning import SFTSettings
 
 log = logging.getLogger("tvo")
 AUTO = "auto"

@@ -8,11 +8,11 @@ from omegaconf import DictConfig
 
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_learner import LearnerNetworks
-from tvo_cli.model import sequence_packing, shared_prefix
+from tvo_cli.model.forward_pass import sequence_packing, shared_prefix
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.parallel.sharded_policy import ShardedPolicy
 from tvo_cli.parallel.sharding import ShardSettings, mesh_of_ranks, shard_network
-from tvo_cli.rollout.fused_decode import fused_decoder
+from tvo_cli.rollout.decoding.fused_decode import fused_decoder
 
 
 def shard_networks(networks: LearnerNetworks, config: DictConfig, ranks: Ranks) -> LearnerNetworks:

@@ -20,7 +20,7 @@ def evaluate_and_report(
     from tvo_cli.config.alert_checks import refuse_alerts
     from tvo_cli.experiment import evaluate
     from tvo_cli.report import evaluation_report
-    from tvo_cli.tracking.evaluation_mirror import send_evaluation_to_mirrors
+    from tvo_cli.tracking.mirrors.evaluation_mirror import send_evaluation_to_mirrors
 
     refuse_alerts(config.logger)
     summary: dict[str, Any] = evaluate(config, watch, given, tell)

@@ -20,7 +20,7 @@ PRELOADED_MODULES = (
     "tvo_cli.report.run_end",
     "tvo_cli.report.run_card",
     "tvo_cli.report.run_plot",
-    "tvo_cli.tracking.wandb_mirror",
+    "tvo_cli.tracking.mirrors.wandb_mirror",
     "matplotlib.figure",
     "matplotlib.backends.backend_svg",
 )

@@ -17,7 +17,7 @@ from __future__ import annotations
 from tvo_cli.memory.network_shape import NetworkShape
 
 FLOAT = 4
-CHUNK = 64 * 2**20  # bytes of logits alive at once: model/logprobs.py
+CHUNK = 64 * 2**20  # bytes of logits alive at once: model/forward_pass/logprobs.py
 CHUNK_COPIES = 4  # logits, log π, its gradient, and what autocast makes of one of them
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tvo_cli.config import resolved_tree
-from tvo_cli.model.model_location import FRESH, folder_at_hand
+from tvo_cli.model.model_files.model_location import FRESH, folder_at_hand
 
 ASSUMED = 512  # tokens, where nothing is known
 LOOKED_AT = 256  # problems
@@ -36,8 +36,8 @@ def are_prompts_at_hand(config: Any) -> bool:
 
 def _longest_of_first(config: Any) -> int:
     from tvo_cli import data
+    from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
     from tvo_cli.model.prompt_encoding import encode_prompts
-    from tvo_cli.model.tokenizer_loading import load_tokenizer
 
     tokenizer = load_tokenizer(config.model)
     problems = data.load(config.dataset, split="train", seed=int(config.seed))

@@ -225,8 +225,8 @@ def _passing_gradients_of_critic(request: MemoryRequest) -> float:
 def positions_of_rows(request: MemoryRequest, rows: int) -> int:
     """Return the positions that the plan counts for so many rows; a prompt counts once where responses share it.
 
-    They do where this saves SHARED of them and the network can (model/shared_prefix.py): layers that are recomputed
-    keep no cache, but take packed rows. On a GPU, where these have not run, the plan does not count on them.
+    They do where this saves SHARED of them and the network can (model/forward_pass/shared_prefix.py): layers that are
+    recomputed keep no cache, but take packed rows. On a GPU, where these have not run, the plan does not count on them.
     """
     whole = rows * request.length
     shared = -(-rows // request.samples) * request.prompt + rows * request.response

@@ -1,4 +1,4 @@
-"""The largest micro-batches of a run, by phase: as training/minibatches.py cuts them, for rows of full length."""
+"""The largest micro-batches of a run, by phase: as training/update/minibatches.py cuts them, for full-length rows."""
 
 from __future__ import annotations
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-ADAPTED = (".lora_", ".miss_")  # in the name of every parameter of an adapter: model/adapter.py
+ADAPTED = (".lora_", ".miss_")  # in the name of every parameter of an adapter: model/adapters/adapter.py
 
 
 class LinearLayer(NamedTuple):
@@ -44,7 +44,7 @@ class NetworkShape:
 
 def shape_of_network(network: Any) -> NetworkShape:
     """Return the shape of a transformers causal LM, on any device."""
-    from tvo_cli.model.cache_support import supports_kv_cache
+    from tvo_cli.model.forward_pass.cache_support import supports_kv_cache
 
     config = network.config.get_text_config()
     heads = int(getattr(config, "num_attention_heads", None) or 0)  # 0 where a state takes the place of attention

@@ -23,7 +23,7 @@ from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cach
 from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
 from tvo_cli.model.precision_choice import choose_precision
 
-WIDE = 16384  # of a vocabulary that is read in tiles: model/tiled_logprobs.py
+WIDE = 16384  # of a vocabulary that is read in tiles: model/forward_pass/tiled_logprobs.py
 ITEMSIZES = {"auto": 4, "float32": 4, "bfloat16": 2}  # of weights that are trained
 
 

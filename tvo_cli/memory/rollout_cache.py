@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tvo_cli.memory.network_shape import NetworkShape
 
-AHEAD = 64  # tokens that a growing cache allocates ahead: rollout/kv_cache.py
+AHEAD = 64  # tokens that a growing cache allocates ahead: rollout/decoding/kv_cache.py
 FLOAT = 4
 AUTO = "auto"
 AUTO_BYTES = 4e9  # of a cache on a CPU, whose free memory others may want too

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.memory.network_shape import LinearLayer, NetworkShape, shape_of_network
-from tvo_cli.model.model_location import folder_at_hand
-from tvo_cli.model.parameter_count import network_without_weights
-from tvo_cli.model.stored_shapes import stored_shapes
+from tvo_cli.model.loading.parameter_count import network_without_weights
+from tvo_cli.model.model_files.model_location import folder_at_hand
+from tvo_cli.model.model_files.stored_shapes import stored_shapes
 
 ALIKE = ("llama", "qwen2", "qwen3")  # model types whose layers are plain attention and a gated feed-forward part
 EMBEDDING, HEAD = "model.embed_tokens.weight", "lm_head.weight"

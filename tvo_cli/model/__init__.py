@@ -7,15 +7,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from tvo_cli.model.critic import Critic
-    from tvo_cli.model.logprobs import Scores
+    from tvo_cli.model.forward_pass.logprobs import Scores
+    from tvo_cli.model.loading.policy_loading import load_policy
     from tvo_cli.model.policy import Policy
-    from tvo_cli.model.policy_loading import load_policy
     from tvo_cli.model.reference_policy import clone_frozen
 
 __all__ = ["Critic", "Policy", "Scores", "clone_frozen", "load_policy"]
 MODULES = {
-    **{"Critic": "critic", "Policy": "policy", "Scores": "logprobs"},
-    **{"clone_frozen": "reference_policy", "load_policy": "policy_loading"},
+    **{"Critic": "critic", "Policy": "policy", "Scores": "forward_pass.logprobs"},
+    **{"clone_frozen": "reference_policy", "load_policy": "loading.policy_loading"},
 }
 
 

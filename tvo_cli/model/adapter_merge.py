@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import nn
 
-from tvo_cli.model.adapter import NAME
-from tvo_cli.model.model_location import is_adapter, model_location
+from tvo_cli.model.adapters.adapter import NAME
+from tvo_cli.model.loading.policy_loading import load_policy, load_with_adapter
+from tvo_cli.model.model_files.model_location import is_adapter, model_location
 from tvo_cli.model.policy import Policy
-from tvo_cli.model.policy_loading import load_policy, load_with_adapter
 
 
 def save_merged(node: Any, folder: Path) -> Path:

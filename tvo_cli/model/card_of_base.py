@@ -12,7 +12,7 @@ from typing import Any
 import yaml
 
 from tvo_cli.fetch.fetched_models import read_fetch_origin
-from tvo_cli.model.model_location import FRESH, folder_at_hand
+from tvo_cli.model.model_files.model_location import FRESH, folder_at_hand
 
 LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)(\.\w+)?", re.IGNORECASE)
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")

@@ -10,8 +10,8 @@ from torch import Tensor, nn
 from tvo_cli.checkpoint.sharded_parameters import place_each
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.maths.masked import scatter_to_mask
-from tvo_cli.model.adapter import AdapterSettings, attach_adapter, has_adapter
-from tvo_cli.model.hidden_states import predicting_states
+from tvo_cli.model.adapters.adapter import AdapterSettings, attach_adapter, has_adapter
+from tvo_cli.model.forward_pass.hidden_states import predicting_states
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.reference_policy import copy_sharing_frozen
 

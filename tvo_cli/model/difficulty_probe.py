@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tvo_cli.errors import UserError
-from tvo_cli.model.hidden_states import predicting_states
+from tvo_cli.model.forward_pass.hidden_states import predicting_states
 from tvo_cli.model.policy import Policy
 
 NAME = "probe.safetensors"

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths.divergence import divergence_from_mean_log
-from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.logprobs import CHUNK_BYTES
+from tvo_cli.model.forward_pass.hidden_states import predicting_states
+from tvo_cli.model.forward_pass.logprobs import CHUNK_BYTES
 from tvo_cli.model.policy import Policy
 
 

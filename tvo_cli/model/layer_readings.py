@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, token_positions
+from tvo_cli.model.forward_pass.forward_inputs_and_outputs import accepted_arguments, token_positions
 from tvo_cli.model.policy import Policy
 
 CHUNK = 64 * 2**20  # bytes of a layer's logits in float32 that are held at once, three times over

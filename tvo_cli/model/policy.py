@@ -20,13 +20,19 @@ from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import scatter_to_mask
 from tvo_cli.maths.nucleus import Nucleus
-from tvo_cli.model import adapter, tiled_logprobs
-from tvo_cli.model.adapter_base import BaseModel
-from tvo_cli.model.adapter_folder import read_adapter_tensors, save_adapter
+from tvo_cli.model.adapters import adapter
+from tvo_cli.model.adapters.adapter_base import BaseModel
+from tvo_cli.model.adapters.adapter_folder import read_adapter_tensors, save_adapter
 from tvo_cli.model.decodable_tokens import decodable_tokens
-from tvo_cli.model.hidden_states import predicting_states
-from tvo_cli.model.logprobs import Scores, ScoresWithExtras, chunked_covariance_with_logprobs, chunked_token_scores
-from tvo_cli.model.output_head import OutputHead
+from tvo_cli.model.forward_pass import tiled_logprobs
+from tvo_cli.model.forward_pass.hidden_states import predicting_states
+from tvo_cli.model.forward_pass.logprobs import (
+    Scores,
+    ScoresWithExtras,
+    chunked_covariance_with_logprobs,
+    chunked_token_scores,
+)
+from tvo_cli.model.forward_pass.output_head import OutputHead
 from tvo_cli.model.prompt_encoding import encode_prompts
 
 

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor
 from torch.distributed.device_mesh import DeviceMesh
 
-from tvo_cli.model.logprobs import ScoresWithExtras
+from tvo_cli.model.forward_pass.logprobs import ScoresWithExtras
 from tvo_cli.model.policy import Policy
 from tvo_cli.parallel.sharding import ShardSettings, differentiated_parameters, shard_network, whole_weights
 

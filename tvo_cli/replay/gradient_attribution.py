@@ -18,10 +18,10 @@ from torch import Tensor
 
 from tvo_cli.replay.minibatch_forces import MicroBatchForces, forces_of_minibatch, leave_learner_unchanged
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatch_forward import forward_rows
-from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.run_settings import InnerLoopSettings
+from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.update.minibatch_forward import forward_rows
+from tvo_cli.training.update.minibatches import Minibatch
 
 MOVE = 2e-4  # length of the finite step, as a share of |θ|
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from tvo_cli.training import rng
-from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatch_forward import forward_parts
-from tvo_cli.training.minibatches import Minibatch
 from tvo_cli.training.run_settings import InnerLoopSettings
+from tvo_cli.training.update.backward import backward_through_network, forces_by_backward
+from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.update.minibatch_forward import forward_parts
+from tvo_cli.training.update.minibatches import Minibatch
 from tvo_cli.types import Tokens
 
 

@@ -16,15 +16,15 @@ from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.replay.gradient_attribution import GradientAttribution, attribute_gradient
 from tvo_cli.replay.non_finite_source import NonFiniteSource, find_non_finite
 from tvo_cli.training import flight_recorder
-from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.checkpoint_origin import check_resumed_base
-from tvo_cli.training.minibatches import Minibatch
-from tvo_cli.training.policy_update import remaining_minibatches_of_update, update_policy
 from tvo_cli.training.replayed_updates import remaining_replayed_minibatches, update_by_replay
+from tvo_cli.training.resume.checkpoint_origin import check_resumed_base
+from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
 from tvo_cli.training.session import IN_FLIGHT, Session
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.update.minibatches import Minibatch
+from tvo_cli.training.update.policy_update import remaining_minibatches_of_update, update_policy
 
 Recording = tuple[HeldParts, Mapping[str, Any]]
 

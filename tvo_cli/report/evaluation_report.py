@@ -9,8 +9,8 @@ from typing import Any
 
 from tvo_cli import escaping
 from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
-from tvo_cli.tracking.console_numbers import format_duration
 from tvo_cli.tracking.software_versions import software_versions
+from tvo_cli.tracking.terminal.console_numbers import format_duration
 
 HEADINGS = (
     *("suite", "protocol", "problems", "avg@k", "pass@k", "maj@k", "greedy", "tokens", "cut off", "no answer", "time"),

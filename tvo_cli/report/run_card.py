@@ -10,7 +10,7 @@ from typing import Any
 from tvo_cli import escaping
 from tvo_cli.report.next_commands import next_commands, shortest_path, wrap_next_command
 from tvo_cli.report.run_folder_reading import LoadedRun, collapse_firings, last_healthy_policy, newest_policy
-from tvo_cli.tracking.console_numbers import format_duration, format_plain_number, sparkline
+from tvo_cli.tracking.terminal.console_numbers import format_duration, format_plain_number, sparkline
 
 LABEL = 12
 CURVE, LEAST_CURVE = 40, 8  # blocks of a curve, and on a narrow terminal

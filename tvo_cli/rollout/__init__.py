@@ -5,23 +5,23 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.rollout.branching import BranchingRule
+from tvo_cli.rollout.branching.branching_rule import BranchingRule
+from tvo_cli.rollout.branching.entropy_forks import EntropyForks
+from tvo_cli.rollout.branching.segment_branches import SegmentBranches
+from tvo_cli.rollout.decoding.token_temperature import TokenTemperature
 from tvo_cli.rollout.dynamic_sampling import EveryGroup, MixedGroups, SamplingRule
-from tvo_cli.rollout.entropy_forks import EntropyForks
 from tvo_cli.rollout.sampler_mismatch import (  # light; and a function of its file's name
     check_sampler_mismatch,
     sampler_mismatch,
     truncated_sampler_correction,
 )
-from tvo_cli.rollout.segment_branches import SegmentBranches
 from tvo_cli.rollout.self_imitation import SelfImitation
 from tvo_cli.rollout.tempered_branch import TemperedBranch
-from tvo_cli.rollout.token_temperature import TokenTemperature
 
 if TYPE_CHECKING:
+    from tvo_cli.rollout.decoding.token_sampling import SamplingParams
     from tvo_cli.rollout.generation import generate
     from tvo_cli.rollout.rollout_slices import join_rollouts, select_prompts
-    from tvo_cli.rollout.token_sampling import SamplingParams
 
 __all__ = [
     "BranchingRule",
@@ -44,7 +44,7 @@ __all__ = [
 MODULES = {
     **{
         "generate": "generation",
-        "SamplingParams": "token_sampling",
+        "SamplingParams": "decoding.token_sampling",
         "join_rollouts": "rollout_slices",
         "select_prompts": "rollout_slices",
     },

@@ -23,11 +23,11 @@ from transformers import DynamicCache
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.cache_support import cache_argument, supports_kv_cache
-from tvo_cli.model.forward_inputs_and_outputs import accepted_arguments, output_states
-from tvo_cli.rollout.engine import Completion, EngineInProcess, PairCost, ReportCompletion
-from tvo_cli.rollout.stop_strings import StopStrings
-from tvo_cli.rollout.token_sampling import SamplingParams, sample_token, uniform_numbers
+from tvo_cli.model.forward_pass.cache_support import cache_argument, supports_kv_cache
+from tvo_cli.model.forward_pass.forward_inputs_and_outputs import accepted_arguments, output_states
+from tvo_cli.rollout.decoding.stop_strings import StopStrings
+from tvo_cli.rollout.decoding.token_sampling import SamplingParams, sample_token, uniform_numbers
+from tvo_cli.rollout.engines.engine import Completion, EngineInProcess, PairCost, ReportCompletion
 
 
 class SwitchSettings(NamedTuple):

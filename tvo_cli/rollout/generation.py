@@ -9,20 +9,20 @@ import torch
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout.admission import AdmissionRule
-from tvo_cli.rollout.continuous_batching import ContinuousBatching
-from tvo_cli.rollout.decoding_network import DecodingNetwork
-from tvo_cli.rollout.response_prefixes import ResponsePrefixes
-from tvo_cli.rollout.responses_in_progress import (
+from tvo_cli.rollout.decoding.admission import AdmissionRule
+from tvo_cli.rollout.decoding.continuous_batching import ContinuousBatching
+from tvo_cli.rollout.decoding.decoding_network import DecodingNetwork
+from tvo_cli.rollout.decoding.responses_in_progress import (
     FinishedReport,
     ReportFinished,
     ReportProgress,
     ResponseRows,
     rollout_from_rows,
 )
-from tvo_cli.rollout.stop_strings import StopStrings
-from tvo_cli.rollout.token_sampling import SamplingParams
-from tvo_cli.rollout.waiting_rows import WaitingRows
+from tvo_cli.rollout.decoding.stop_strings import StopStrings
+from tvo_cli.rollout.decoding.token_sampling import SamplingParams
+from tvo_cli.rollout.decoding.waiting_rows import WaitingRows
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.types import Rollout
 
 

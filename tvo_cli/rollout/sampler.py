@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Protocol
 
 from tvo_cli.model import Policy
+from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.generation import generate
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
-from tvo_cli.rollout.token_sampling import SamplingParams
 from tvo_cli.types import Rollout
 
 

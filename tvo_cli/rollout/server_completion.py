@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
+from tvo_cli.rollout.decoding.stop_strings import stop_token_ids, stops_with_special_tokens
+from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.server_client import TransientError
-from tvo_cli.rollout.stop_strings import stop_token_ids, stops_with_special_tokens
-from tvo_cli.rollout.token_sampling import SamplingParams
 
 # Said although they change nothing: a server takes those that are not said from the model's generation_config.json.
 NEUTRAL = {"min_p": 0.0, "repetition_penalty": 1.0, "presence_penalty": 0.0, "frequency_penalty": 0.0}

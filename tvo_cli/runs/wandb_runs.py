@@ -11,7 +11,7 @@ from tvo_cli.runs import other_tools
 from tvo_cli.runs.logged_rows import LoggedRows
 from tvo_cli.runs.tool_mappings import ToolMapping
 from tvo_cli.runs.trial import Trial
-from tvo_cli.tracking.wandb_file import wandb_records
+from tvo_cli.tracking.mirrors.wandb_file import wandb_records
 
 SUFFIX, SCHEME = ".wandb", "wandb:"
 

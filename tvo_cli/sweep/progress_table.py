@@ -15,9 +15,9 @@ from tvo_cli import escaping, standard_streams
 from tvo_cli.sweep.remaining_time import RunningJob, remaining_seconds
 from tvo_cli.sweep.sweep_index import WAITING, SweepJob
 from tvo_cli.tracking import run_status
-from tvo_cli.tracking.console_numbers import format_duration
 from tvo_cli.tracking.metrics_file import last_training_step
-from tvo_cli.tracking.terminal_echo import without_echo
+from tvo_cli.tracking.terminal.console_numbers import format_duration
+from tvo_cli.tracking.terminal.terminal_echo import without_echo
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -12,14 +12,15 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
-from tvo_cli.tracking import atomic_files, completion_table, run_folder, run_log
+from tvo_cli.tracking import atomic_files, run_folder, run_log
 from tvo_cli.tracking import metrics_file as recorded
-from tvo_cli.tracking.alert import Alert
-from tvo_cli.tracking.alert_sender import AlertSender
-from tvo_cli.tracking.console import ConsoleDisplay, ConsoleRunProgress, choose_display
+from tvo_cli.tracking.alerts.alert import Alert
+from tvo_cli.tracking.alerts.alert_sender import AlertSender
 from tvo_cli.tracking.metrics_file import MetricsFile
-from tvo_cli.tracking.mirror import DeduplicatingMirror, RunInfo
-from tvo_cli.tracking.mirror_choice import mirrors_of_logger
+from tvo_cli.tracking.mirrors import completion_table
+from tvo_cli.tracking.mirrors.mirror import DeduplicatingMirror, RunInfo
+from tvo_cli.tracking.mirrors.mirror_choice import mirrors_of_logger
+from tvo_cli.tracking.terminal.console import ConsoleDisplay, ConsoleRunProgress, choose_display
 
 log = logging.getLogger("tvo")
 

@@ -26,7 +26,7 @@ class RunCounters:
     best_step: int = -1
     score: float | None = None  # pass@1 of this step's evaluation; where none is due, fresh accuracy
     poisoned: bool = False  # whether something of the last batch was not finite
-    halved_step: int = -1  # since when micro-batches are halved (training/out_of_memory.py); −1: they are not
+    halved_step: int = -1  # since when micro-batches are halved (training/update/out_of_memory.py); −1: they are not
     halved_at: int = 0  # of that step, twice the number of the update, and 1 where its critic had been computed whole
 
     def halving(self) -> dict[str, int]:

@@ -75,7 +75,7 @@ def accelerate_state_kept() -> Iterator[None]:
 
 
 def set_product_precision(kind: str, precision: str) -> None:
-    """Let float32 products on CUDA go through TF32, or keep them whole; CPUs are rollout/onednn.py's."""
+    """Let float32 products on CUDA go through TF32, or keep them whole; CPUs are rollout/decoding/onednn.py's."""
     if kind == "cuda":
         torch.set_float32_matmul_precision("high" if allows_tf32(kind, precision) else "highest")
 

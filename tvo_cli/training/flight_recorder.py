@@ -18,10 +18,10 @@ from tvo_cli.checkpoint import serialize, store
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.recorded_steps import FOLDER, check_step_is_recorded
-from tvo_cli.training.minibatches import cut_into_minibatches
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StateSnapshot, StepInProgress, UpdateReport
 from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.update.minibatches import cut_into_minibatches
 
 log = logging.getLogger("tvo")
 ASKED = "asked for"

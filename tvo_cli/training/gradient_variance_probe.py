@@ -14,15 +14,15 @@ import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
-from tvo_cli.training.assemble_batch import assemble_batch
-from tvo_cli.training.backward import backward_through_network, forces_by_backward
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.collect_rollouts import sample_batch
-from tvo_cli.training.minibatch_forward import forward_parts
-from tvo_cli.training.policy_update import adapt_after_batch
 from tvo_cli.training.rng import rng_from_names
+from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
+from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.update.backward import backward_through_network, forces_by_backward
+from tvo_cli.training.update.minibatch_forward import forward_parts
+from tvo_cli.training.update.policy_update import adapt_after_batch
 
 Progress = Callable[[int, int], object]
 

@@ -15,13 +15,13 @@ from tvo_cli.objective.reduction import Reduction
 from tvo_cli.rollout.self_imitation import KeptResponses
 from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
 from tvo_cli.training.counters import RunCounters
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.minibatches import Minibatch, cut_into_minibatches
-from tvo_cli.training.policy_update import update_policy
 from tvo_cli.training.rng import rng_from_names
 from tvo_cli.training.run_settings import InnerLoopSettings
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.update.minibatches import Minibatch, cut_into_minibatches
+from tvo_cli.training.update.policy_update import update_policy
 from tvo_cli.types import Advantage, Experience, Rollout
 
 

@@ -28,13 +28,13 @@ from tvo_cli.stability import CollapseWatch, GradientNoiseSmoother
 from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
-from tvo_cli.training.learner import Learner
-from tvo_cli.training.next_token_loss import NextTokenLoss
 from tvo_cli.training.readings_state import ReadingsState
-from tvo_cli.training.reward_weighting import FixedWeighting, RewardWeighting
+from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
 from tvo_cli.training.step_state import RefusalState, StateSnapshot, StepInProgress
+from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.update.next_token_loss import NextTokenLoss
 
 KEPT = "kept_responses"  # the part of a checkpoint that self-imitation carries
 IN_FLIGHT = {

@@ -13,25 +13,25 @@ from tvo_cli.training import (
     refused_updates,
     replayed_updates,
     samples_log,
-    session_checkpoint,
     step_profiler,
     stop_signals,
 )
-from tvo_cli.training.assemble_batch import assemble_batch
 from tvo_cli.training.collapse_response import is_run_over
-from tvo_cli.training.collect_rollouts import sample_batch
-from tvo_cli.training.hold_weights import hold_weights
-from tvo_cli.training.next_token_loss import with_demonstrations, with_next_token_loss
-from tvo_cli.training.optional_readings import support_readings
-from tvo_cli.training.peak_memory import peak_memory_metrics
-from tvo_cli.training.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
-from tvo_cli.training.reward_components import reward_heldout_responses
+from tvo_cli.training.metrics.optional_readings import support_readings
+from tvo_cli.training.metrics.peak_memory import peak_memory_metrics
+from tvo_cli.training.metrics.step_metrics import measure_step
+from tvo_cli.training.resume import session_checkpoint
+from tvo_cli.training.reward_terms.reward_components import reward_heldout_responses
+from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
+from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
+from tvo_cli.training.rollout_collection.hold_weights import hold_weights
 from tvo_cli.training.same_state import check_same_state
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_metrics import measure_step
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stop_signals import StopRequest, handle_stop_signals
 from tvo_cli.training.stopwatch import Stopwatch
+from tvo_cli.training.update.next_token_loss import with_demonstrations, with_next_token_loss
+from tvo_cli.training.update.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 
 
 def train(session: Session) -> EvaluatedTestSets | None:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.tracking.completion_table import COLUMNS, completion_cell, completion_text
+from tvo_cli.tracking.mirrors.completion_table import COLUMNS, completion_cell, completion_text
 
 NAME = re.compile(r"(evaluation-)?step-(\d{1,12})(?:-update-\d+)?\.jsonl")
 MOST_ROWS = 64

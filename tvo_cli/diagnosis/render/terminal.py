@@ -9,7 +9,7 @@ from tvo_cli import escaping
 from tvo_cli.diagnosis.diagnosis import Diagnosis
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.render import wording
-from tvo_cli.tracking.console_numbers import sparkline
+from tvo_cli.tracking.terminal.console_numbers import sparkline
 
 FULL, REMEDIES = 3, 3  # findings shown in full, and remedies of the second and later ones
 WIDTH, CURVE, BESIDE = 100, 48, 40  # characters: of a line, of a curve, of what is pasted from beside its words

@@ -1,0 +1,99 @@
+"""Optional readings of a run: they change nothing of it, are in its rows, and a resumed run reads the same."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import nullcontext
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+import torch
+
+from tests.training.conftest import MetricRows, Runs, trained_policy
+from tvo_cli import config
+from tvo_cli.config.cross_key_checks import check_across_keys
+from tvo_cli.config.fingerprints import config_fingerprint
+from tvo_cli.errors import UserError
+from tvo_cli.model import load_policy
+from tvo_cli.tracking.metric_names import is_known_metric
+from tvo_cli.training.metrics import optional_readings
+from tvo_cli.training.metrics.valley_readings import follow_weights
+from tvo_cli.training.readings_state import ReadingsSettings, ReadingsState
+from tvo_cli.types import Rollout
+
+ALL = tuple(
+    f"stability.readings.{name}=true" for name in ("policy_cliff", "layer_entropy", "spectral_entropy", "valley")
+)
+READ = ("stability.readings.every=2", "stability.readings.rows=4", "stability.readings.window=2")
+
+
+def test_the_running_means_of_the_weights_by_hand() -> None:
+    """w = 2: half of the way each batch, the slow one an eighth; both begin at the first weights."""
+    state = ReadingsState()
+    for value in (0.0, 1.0, 1.0):
+        follow_weights(state, [torch.full((2,), value)], window=2)
+    assert state.fast[0].tolist() == [0.75, 0.75] and state.slow[0].tolist() == [0.234375, 0.234375]
+
+
+@pytest.mark.slow
+def test_rows_are_read_a_micro_batch_at_a_time_with_the_readings_of_all_at_once() -> None:
+    """A response of two tokens and one of four: the mean is over tokens, not over parts."""
+    policy = load_policy(config.compose(["output_dir=x"]).model, device="cpu")
+    ids, seen = policy.encode(["1 + 2 =", "3 * 4 + 5 ="])
+    responses, mask = torch.tensor([[5, 6, 0, 0], [7, 8, 9, 5]]), torch.tensor([[1, 1, 0, 0], [1, 1, 1, 1]]).bool()
+    group = torch.arange(2)
+    rollout = Rollout(ids, seen, responses, mask, mask.float(), group.bool(), group, ("", ""))
+    work: Any = SimpleNamespace(batch=SimpleNamespace(drawn=SimpleNamespace(chosen=SimpleNamespace(rollout=rollout))))
+    limits = SimpleNamespace(readings=ReadingsSettings(layer_entropy=True, spectral_entropy=True))
+
+    def read(rows: int) -> dict[str, float]:
+        passes = SimpleNamespace(microbatch_rows=rows, temperature=1.0)
+        learner = SimpleNamespace(policy=policy, autocast=nullcontext)
+        counters, readings = SimpleNamespace(step=0), ReadingsState()
+        session: Any = SimpleNamespace(
+            limits=limits, passes=passes, learner=learner, counters=counters, readings=readings
+        )
+        return optional_readings.optional_readings(session, work)
+
+    whole = read(0)
+    assert len(whole) == 3 and read(1) == pytest.approx(whole, rel=1e-5)
+
+
+@pytest.mark.slow
+def test_support_needs_an_evaluation_of_the_start() -> None:
+    asked = ("stability.readings.support=true", "output_dir=x")
+    check_across_keys(config.compose([*asked]))
+    with pytest.raises(UserError, match=r"stability\.readings\.support=True.* evaluation\.at_start=true"):
+        check_across_keys(config.compose([*asked, "evaluation=off"]))
+
+
+def test_sharded_weights_cannot_be_read_whole() -> None:
+    with pytest.raises(UserError, match=r"stability\.readings\.valley=True.* parallel=replicate"):
+        check_across_keys(config.compose([*ALL[-1:], "parallel=shard", "output_dir=x"]))
+
+
+@pytest.mark.slow
+def test_readings_are_no_part_of_the_fingerprint() -> None:
+    assert config_fingerprint(config.compose(["output_dir=x", *ALL])) == config_fingerprint(
+        config.compose(["output_dir=x"])
+    )
+
+
+@pytest.mark.slow
+def test_they_change_nothing_and_a_resumed_run_reads_the_same(
+    run: Runs, resumed: Callable[..., Path], steps: MetricRows
+) -> None:
+    kept = ("trainer.checkpoint_every=1", "trainer.keep=9", "recorder=off")
+    plain, read = run("plain", *kept), run("read", *kept, *ALL, *READ)
+    one, other = trained_policy(plain, 4), trained_policy(read, 4)
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+    rows = steps(read)
+    found = {
+        name for row in rows for name in row if name.split("/")[0] in ("cliff", "layer", "representation", "valley")
+    }
+    assert len(found) == 5 + 2 + 1 + 5 and all(map(is_known_metric, found))
+    assert rows[2]["valley/heat"] != 0 and rows[2]["valley/entropic_force"] != 0
+    assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
+    assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows

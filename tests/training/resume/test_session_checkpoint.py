@@ -1,0 +1,51 @@
+"""Checkpoints of a session that something ends between two saves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import pytest
+
+from tests.training.conftest import Checksum, Runs, Whole
+from tvo_cli.checkpoint import store
+from tvo_cli.errors import UserError
+from tvo_cli.parallel.rank_lost import RankLost
+from tvo_cli.training.resume import session_checkpoint
+from tvo_cli.training.rollout_collection import collect_rollouts
+from tvo_cli.training.session import Session
+from tvo_cli.types import Problem, Rollout
+
+
+@pytest.mark.slow
+def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
+    run: Runs, whole: Whole, weights: Checksum, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sample: Callable[..., Rollout] = collect_rollouts.sample_responses
+
+    def refuse_third(session: Session, problems: Sequence[Problem], number: int = 0) -> Rollout:
+        if session.counters.step == 2:
+            raise UserError("rollout.max_tokens", 8, "the longest prompt has 1118 tokens.")
+        return sample(session, problems, number)
+
+    with monkeypatch.context() as patch, pytest.raises(UserError, match="1118 tokens"):
+        patch.setattr(collect_rollouts, "sample_responses", refuse_third)
+        run("a")
+    held = store.list_checkpoints(run.root / "a" / "checkpoints")
+    assert [folder.name for folder in held] == ["step-000002"]
+    assert weights(run("a")) == weights(whole()), "and it goes on as if nothing had been"
+
+
+@pytest.mark.slow
+def test_a_rank_that_is_lost_while_a_checkpoint_is_written_ends_the_run(
+    whole: Whole, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[int] = []
+
+    def lose(session: Session) -> None:
+        steps.append(session.counters.step)
+        raise RankLost(1, "was killed.")
+
+    monkeypatch.setattr(session_checkpoint, "save_session", lose)
+    with pytest.raises(RankLost):
+        whole("trainer.checkpoint_every=1", "seed=77")
+    assert steps == [1]

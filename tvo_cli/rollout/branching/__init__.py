@@ -1,0 +1,1 @@
+"""Branching: rules that continue some responses from a prefix of others."""

@@ -1,0 +1,84 @@
+"""The waiting queue of a rollout: responses that have no slot yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+from tvo_cli.model.forward_pass.forward_inputs_and_outputs import trim_left_padding
+from tvo_cli.rollout.decoding.decoding_network import PrefilledPrompts
+from tvo_cli.rollout.decoding.token_sampling import uniform_numbers
+
+
+class WaitingRow(NamedTuple):
+    """A response that is to be sampled."""
+
+    prompt: int
+    sample: int
+
+
+class HeldPrompt(NamedTuple):
+    """A prompt that has been read and of which samples still wait."""
+
+    prompt: int
+    read: PrefilledPrompts
+
+
+@dataclass(slots=True)
+class WaitingRows:
+    """A queue in an order of its own: short prompts first, so that those together carry little padding."""
+
+    ids: Tensor  # int64 [P, L], left-padded
+    mask: Tensor  # bool [P, L]
+    keys: Sequence[str]  # [P]
+    samples: int  # G
+    lengths: tuple[int, ...]  # [P], tokens of each prompt
+    order: tuple[int, ...]  # [P]
+    taken: int = 0
+
+    @classmethod
+    def of(cls, ids: Tensor, mask: Tensor, keys: Sequence[str], samples: int) -> WaitingRows:
+        """Every sample of every prompt."""
+        counts = mask.sum(1)
+        order = counts.sort(stable=True).indices.tolist()
+        return cls(ids, mask, keys, samples, tuple(counts.tolist()), tuple(order))
+
+    def __len__(self) -> int:
+        return len(self.order) * self.samples - self.taken
+
+    def first(self, count: int) -> list[WaitingRow]:
+        """The first rows of the queue, at most `count`."""
+        places = range(self.taken, self.taken + min(count, len(self)))
+        return [WaitingRow(self.order[place // self.samples], place % self.samples) for place in places]
+
+    def take(self, count: int) -> list[WaitingRow]:
+        """The first rows, which then wait no longer."""
+        rows = self.first(count)
+        self.taken += len(rows)
+        return rows
+
+    def whole_prompts(self, count: int) -> int:
+        """The largest number of rows up to `count` that leaves no prompt's samples to two batches, where one can be."""
+        done = self.taken % self.samples
+        if done or count < self.samples:
+            return min(count, self.samples - done)
+        return count - count % self.samples
+
+    def prompts(self, chosen: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Ids and mask of some prompts, left-padded to the longest of them."""
+        index = torch.tensor(chosen, device=self.ids.device)
+        return trim_left_padding(self.ids[index], self.mask[index])
+
+    def uniforms(self, rows: Sequence[WaitingRow], seed: int, limit: int) -> Tensor:
+        """The uniform numbers of rows on the device [n, T], in float64 where it has that (Apple's GPUs do not)."""
+        drawn = uniform_numbers(seed, [(self.keys[row.prompt], row.sample) for row in rows], limit)
+        device = self.ids.device
+        return drawn.to(device, torch.float32 if device.type == "mps" else torch.float64)
+
+    def places(self, rows: Sequence[WaitingRow]) -> list[int]:
+        """The rows' numbers in the rollout."""
+        return [row.prompt * self.samples + row.sample for row in rows]

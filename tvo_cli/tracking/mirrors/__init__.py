@@ -1,0 +1,1 @@
+"""Mirrors of metrics.jsonl: W&B, TensorBoard, trackio, MLflow."""

@@ -1,0 +1,1 @@
+"""What a run shows on a terminal: console, live panel, numbers, progress."""

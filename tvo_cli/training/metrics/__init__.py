@@ -1,0 +1,1 @@
+"""The metrics of a step: the readings of stability/ and others, taken from the batch and its updates."""

@@ -1,0 +1,190 @@
+"""Whether a run may be resumed from a folder: the recorded settings and the wanted ones must be the same."""
+
+from __future__ import annotations
+
+import json
+import logging
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from tvo_cli import config as configuration
+from tvo_cli import redaction
+from tvo_cli.checkpoint import store
+from tvo_cli.config import schema
+from tvo_cli.errors import UserError
+from tvo_cli.tracking import atomic_files, own_code_copies, run_folder
+from tvo_cli.tracking.mirrors import wandb_id
+
+log = logging.getLogger("tvo")
+NOT_FINITE = ("inf", "-inf", "nan")
+RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
+HARMLESS = (
+    *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
+    *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
+    "trainer.profile",
+    *(
+        f"rollout.{key}"
+        for key in ("url", "model", "weights", "folder", "untie", "requests", "timeout", "mismatch_limit")
+    ),
+    *("trainer.device", "evaluation.", "stability.", "logger.", "parallel.", "resume.", "recorder."),
+    *("experiment_name", "run_name", "output_dir", "sweep_objective"),
+)
+CHOICES = ("algorithm.name", "dataset.name", "dataset.kind", "dataset.path", "model.path")  # told first
+SHOWN = 4  # settings that a refusal names
+OWN_CODE = "own_code."  # and the file or package; its value is a sha256
+OF_THE_RUN = (
+    *(
+        "checkpoints",
+        "recorder",
+        "profile",
+        "responses",
+        "tensorboard",
+        "metrics.jsonl",
+        "summary.json",
+        "collapse.json",
+    ),
+    wandb_id.WANDB_ID_FILE,
+)
+
+
+def check_resumable(folder: Path, config: Any) -> None:
+    """Make sure that checkpoints in the folder belong to this configuration; nothing is written.
+
+    Raises:
+        UserError: the folder holds checkpoints of a run whose settings differ, or none where one must be.
+    """
+    mode, root = str(config.resume.mode), folder / "checkpoints"
+    for place in (root, folder / "recorder"):
+        if place.is_symlink():
+            raise UserError("output_dir", folder, f"{place.name} is a link that leads out of the run folder.")
+    held = store.list_checkpoints(root)
+    if mode == "must" and not held:
+        raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
+    if held and mode != "never":
+        check_same_settings(
+            folder,
+            recorded_settings(root),
+            resume_settings(config),
+            tuple(configuration.current_key_name(str(key)) for key in config.resume.allow),
+        )
+
+
+def write_origin(folder: Path, config: Any) -> None:
+    """Write the settings that the checkpoints belong to; resume=never moves the checkpoints of an earlier run aside."""
+    root = folder / "checkpoints"
+    if str(config.resume.mode) == "never":
+        _set_aside_instead_of_resume(folder)
+    root.mkdir(parents=True, exist_ok=True)
+    atomic_files.write_json_atomically(root / RECORD, resume_settings(config))
+    wandb_id.restore_wandb_id(folder, _wandb_id_in_newest_checkpoint(folder))
+
+
+def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
+    """The W&B id to resume with, of a run folder that was copied without it: the newest checkpoint's."""
+    held = store.list_checkpoints(folder / "checkpoints")
+    try:
+        return str(store.read_stored_state(held[-1])["identity"]["wandb"]) if held else None
+    except (OSError, ValueError, KeyError):
+        return None
+
+
+def resume_settings(config: Any) -> dict[str, Any]:
+    """The settings of a config by dotted key, secrets redacted."""
+    return dict(_flatten_settings(redaction.redacted(configuration.resolved_tree(config))))
+
+
+def recorded_settings(root: Path) -> dict[str, Any]:
+    """The settings that a resume is compared with: those that the checkpoints of a folder belong to."""
+    try:
+        found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        remedy = "Name another folder, or take resume=never to set its checkpoints aside."
+        raise UserError(
+            "output_dir", root.parent, f"its checkpoints have no readable {RECORD} ({error}).", remedy
+        ) from error
+    return found
+
+
+def _set_aside_instead_of_resume(folder: Path) -> None:
+    """Rename the files of an earlier run in the folder; nothing is deleted."""
+    for name in OF_THE_RUN:
+        run_folder.set_aside_earlier_run(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
+
+
+def check_same_settings(
+    folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuse settings that differ from the recorded ones where they matter and `allowed` does not name them."""
+    before = schema.upgrade_recorded_settings(before, wanted)
+    _check_same_own_code(folder, before, wanted, allowed)
+    differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
+    differing = [key for key in differing if not key.startswith((*HARMLESS, OWN_CODE))]
+    refused = [key for key in differing if not is_allowed_to_differ(key, allowed)]
+    for key in () if refused else differing:
+        log.warning("resume.allow: %s=%s (recorded: %s)", key, wanted.get(key), before.get(key))
+    if refused:
+        refused.sort(key=_rank_of_setting)
+        told = [f"{key}={wanted.get(key)} (recorded: {before.get(key)})" for key in refused]
+        shown = ", ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
+        raise UserError(
+            "output_dir",
+            folder,
+            f"holds a run with other settings: {shown}.",
+            f"Name another folder, or take resume=never to set its checkpoints aside{_allowance_of(refused)}.",
+        )
+
+
+def _rank_of_setting(key: str) -> int:
+    """The place of a setting in a message: what was chosen, the data and the model, then all else."""
+    if key in CHOICES:
+        return CHOICES.index(key)
+    return len(CHOICES) + ("._" in key)  # `…._target_` says little to a reader
+
+
+def _allowance_of(refused: Sequence[str]) -> str:
+    """The offer to let settings differ, where they are few: all of them, for less would be refused again."""
+    return f"; or let them differ: resume.allow=[{','.join(refused)}]" if len(refused) <= SHOWN else ""
+
+
+def _check_same_own_code(
+    folder: Path, before: Mapping[str, Any], wanted: Mapping[str, Any], allowed: tuple[str, ...]
+) -> None:
+    """Refuse files of own code that have changed; what names more or fewer of them is a setting that differs."""
+    changed = [key for key in sorted({*before} & {*wanted}) if key.startswith(OWN_CODE) and before[key] != wanted[key]]
+    for key in changed:
+        name, now, then = key.removeprefix(OWN_CODE), wanted[key][:12], before[key][:12]
+        said = f"has changed since the run in {folder} began (sha256 {now}…, recorded {then}…)."
+        if not is_allowed_to_differ(key, allowed):
+            copy = own_code_copies.folder_of_own_code(folder, name, str(before[key]))
+            back = f"What ran is kept in {copy}: put it back" if copy.exists() else "Put back what ran"
+            remedy = f"{back}, name another output_dir, or take resume.allow=[own_code]."
+            raise UserError("own_code", name, said, remedy)
+        log.warning("resume.allow: own_code: %s %s", name, said)
+
+
+def _flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            yield from _flatten_settings(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", _as_strict_json(json.loads(json.dumps(value, default=str)))
+
+
+def _as_strict_json(value: Any) -> Any:
+    """As strict JSON keeps it: numbers that are not finite by their names, which null would not tell apart."""
+    if isinstance(value, list):
+        return [_as_strict_json(one) for one in value]
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def _is_same_setting(before: Any, wanted: Any) -> bool:
+    """Whether two recorded values are one; version 0.1 wrote null for what is not finite."""
+    return bool(before == wanted) or (before is None and wanted in NOT_FINITE)
+
+
+def is_allowed_to_differ(key: str, allowed: Sequence[str]) -> bool:
+    """Whether `resume.allow` names the key, or a node above it."""
+    return any(key == one or key.startswith(f"{one}.") for one in allowed)

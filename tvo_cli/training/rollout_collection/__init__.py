@@ -1,0 +1,1 @@
+"""From problems to a graded rollout batch with advantages: sampling, grading, dynamic sampling, what shapings read."""

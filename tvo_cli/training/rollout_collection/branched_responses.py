@@ -1,0 +1,136 @@
+"""Branched responses: some to each problem from its prompt, the others behind cuts that the algorithm's rule makes."""
+
+from __future__ import annotations
+
+import logging
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from tvo_cli.rollout import BranchingRule, SamplingParams, join_rollouts
+from tvo_cli.rollout.branching.branching_rule import Cut, GrownResponses
+from tvo_cli.rollout.response_prefixes import ResponsePrefixes
+from tvo_cli.rollout.rollout_slices import select_rows
+from tvo_cli.training.session import Session
+from tvo_cli.types import Rollout
+
+log = logging.getLogger("tvo")
+
+
+def sample_branched_responses(
+    session: Session, prompts: Sequence[str], keys: Sequence[str], rule: BranchingRule, sampling: SamplingParams
+) -> Rollout:
+    """G responses to each prompt, those from the prompt itself first. Call it within `policy.gathered()`."""
+    policy, samples = session.learner.policy, sampling.samples
+    first = replace(sampling, samples=rule.first(samples))
+    rollout = session.sampler(policy, prompts, keys, first, seed=session.seed)
+    grown = GrownResponses(
+        *(rollout, entropies_of_responses(session, rollout), lasting_tokens(session, rollout, rule.shortest)),
+        keys=keys,
+        samples=samples,
+        seed=session.seed,
+        vocabulary=int(policy.network.config.get_text_config().vocab_size),
+    )
+    turn = 0
+    while len(grown.rollout.texts) < samples * len(prompts):
+        cuts = rule.cuts(grown, turn)
+        if cuts:
+            found = _continue(session, prompts, grown, cuts, turn, sampling)
+            grown = _with_responses(session, grown, found, rule)
+        turn += 1
+    order = grown.rollout.group.sort(stable=True).indices
+    return select_rows(grown.rollout, order)
+
+
+def _with_responses(session: Session, grown: GrownResponses, found: Rollout, rule: BranchingRule) -> GrownResponses:
+    """What was sampled before, and behind it what was sampled now."""
+    width = max(grown.rollout.mask.shape[1], found.mask.shape[1])
+    columns = []
+    for held, new in (
+        (grown.entropy, entropies_of_responses(session, found)),
+        (grown.lasting, lasting_tokens(session, found, rule.shortest)),
+    ):
+        columns.append(torch.cat([torch.nn.functional.pad(one, (0, width - one.shape[1])) for one in (held, new)]))
+    whole = join_rollouts([grown.rollout, found], session.learner.policy.pad_id)
+    group = torch.cat([grown.rollout.group, found.group])
+    return replace(grown, rollout=replace(whole, group=group), entropy=columns[0], lasting=columns[1])
+
+
+def _continue(
+    session: Session,
+    prompts: Sequence[str],
+    grown: GrownResponses,
+    cuts: Sequence[Cut],
+    turn: int,
+    sampling: SamplingParams,
+) -> Rollout:
+    """A response behind each cut. Where every cut has as many, its prefix is read once for all of them."""
+    counted, group = Counter(cuts), grown.rollout.group.tolist()
+    samples = next(iter(counted.values())) if len(set(counted.values())) == 1 else 1
+    places = sorted(counted.elements())[::samples]
+    numbers, keys = Counter[int](), list[str]()
+    for cut in places:
+        p = group[cut.row]
+        keys.append(f"{grown.keys[p]}/turn {turn}/{numbers[p]}")
+        numbers[p] += 1
+    prefixes = ResponsePrefixes.of(grown.rollout, [cut.row for cut in places], [cut.at for cut in places])
+    asked, policy = [group[cut.row] for cut in places], session.learner.policy
+    shown, each = [prompts[p] for p in asked], replace(sampling, samples=samples)
+    found = session.sampler(policy, shown, keys, each, seed=session.seed, prefixes=prefixes)
+    return replace(found, group=torch.tensor(asked, device=found.group.device).repeat_interleave(samples))
+
+
+@torch.no_grad()
+def entropies_of_responses(session: Session, rollout: Rollout) -> Tensor:
+    """H of the distribution that each token was drawn from, nats, [B, T].
+
+    The rows of one prompt are a forward: what is read of them depends on no other prompt, and so on no rank.
+    """
+    found = torch.zeros_like(rollout.logp)  # on the policy's device, until all of it is there
+    for p in rollout.group.unique().tolist():
+        rows = (rollout.group == p).nonzero().flatten()
+        columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
+        ids, seen, responses, mask = (column[rows] for column in columns)
+        scores = session.learner.policy.score(ids, seen, responses, mask, session.passes.temperature)
+        found[rows] = scores.entropy.float()
+    return found.cpu()
+
+
+def lasting_tokens(session: Session, rollout: Rollout, shortest: int) -> Tensor:
+    """Tokens that are not special and have at least so many characters, blanks aside, bool [B, T]; 0: every token."""
+    mask = rollout.mask.cpu()
+    if shortest == 0:
+        return mask
+    words = words_of_vocabulary(session.learner.policy.tokenizer, shortest)
+    found = mask & words[rollout.response_ids.cpu().clamp(max=len(words) - 1)]
+    if not bool(found[:, 1:].any()):
+        _say_once_that_nothing_can_be_cut(shortest)
+    return found
+
+
+@lru_cache(maxsize=1)
+def _say_once_that_nothing_can_be_cut(shortest: int) -> None:
+    """Say that branched responses are sampled anew from the prompt, for no token can be cut before."""
+    log.warning(
+        "no token of the responses has %d characters: they are sampled anew from the prompt where they should branch; "
+        "algorithm.branching.shortest=1 lets every token but special ones be cut before",
+        shortest,
+    )
+
+
+@lru_cache(maxsize=4)
+def words_of_vocabulary(tokenizer: Any, shortest: int) -> Tensor:
+    """Tokens that are not special and whose text has so many characters without the blanks around it, bool [V + 1].
+
+    The last place is that of any id beyond the tokenizer, which has no text.
+    """
+    count = 1 + max(tokenizer.get_vocab().values())
+    texts = tokenizer.batch_decode([[index] for index in range(count)])
+    found = torch.tensor([*(len(text.strip()) >= shortest for text in texts), False])
+    found[list(tokenizer.all_special_ids)] = False
+    return found

@@ -1,0 +1,123 @@
+"""The problems that a run trains on and those that it is evaluated on: loaded and checked."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+from tvo_cli import data
+from tvo_cli.data.mixture import Mixture, Source, check_sources_fill_batch, keys_of_source
+from tvo_cli.data.problems import ProblemList, Problems
+from tvo_cli.errors import FaultList, UserError
+from tvo_cli.model import Policy
+from tvo_cli.model.prompt_check import PromptReader
+from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
+from tvo_cli.types import Problem
+
+log = logging.getLogger("tvo")
+SAMPLED = 256  # problems of an endless data set that are looked at
+ALL = 4096  # problems of a data set that is made as it is read, up to which all are looked at
+
+
+def select_training_problems(config: Any, policy: Policy | PromptReader, at_once: int = 1) -> Problems:
+    """The training problems whose prompts fit, at least `at_once`.
+
+    Raises:
+        UserError: the model cannot read them, they are too few, or a prompt and its response do not fit its context;
+            with these faults, those of the held-out problems are told.
+    """
+    problems = data.load(config.dataset, split="train", seed=config.seed)
+    budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
+
+    def fitting(node: Any, found: Problems) -> Problems:
+        finite = found.size is not None and (_are_problems_read(found) or found.size <= ALL)
+        return problems_that_fit(
+            config, policy, AskedProblems(node, found, None if finite else SAMPLED, "training"), budget
+        )
+
+    faults = FaultList()
+    with faults.collect():
+        problems = _fit_each_source(config.dataset, problems, fitting)
+    with faults.collect():
+        _check_batch_is_filled(problems, at_once, int(config.rollout.get("minibatches") or 1))
+    if faults.found and config.get("evaluation"):
+        with faults.collect():
+            check_heldout_problems(config, policy)
+    faults.refuse()
+    return problems
+
+
+def check_run_problems(config: Any, reader: PromptReader) -> None:
+    """Refuse training and held-out problems that the run would refuse, in one message; no model is needed.
+
+    Raises:
+        UserError: as `select_training_problems`.
+    """
+    select_training_problems(config, reader, at_once=int(config.rollout.prompts))
+    check_heldout_problems(config, reader)
+
+
+def check_heldout_problems(config: Any, policy: Policy | PromptReader) -> None:
+    """Refuse held-out problems of a run that the model cannot read or hold; nothing where none are evaluated."""
+    node = config.evaluation
+    if int(node.problems):
+        count, most = int(node.problems), int(node.max_tokens)
+        heldout_problems_of_run(config, policy, seed=int(node.seed), count=count, max_tokens=most)
+
+
+def _check_batch_is_filled(problems: Problems, at_once: int, minibatches: int) -> None:
+    """Refuse fewer problems than a batch takes; as many as are proposed can be cut into the minibatches."""
+    if isinstance(problems, Mixture):
+        check_sources_fill_batch(problems, at_once)
+    if problems.size is not None and at_once > problems.size:
+        most = problems.size - problems.size % minibatches or problems.size
+        remedy = f"Take rollout.prompts={most} at most, or more data."
+        raise UserError("rollout.prompts", at_once, f"there are {problems.size} problems.", remedy)
+
+
+def heldout_problems_of_run(
+    config: Any, policy: Policy | PromptReader, *, seed: int, count: int, max_tokens: int | None
+) -> tuple[Problem, ...]:
+    """The first `count` held-out problems whose prompts fit; a warning where there are fewer."""
+    problems = data.load(config.dataset, split="test", seed=seed)
+    budget = ResponseBudget(
+        f"{'evaluation' if max_tokens else 'rollout'}.max_tokens", max_tokens or int(config.rollout.max_tokens)
+    )
+    problems = _fit_each_source(
+        config.dataset,
+        problems,
+        lambda node, found: problems_that_fit(config, policy, AskedProblems(node, found, count, "held-out"), budget),
+    )
+    return _first_heldout_problems(problems, count)
+
+
+def _first_heldout_problems(problems: Problems, count: int) -> tuple[Problem, ...]:
+    """The problems that a run is evaluated on: the first of the held-out ones, and a warning where they are fewer."""
+    found = count if problems.size is None else min(count, problems.size)
+    if found < count:
+        log.warning("%d problems to evaluate on were asked for, and %s holds out %d", count, problems.name, found)
+    return tuple(problems.problem(index) for index in range(found))
+
+
+def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
+    """Token ids of words of the run's problems that no reward touches: the gauge of mode collapse on embedded tasks."""
+    words = list(problems.neutral_words)
+    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
+
+
+def _are_problems_read(problems: Problems) -> bool:
+    """Whether the problems were read, not generated: looking at all of them is cheap."""
+    return isinstance(getattr(problems, "problems", problems), ProblemList)
+
+
+def _fit_each_source(node: Any, problems: Problems, fit: Callable[[Any, Problems], Problems]) -> Problems:
+    """What `fit` leaves of the problems; of a mixture, of each source by that source's own node."""
+    if not isinstance(problems, Mixture):
+        return fit(node, problems)
+
+    def fit_source(source: Source) -> Problems:
+        with keys_of_source(source.name):
+            return fit(node.sources[source.name], source.problems)
+
+    return problems.with_problems(fit_source)

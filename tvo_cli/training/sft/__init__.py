@@ -1,0 +1,1 @@
+"""Supervised fine-tuning: the loop of `tvo sft`, and its own checkpoint."""

@@ -1,0 +1,1 @@
+"""The policy update: minibatches, forward, loss, gradient, clipping, optimiser step, out of memory."""
