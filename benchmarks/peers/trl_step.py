@@ -69,24 +69,12 @@ def run(
     operations: bool = False,
 ) -> dict[str, Any]:
     """Train and measure."""
-    begun = time.perf_counter()
-    from datasets import Dataset
-    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
-    from trl import GRPOConfig, GRPOTrainer
-
-    imported = time.perf_counter() - begun
+    imported = _seconds_of_imports()
     logging.disable(logging.WARNING)
     chosen = settings(work, steps + warm_up, micro_batch or work.rows, precision, gpu=clock == "gpu")
     chosen |= of_vllm(work) if vllm else {}
-    rows = [json.loads(line) for line in (folder / "problems.jsonl").read_text(encoding="utf-8").splitlines()]
     with tempfile.TemporaryDirectory() as place:
-        trainer = GRPOTrainer(
-            model=AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32),
-            reward_funcs=rewarded,
-            args=GRPOConfig(**chosen | {"output_dir": place}),
-            train_dataset=Dataset.from_dict({"prompt": [row["question"] for row in rows]}),
-            processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model", padding_side="left"),
-        )
+        trainer = _trainer(folder, chosen | {"output_dir": place})
         if work.shortest:
             _skew(trainer, work)
         base, stopwatch = resident(), side.stopwatch(work, clock, steps + warm_up, operations)
@@ -97,6 +85,32 @@ def run(
     return found | side.profiled(stopwatch) | {"micro_batch": micro_batch or work.rows}
 
 
+def _seconds_of_imports() -> float:
+    begun = time.perf_counter()
+    import datasets
+    import transformers
+    import trl
+
+    del datasets, transformers, trl
+    return time.perf_counter() - begun
+
+
+def _trainer(folder: Path, chosen: dict[str, Any]) -> Any:
+    """The GRPOTrainer of a workload's model and problems."""
+    from datasets import Dataset
+    from transformers import AutoModelForCausalLM, PreTrainedTokenizerFast
+    from trl import GRPOConfig, GRPOTrainer
+
+    rows = [json.loads(line) for line in (folder / "problems.jsonl").read_text(encoding="utf-8").splitlines()]
+    return GRPOTrainer(
+        model=AutoModelForCausalLM.from_pretrained(folder / "model", dtype=torch.float32),
+        reward_funcs=rewarded,
+        args=GRPOConfig(**chosen),
+        train_dataset=Dataset.from_dict({"prompt": [row["question"] for row in rows]}),
+        processing_class=PreTrainedTokenizerFast.from_pretrained(folder / "model", padding_side="left"),
+    )
+
+
 def rewarded(completions: list[str], **_: Any) -> list[float]:
     """The reward both sides are given."""
     return [reward(text) for text in completions]
@@ -104,8 +118,6 @@ def rewarded(completions: list[str], **_: Any) -> list[float]:
 
 def _watch(trainer: Any, stopwatch: Stopwatch, work: Work) -> None:
     """Time the trainer's own functions."""
-    from transformers import TrainerCallback
-
     generated: list[int] = []
     single, scored = trainer._generate_single_turn, trainer._get_per_token_logps_and_entropies
 
@@ -123,6 +135,12 @@ def _watch(trainer: Any, stopwatch: Stopwatch, work: Work) -> None:
     inputs = trainer._generate_and_score_completions
     trainer._generate_and_score_completions = stopwatch.wrapped("inputs", inputs)
     trainer.training_step = stopwatch.wrapped("training", trainer.training_step)
+    trainer.add_callback(_step_clock(stopwatch, work, generated))
+
+
+def _step_clock(stopwatch: Stopwatch, work: Work, generated: list[int]) -> Any:
+    """A callback that times the optimiser and ends a step after its updates; `generated`: tokens of each turn."""
+    from transformers import TrainerCallback
 
     class Watcher(TrainerCallback):
         """The optimiser's time, and the end of a step."""
@@ -143,7 +161,7 @@ def _watch(trainer: Any, stopwatch: Stopwatch, work: Work) -> None:
                 stopwatch.end_step(tokens=sum(generated), update=update)
                 generated.clear()
 
-    trainer.add_callback(Watcher())
+    return Watcher()
 
 
 def _skew(trainer: Any, work: Work) -> None:

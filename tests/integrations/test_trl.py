@@ -19,6 +19,13 @@ def test_without_trl_one_line_says_what_to_install() -> None:
         import tvo_cli.integrations.trl  # noqa: F401
 
 
+SETTINGS: dict[str, Any] = {
+    **{"use_cpu": True, "bf16": False, "gradient_checkpointing": False, "seed": 0},
+    **{"per_device_train_batch_size": 4, "gradient_accumulation_steps": 4, "num_generations": 4},
+    **{"max_completion_length": 20, "logging_steps": 1, "save_strategy": "no", "report_to": [], "disable_tqdm": True},
+}
+
+
 def trainer_of(folder: Path, callback: Any, reward: Any, steps: int, rate: float) -> Any:
     """TRL's GRPOTrainer on the packaged tiny model: 16 responses a step, in four backward passes."""
     from datasets import Dataset
@@ -31,27 +38,10 @@ def trainer_of(folder: Path, callback: Any, reward: Any, steps: int, rate: float
     tokenizer = policy.tokenizer
     tokenizer.padding_side = "left"
     questions = [f"{a} + {b} * {c} - 1 + 3 =" for a in range(4) for b in range(4) for c in range(4)]
-    settings = GRPOConfig(
-        output_dir=str(folder),
-        use_cpu=True,
-        bf16=False,
-        gradient_checkpointing=False,
-        per_device_train_batch_size=4,
-        gradient_accumulation_steps=4,
-        num_generations=4,
-        max_completion_length=20,
-        max_steps=steps,
-        learning_rate=rate,
-        logging_steps=1,
-        save_strategy="no",
-        report_to=[],
-        disable_tqdm=True,
-        seed=0,
-    )
     return GRPOTrainer(
         model=policy.network,
         reward_funcs=reward,
-        args=settings,
+        args=GRPOConfig(output_dir=str(folder), max_steps=steps, learning_rate=rate, **SETTINGS),
         train_dataset=Dataset.from_dict({"prompt": questions}),
         processing_class=tokenizer,
         callbacks=[callback],
@@ -64,41 +54,46 @@ def even_words(completions: list[str], **_: Any) -> list[float]:
 
 
 @needs_trl
+class SquaredNorms:
+    """‖g‖² of the gradients of each backward pass of a trainer, and of each step, taken at its clipping."""
+
+    def __init__(self, trainer: Any) -> None:
+        self.model = trainer.model
+        self.parts: list[float] = []
+        self.of_steps: list[tuple[float, float]] = []
+        self.step, self.clip = trainer.training_step, trainer._clip_grad_norm
+        trainer.training_step, trainer._clip_grad_norm = self.counted, self.clipped
+
+    def gradient(self) -> Any:
+        import torch
+
+        found = [p.grad.flatten() for p in self.model.parameters() if p.grad is not None]
+        return torch.cat(found).double() if found else 0.0
+
+    def counted(self, *arguments: Any, **keywords: Any) -> Any:
+        before = self.gradient()
+        loss = self.step(*arguments, **keywords)
+        self.parts.append(float(((self.gradient() - before) ** 2).sum()))
+        return loss
+
+    def clipped(self, *arguments: Any, **keywords: Any) -> Any:
+        self.of_steps.append((sum(self.parts), float((self.gradient() ** 2).sum())))
+        self.parts.clear()
+        return self.clip(*arguments, **keywords)
+
+
 @pytest.mark.slow
 def test_the_noise_of_trls_gradient_is_that_of_its_own_parts(tmp_path: Path) -> None:
     from tvo_cli.integrations.trl import StabilityCallback
 
-    callback = StabilityCallback()
-    trainer = trainer_of(tmp_path, callback, even_words, steps=3, rate=1e-4)
-    parts: list[Any] = []
-    sums: list[tuple[float, float]] = []
-    step_of_training, clip = trainer.training_step, trainer._clip_grad_norm
-
-    def gradient() -> Any:
-        import torch
-
-        found = [p.grad.flatten() for p in trainer.model.parameters() if p.grad is not None]
-        return torch.cat(found).double() if found else None
-
-    def counted(*arguments: Any, **keywords: Any) -> Any:
-        before = gradient()
-        loss = step_of_training(*arguments, **keywords)
-        after = gradient()
-        parts.append(float(((after if before is None else after - before) ** 2).sum()))
-        return loss
-
-    def clipped(*arguments: Any, **keywords: Any) -> Any:
-        sums.append((sum(parts), float((gradient() ** 2).sum())))
-        parts.clear()
-        return clip(*arguments, **keywords)
-
-    trainer.training_step, trainer._clip_grad_norm = counted, clipped
+    trainer = trainer_of(tmp_path, StabilityCallback(), even_words, steps=3, rate=1e-4)
+    norms = SquaredNorms(trainer)
     trainer.train()
     trainer.save_state()
 
     rows = json.loads((tmp_path / "trainer_state.json").read_text())["log_history"]
     told = [row["gradient/variance"] for row in rows if "gradient/variance" in row]
-    slow = [max(4 / 3 * (squares - total / 4), 0.0) for squares, total in sums]  # tr Cov, docs/metrics.md
+    slow = [max(4 / 3 * (squares - total / 4), 0.0) for squares, total in norms.of_steps]  # tr Cov, docs/metrics.md
     assert told == pytest.approx(slow, rel=1e-3) and min(told) > 0.0
     assert {"gradient/noise_scale", "gradient/signal_resolved"} <= set(rows[0])
 

@@ -71,21 +71,20 @@ def receiver(folder: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield address
 
 
+def free_port() -> str:
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return str(one.getsockname()[1])
+
+
 @contextmanager
 def started(folder: Path, log: Path, *options: str) -> Iterator[str]:
     """The address of a server, once it answers."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port = str(one.getsockname()[1])
+    port = free_port()
     words = [PYTHON, "-m", "vllm.entrypoints.cli.main", "serve", str(folder), "--served-model-name", "policy"]
     words += ["--host", "127.0.0.1", "--port", port, "--dtype", "float32", "--max-model-len", "64", "--enforce-eager"]
-    words += [
-        "--logprobs-mode",
-        "processed_logprobs",
-        "--no-enable-chunked-prefill",
-        "--max-num-batched-tokens",
-        "4096",
-    ]
+    words += ["--logprobs-mode", "processed_logprobs", "--no-enable-chunked-prefill"]
+    words += ["--max-num-batched-tokens", "4096"]
     with log.open("w") as file:
         environment = {**os.environ, **QUIET, "PYTHONPATH": str(Path(__file__).parents[2])}
         server = subprocess.Popen([*words, *options], stdout=file, stderr=file, env=environment)

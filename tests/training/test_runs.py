@@ -130,23 +130,26 @@ def test_must_resume_says_what_is_missing(run: Runs) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("where", ["loss", "gradient"])
-def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
-    """Every update of one run is poisoned: its weights stay those of the start, and it stops with its verdict."""
-    before: dict[str, Any] = {}
-
+def poison_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
     def poisoned(loss: Loss, tokens: Tokens) -> tuple[Tensor, ...]:
         return tuple(torch.full_like(x, math.nan) for x in forces_by_backward(loss, tokens))
 
-    if where == "gradient":
-        monkeypatch.setattr(minibatch_gradient, "forces_by_backward", poisoned)
-    else:
+    monkeypatch.setattr(minibatch_gradient, "forces_by_backward", poisoned)
 
-        def poisoned_gain(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:
-            return ratio * math.nan
 
-        poisoned_gain.__module__ = "tvo_cli.maths.surrogates"  # else a config refuses to build it
-        monkeypatch.setattr("tvo_cli.maths.surrogates.capped_surrogate", poisoned_gain)
+def poison_loss(monkeypatch: pytest.MonkeyPatch) -> None:
+    def poisoned_gain(ratio: Tensor, advantage: Tensor, cap: float) -> Tensor:
+        return ratio * math.nan
+
+    poisoned_gain.__module__ = "tvo_cli.maths.surrogates"  # else a config refuses to build it
+    monkeypatch.setattr("tvo_cli.maths.surrogates.capped_surrogate", poisoned_gain)
+
+
+@pytest.mark.parametrize("where", ["loss", "gradient"])
+def test_what_is_not_finite_never_reaches_the_weights(run: Runs, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
+    """Every update of one run is poisoned: its weights stay those of the start, and it stops with its verdict."""
+    poison_loss(monkeypatch) if where == "loss" else poison_gradient(monkeypatch)
+    before: dict[str, Any] = {}
     take = collect_rollouts.sample_responses
 
     def remember(session: Session, problems: Sequence[Problem], number: int) -> Rollout:

@@ -85,42 +85,50 @@ def test_a_prompt_of_which_samples_wait_has_its_place_in_the_cache_where_some_mu
     assert slots(64, 1.0) == 1
 
 
+class TokensInCaches:
+    """Tokens that all caches hold together: at each step, and while prompts are read for a running batch."""
+
+    def __init__(self) -> None:
+        loop, network = continuous_batching.ContinuousBatching, decoding_network.DecodingNetwork
+        self.found: list[int] = []
+        self.running: list[Any] = []
+        self.admit, self.decode, self.prefill, self.step = loop._admit, loop._decode, network.prefill, network.step
+
+    def note(self, read: int, width: int) -> None:
+        one, batch = self.running
+        held = one.held.read.width if one.held else 0
+        self.found.append(len(batch) * max(batch.state.length, width) + held + read * width)
+
+    def admitting(self, loop: Any, batch: Any, count: int, steps: int) -> None:
+        self.running[:] = [loop, batch]
+        self.admit(loop, batch, count, steps)
+        self.note(0, 0)
+
+    def decoding(self, loop: Any, batch: Any) -> None:
+        self.running[:] = [loop, batch]
+        self.decode(loop, batch)
+        self.running.clear()
+
+    def reading(self, network: Any, ids: Any, mask: Any) -> Any:
+        if self.running:
+            self.note(*ids.shape)
+        return self.prefill(network, ids, mask)
+
+    def stepping(self, *given: Any) -> Any:
+        self.note(0, 0)
+        return self.step(*given)
+
+
 @pytest.fixture
 def cached(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """Tokens that all caches hold together: at each step, and while prompts are read for a running batch."""
-    found: list[int] = []
+    """The numbers of tokens in caches that a test's generation comes to."""
+    seen = TokensInCaches()
     loop, network = continuous_batching.ContinuousBatching, decoding_network.DecodingNetwork
-    admit, decode, prefill, step = loop._admit, loop._decode, network.prefill, network.step
-    running: list[Any] = []
-
-    def note(read: int, width: int) -> None:
-        one, batch = running
-        held = one.held.read.width if one.held else 0
-        found.append(len(batch) * max(batch.state.length, width) + held + read * width)
-
-    def admitting(self: Any, batch: Any, count: int, steps: int) -> None:
-        running[:] = [self, batch]
-        admit(self, batch, count, steps)
-        note(0, 0)
-
-    def decoding(self: Any, batch: Any) -> None:
-        running[:] = [self, batch]
-        decode(self, batch)
-        running.clear()
-
-    def reading(self: Any, ids: Any, mask: Any) -> Any:
-        if running:
-            note(*ids.shape)
-        return prefill(self, ids, mask)
-
-    monkeypatch.setattr(network, "step", lambda *given: (note(0, 0), step(*given))[1])
-    for owner, name, function in (
-        (loop, "_admit", admitting),
-        (loop, "_decode", decoding),
-        (network, "prefill", reading),
-    ):
-        monkeypatch.setattr(owner, name, function)
-    return found
+    monkeypatch.setattr(loop, "_admit", lambda *given: seen.admitting(*given))
+    monkeypatch.setattr(loop, "_decode", lambda *given: seen.decoding(*given))
+    monkeypatch.setattr(network, "prefill", lambda *given: seen.reading(*given))
+    monkeypatch.setattr(network, "step", lambda *given: seen.stepping(*given))
+    return seen.found
 
 
 @pytest.mark.slow
