@@ -37,6 +37,7 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
+    _check_before_loading_torch(first)
     plan = dry_run_sizes(first, ranks or 0)
     _check_data_of_dry_run(first)
     _check_values_in_dry_run(jobs, first, name)
@@ -52,6 +53,15 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         print_dry_run_sizes(plan.table)
     print()
     printing.print_config(first)
+
+
+def _check_before_loading_torch(config: DictConfig) -> None:
+    """Refuse at once what can be seen at once; a model may be on another machine."""
+    from tvo_cli.config.cross_key_checks import check_without_torch
+    from tvo_cli.experiment.early_checks import check_training_data_early
+
+    check_without_torch(config)
+    check_training_data_early(config)
 
 
 def _check_data_of_dry_run(config: DictConfig) -> None:

@@ -34,16 +34,21 @@ DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS f
 
 def check_across_keys(config: Any) -> None:
     """Validate a whole config, then what its keys must agree on; raise UserError for the first mistake."""
+    check_without_torch(config)
+    _check_group_size(config)
+    check_sampling_pieces(config)
+
+
+def check_without_torch(config: Any) -> None:
+    """Refuse every mistake that is seen without the algorithm's pieces, whose import loads torch."""
     schema.validate_config(config, "train")
     check_keys_are_used(config.parallel)
     _check_folder_names(config)
     _check_minibatches_divide_batch(config)
-    _check_group_size(config)
     _check_entropy_directions(config.algorithm.directions)
     _check_adapter(config)
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
     _check_refusals(config)
-    check_sampling_pieces(config)
     _check_internal_policy(config)
     _check_self_imitation(config.algorithm)
     _check_next_token(config)
