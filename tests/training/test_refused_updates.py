@@ -19,7 +19,7 @@ from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.learner import Learner
 from tvo_cli.training.step_state import Refusal, RefusalState, StateSnapshot
 
-REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.samples=2", "rollout.epochs=1", "trainer.steps=4")
+REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.epochs=1", "trainer.steps=4")
 ALGORITHMS = [
     name if name == "ppo" else pytest.param(name, marks=pytest.mark.slow)
     for name in config.choices_of_group("algorithm")

@@ -94,6 +94,17 @@ def _check_group_size(config: Any) -> None:
     )
     kept = f"algorithm.sampling={sampling.__name__}, which keeps prompts with right and wrong answers,"
     _refuse_fewer_prompts_or_samples("samples", samples, getattr(sampling, "minimum_samples", 1), kept, OF_EVERY_GROUP)
+    if estimator.minimum_samples > 1:
+        _check_reward_shapings(config.algorithm, samples)
+
+
+def _check_reward_shapings(algorithm: Any, samples: int) -> None:
+    """Refuse a group too small for a shaping to tell its responses apart, where the advantage is within the group."""
+    for name, node in (algorithm.get("reward_shaping") or {}).items():
+        shaping = target_object(f"algorithm.reward_shaping.{name}._target_", str(node["_target_"]))
+        who = f"algorithm.reward_shaping.{name} rewards two responses alike, whatever they answer: it"
+        remedy = f"Take more, or algorithm.reward_shaping.{name}=null."
+        _refuse_fewer_prompts_or_samples("samples", samples, getattr(shaping, "minimum_samples", 1), who, remedy)
 
 
 def _refuse_fewer_prompts_or_samples(key: str, value: int, least: int, who: str, remedy: str = "") -> None:

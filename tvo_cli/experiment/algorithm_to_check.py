@@ -19,7 +19,7 @@ KEY = "ALGORITHM"
 STEPS = 4  # of the small run; checkpoints lie at half of them and at the end
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "stability=off", "trainer.threads=1", "recorder=off"),
-    *("rollout.prompts=8", "rollout.samples=2", "rollout.epochs=2", "rollout.minibatches=2"),
+    *("rollout.prompts=8", "rollout.samples=4", "rollout.epochs=2", "rollout.minibatches=2"),
     *("trainer.checkpoint_every=2", "trainer.device=cpu", "trainer.variance_parts=2"),
 )
 
