@@ -10,6 +10,7 @@ from tvo_cli import config as configuration
 from tvo_cli.cli.disk_check import Job, disk_held_already, jobs_at_once, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
+from tvo_cli.sweep.folder_names import check_folder_is_named_once
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -164,6 +165,7 @@ def jobs_of_command_line(words: Sequence[str], root: str = "train") -> tuple[lis
         remedy = "Name the folder by --config-dir, or leave it out."
         raise UserError("--config-path", known.config_path, "is not read by --dry-run.", remedy)
     name, overrides = known.config_name or root, list(known.overrides)
+    check_folder_is_named_once(overrides, multirun=known.multirun)
     if not known.multirun:
         return [overrides], name
     return dry_run_jobs([*configuration.sweep_parameters(overrides, name), *overrides]), name

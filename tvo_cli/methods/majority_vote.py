@@ -18,7 +18,8 @@ def majority_vote(experience: Experience) -> Tensor:
     """1[a_i = a*], [B], a* the answer of a group that the most of its responses give; the reward itself is not read.
 
     Equal answers vote together, a response without an answer votes for none. Where several answers have the most
-    votes the group teaches nothing: every response gets 0; of two responses, either both agree or none wins. The accuracy that a run reports stays the grader's.
+    votes the group teaches nothing: every response gets 0; so two answers either agree or tie. The accuracy that a run
+    reports stays the grader's.
 
     Fidelity: official code (TTRL's; it takes the first of tied answers for a label, and counts spellings that are
     equal once simplified, where the grader's own equality counts here. ETTRL's code was not found).
