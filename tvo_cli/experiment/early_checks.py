@@ -58,6 +58,11 @@ def check_sft_early(config: DictConfig) -> None:
         _check_split(config.dataset, "train", _demonstrations_loader(int(config.seed), config.append_answer))
 
 
+def check_variance_early(config: DictConfig) -> None:
+    """Refuse a measurement whose model is not there."""
+    model_location(config.model)
+
+
 def check_evaluation_early(config: DictConfig) -> None:
     """Refuse an evaluation whose model, or a file of whose suites, cannot be read."""
     model_location(config.model)
