@@ -90,7 +90,11 @@ def test_the_table_shows_only_what_differs(outputs: Path, capsys: pytest.Capture
 
 def test_settings_that_some_runs_alone_have_are_said_once(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Two runs of a newer version, with three keys more; own code stands in the row, and so do two keys."""
-    newer = {"e": "readings: {valley: false, rows: 64}\nheld: 0.75\n", "f": "own_code: {mine.py: abc}\n", "g": "more: 1\n"}
+    newer = {
+        "e": "readings: {valley: false, rows: 64}\nheld: 0.75\n",
+        "f": "own_code: {mine.py: abc}\n",
+        "g": "more: 1\n",
+    }
     newer["g"] += newer["e"]
     for name, text in newer.items():
         path = outputs / "sweep" / name / "config.yaml"
