@@ -54,8 +54,6 @@ def test_a_run_that_cannot_find_room_is_refused_before_its_first_step(
 ) -> None:
     of_at_least(41, monkeypatch)
     chosen = config.compose([*SMALL, "algorithm=grpo", f"output_dir={tmp_path / 'run'}"])
-    with pytest.raises(
-        UserError, match=r"checkpoints take 41\.0 MB of disk; 40\.0 MB are free in .* Take trainer"
-    ):
+    with pytest.raises(UserError, match=r"checkpoints take 41\.0 MB of disk; 40\.0 MB are free in .* Take trainer"):
         experiment.train(chosen)
     assert not (tmp_path / "run" / "metrics.jsonl").exists()
