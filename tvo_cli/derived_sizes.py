@@ -20,7 +20,7 @@ from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck,
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.loading.parameter_count import parameter_count
 
-__all__ = ["DerivedSizes", "DiskSize", "Sizes", "derived_sizes"]
+__all__ = ["DerivedSizes", "DiskSize", "Sizes", "derived_sizes", "disk_of_run"]
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 
@@ -50,7 +50,7 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     model = {"parameters": (parameter_count(config.model), "of the policy")}
     prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
-    disk, served = _disk_of_run(config, run), _served_sizes(config.rollout, run)
+    disk, served = disk_of_run(config, run), _served_sizes(config.rollout, run)
     shared = _rank_sizes(config, run, ranks) if ranks else {}
     found = data_sizes | prompt | sizes | model | _memory_sizes(run) | served | shared
     return DerivedSizes(found | _disk_sizes(disk), disk)
@@ -174,8 +174,8 @@ def _step_seconds_text(seconds: Mapping[str, float]) -> str:
     return ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
 
 
-def _disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
-    """Return the row of derived sizes on disk: what checkpoints and recorded steps take."""
+def disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
+    """Return the disk that a planned run takes for checkpoints and recorded steps."""
     request, recorder = run.request, config.recorder
     state = request.trained_itemsize + request.optimizer_bytes
     return disk_size(

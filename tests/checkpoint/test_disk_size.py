@@ -33,11 +33,21 @@ def test_how_many_checkpoints_a_run_keeps(changed: dict[str, Any], expected: int
 
 def test_the_disk_of_a_run_by_hand() -> None:
     sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 1}
-    assert disk_size(TRAINER, **sizes) == (2 * 12 + 12, 12 + 3 * 12 + 12)
+    assert disk_size(TRAINER, **sizes) == (2 * 12 + 12, 12 + 3 * 12 + 12, 3 * 12)
     alone = disk_size(TRAINER | {"save_policy_only": True}, **sizes)
-    assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12)
+    assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12, 4 + 2 * 12)
     refusing = disk_size(TRAINER, **sizes, held_states=2)
-    assert refusing == (2 * 36 + 12, 36 + 2 * 36 + 12 + 12)
+    assert refusing == (2 * 36 + 12, 36 + 2 * 36 + 12 + 12, 3 * 36)
+
+
+@pytest.mark.parametrize(
+    ("changed", "at_least"),
+    [({"steps": 20}, 2), ({"steps": 10}, 1), ({"checkpoint_every": 0}, 1), ({"keep": 0}, 2), ({"keep_best": True}, 3)],
+)
+def test_what_a_run_takes_in_any_case(changed: dict[str, Any], at_least: int) -> None:
+    """Whole checkpoints; the best, and those apart, may be among the newest."""
+    sizes = {"policy_bytes": 1, "resume_bytes": 0, "recordings": 5}
+    assert disk_size(TRAINER | changed, **sizes).at_least == at_least
 
 
 @pytest.mark.slow

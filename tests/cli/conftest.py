@@ -23,6 +23,7 @@ class Experiment(ModuleType):
 
     def __init__(self) -> None:
         super().__init__("tvo_cli.experiment")
+        self.__path__ = [str(Path(main.__code__.co_filename).parents[1] / "experiment")]  # its checks before torch stay
         self.configs: list[Any] = []
         self.act: Callable[[Any], None] = lambda config: None
 

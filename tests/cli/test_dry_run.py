@@ -25,17 +25,17 @@ def test_a_dry_run_starts_and_writes_nothing(
 
 
 def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["train", "--dry-run", "-m", "rollout.prompts=3,5", "rollout.samples=8", "seed=1,2"]) == 0
+    assert main(["train", "--dry-run", "-m", "rollout.prompts=4,8", "rollout.samples=8", "seed=1,2"]) == 0
     printed = capsys.readouterr().out
     table, sizes, config = printed.split("\n\n")[:3]
     assert table.startswith("4 jobs") and table.splitlines()[1:] == [
         "job  rollout.prompts  seed  rollouts_a_batch",
-        "0    3                1     24",
-        "1    3                2     24",
-        "2    5                1     40",
-        "3    5                2     40",
+        "0    4                1     32",
+        "1    4                2     32",
+        "2    8                1     64",
+        "3    8                2     64",
     ]
-    assert "24" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 3
+    assert "32" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 4
 
 
 @pytest.mark.slow

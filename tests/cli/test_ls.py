@@ -88,6 +88,25 @@ def test_the_table_shows_only_what_differs(outputs: Path, capsys: pytest.Capture
     assert lines[2].split()[4:] == ["boom", "algorithm=ppo", "seed=2"] and "lr" not in "".join(lines)
 
 
+def test_settings_that_some_runs_alone_have_are_said_once(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Two runs of a newer version, with three keys more; own code stands in the row, and so do two keys."""
+    newer = {
+        "e": "readings: {valley: false, rows: 64}\nheld: 0.75\n",
+        "f": "own_code: {mine.py: abc}\n",
+        "g": "more: 1\n",
+    }
+    newer["g"] += newer["e"]
+    for name, text in newer.items():
+        path = outputs / "sweep" / name / "config.yaml"
+        path.write_text(path.read_text() + text)
+    assert main(["ls", "outputs/sweep"]) == 0
+    *rows, last = capsys.readouterr().out.splitlines()
+    told = {row.split()[0]: row.partition("algorithm=")[2] for row in rows}
+    assert told["d"] == "ppo seed=3" and told["f"] == "tvo seed=5 mine.py=abc"
+    assert told["e"] == "tvo seed=4 +a" and told["g"] == "tvo seed=8 more=1 +a"
+    assert last == "+a  valley=False rows=64 held=0.75"
+
+
 def test_a_run_that_only_begins_makes_no_other_differ(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "outputs/sweep"]) == 0
     before = capsys.readouterr().out.splitlines()

@@ -58,6 +58,17 @@ def test_one_response_is_never_both_right_and_wrong() -> None:
     check_across_keys(config.compose([*words, "rollout.prompts=64", "rollout.samples=2"]))
 
 
+def test_a_majority_of_two_is_refused_where_responses_are_compared_within_their_group() -> None:
+    """Against other prompts' responses, prompts on which two agree do learn."""
+    words = ["algorithm=ettrl", "output_dir=x", "rollout.samples=2"]
+    said = r"^rollout\.samples=2: algorithm\.reward_shaping\.majority_vote rewards two .* needs at least 3\. Take more"
+    with pytest.raises(UserError, match=said):
+        check_across_keys(config.compose(words))
+    check_across_keys(config.compose([*words[:2], "rollout.samples=3"]))
+    vote = "++algorithm.reward_shaping={vote: {_target_: tvo_cli.methods.majority_vote.majority_vote, _partial_: true}}"
+    check_across_keys(config.compose(["algorithm=tvo", vote, *words[1:]]))
+
+
 def test_a_rise_of_f_is_the_policys_only_where_the_problems_stay() -> None:
     chosen = config.compose(["algorithm=grpo", "output_dir=x", "stability.refuse=4", "curriculum=pass_rate"])
     with pytest.raises(UserError, match=r"^curriculum=pass_rate: pass_rate changes the problems"):

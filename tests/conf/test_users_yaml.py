@@ -74,6 +74,15 @@ def test_a_sweep_is_refused_before_its_first_job(tmp_path: Path) -> None:
         ["variance", "+rollout.promts=3"],
         ["export", "--dry-run", "no_run", "out"],
         ["replay", ".", "--step", "3"],
+        ["train", "dataset=jsonl", "dataset.path=nope.jsonl"],
+        ["train", "model.path=./nope"],
+        ["train", "rollout.minibatches=7"],
+        ["train", "--dry-run", "dataset=jsonl", "dataset.path=nope.jsonl"],
+        ["eval", "model.path=./nope"],
+        ["sft", "dataset=jsonl", "dataset.path=nope.jsonl"],
+        ["variance", "model.path=./nope"],
+        ["check-algorithm", "nope"],
+        ["prune", "nope"],
     ],
 )
 def test_a_refusal_loads_no_torch(words: list[str], tmp_path: Path) -> None:

@@ -52,3 +52,12 @@ def test_a_special_token_in_a_question_is_text_and_is_kept_in_the_response(tmp_p
     path = rows(tmp_path, *[sum_ for sum_ in SUMS for _ in range(20)][:59], "7 + 3 = </s>")
     found = {row["id"]: row["prompt"] for row in run(tmp_path, path)}
     assert found["mine/60"] == "7 + 3 = </s>"
+
+
+def test_the_prompts_of_every_strategy_are_looked_at(tmp_path: Path) -> None:
+    """Which a question gets is known later: with the normal one's suffix alone left out, the others are refused."""
+    words = ["evaluation=arithmetic", "evaluation.limit=2", "protocol=diffadapt", "protocol.suffix=''", "threads=1"]
+    left_out = r"protocol\.suffix='' protocol\.adapt\.easy\.suffix='' protocol\.adapt\.hard\.suffix=''"
+    with pytest.raises(UserError, match=rf"of the arithmetic \(easy\) prompts .*{left_out}"):
+        evaluate(config.compose([*words, f"output_dir={tmp_path / 'out'}"], "eval"), lambda _: None)
+    assert not (tmp_path / "out").exists()

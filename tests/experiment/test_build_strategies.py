@@ -7,17 +7,16 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import torch
 from omegaconf import OmegaConf
 
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import few_shot_question_fingerprint, load_suites
-from tvo_cli.experiment import build_strategies
-from tvo_cli.experiment.build_strategies import FACTS, check_adaptive_engine
+from tvo_cli.experiment.build_strategies import check_adaptive_engine
 from tvo_cli.experiment.run_evaluation import evaluate
-from tvo_cli.experiment.strategy_labels import LabelledQuestions, training_problems
-from tvo_cli.model.difficulty_probe import NAME, DifficultyProbe
+from tvo_cli.experiment.strategy_labels import training_problems
+from tvo_cli.experiment.strategy_probe import FACTS
+from tvo_cli.model.difficulty_probe import NAME
 
 BARE = ("protocol.suffix=", "protocol.adapt.easy.suffix=", "protocol.adapt.hard.suffix=")  # words it does not know
 WORDS = (
@@ -43,13 +42,6 @@ def test_only_the_programs_own_loop_shows_hidden_states() -> None:
     both = {"rollout": {}, "protocol": {"adapt": {"probe": None}, "switch": {"small": "packaged:tiny"}}}
     with pytest.raises(UserError, match=r"protocol\.adapt=.*Take one of them"):
         check_adaptive_engine(OmegaConf.create(both))
-
-
-@pytest.mark.parametrize(("labels", "said"), [(["easy", "easy"], True), (["easy", "hard"], False)])
-def test_one_label_for_all_is_said(caplog: pytest.LogCaptureFixture, labels: list[str], said: bool) -> None:
-    labelled = LabelledQuestions(("a", "b"), torch.zeros(2, 3), labels, tokens=8, prompt_tokens=6)
-    build_strategies._facts(labelled, torch.zeros(2, dtype=torch.bool), DifficultyProbe(3, 4, 3))
-    assert ("all 2 labelled questions are easy, so every problem is answered as such" in caplog.text) == said
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import multiprocessing
 import os
 import signal
@@ -10,13 +11,15 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+import torch
 
 from tests.parallel.conftest import free_port
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.launched_process import LaunchedProcess
-from tvo_cli.parallel.process_group import ProcessGroup
-from tvo_cli.parallel.rank_lost import RankLost
+from tvo_cli.parallel.process_group import LESS_MEMORY, ProcessGroup
+from tvo_cli.parallel.rank_lost import GOES_ON, RankLost
 from tvo_cli.parallel.ranks import Ranks
+from tvo_cli.training.update.out_of_memory import out_of_memory_in_sharded_pass
 
 Deed = Callable[[Ranks], object]
 FORK = multiprocessing.get_context("fork")  # nothing is imported again
@@ -88,6 +91,31 @@ def test_the_reason_of_a_rank_that_ended_is_said_by_the_others() -> None:
     assert time.monotonic() - begun < 10
 
 
+class Told:
+    """A store that keeps what a rank has left of its end."""
+
+    lost: list[str]
+
+    def compare_set(self, key: str, expected: str, text: str) -> None:
+        self.lost = json.loads(text)["lost"]
+
+
+@pytest.mark.parametrize(
+    ("error", "advice"),
+    [
+        (out_of_memory_in_sharded_pass(4), "Its log: rank-1.log."),
+        (torch.OutOfMemoryError("CUDA out of memory"), f"Its log: rank-1.log. {LESS_MEMORY}"),
+        (ZeroDivisionError("division by zero"), f"Its log: rank-1.log. {GOES_ON}"),
+    ],
+)
+def test_the_same_command_is_advised_only_where_it_would_not_end_so_again(error: Exception, advice: str) -> None:
+    """Under parallel=shard a rank that is out of memory says by which other setting the run goes on."""
+    store = Told()
+    group = ProcessGroup(LaunchedProcess(1, 2, 1, 2, "torchrun"), store)
+    group.tell_end(error, Ranks(1, 2))
+    assert str(error) in store.lost[1] and store.lost[2] == advice
+
+
 def test_a_rank_that_was_killed_is_named() -> None:
     kind, text = run_pair(exchange, die)[0]
     assert kind == "RankLost"
@@ -135,8 +163,6 @@ def test_a_disk_that_fails_on_the_first_is_said_by_all() -> None:
 
 def test_a_parameter_that_no_rank_has_reached_keeps_no_gradient() -> None:
     def add(ranks: Ranks) -> list[Any]:
-        import torch
-
         parameters = [torch.zeros(2), torch.zeros(3), torch.zeros(1)]
         parameters[0].grad = torch.full((2,), 1.0 + ranks.rank)
         if ranks.rank == 1:

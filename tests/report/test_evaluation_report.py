@@ -54,3 +54,16 @@ def test_predictions_alone_have_no_scores(summary: dict[str, Any]) -> None:
     assert report.suite_rows(summary)[0][3] == "not graded"
     assert report.harness_results(summary, {})["results"] == {}
     assert "not graded" in report.evaluation_markdown(summary)
+
+
+def test_strategies_and_what_choosing_them_took_are_two_tables(summary: dict[str, Any]) -> None:
+    probe: dict[str, Any] = {"probe_tokens": 1052, "labelled": 8, "label_tokens": 1120, "label_prompt_tokens": 104}
+    probe |= {"easy": {"problems": 3, "avg": 1 / 12, "tokens": 8.94}, "hard": {"problems": 1, "avg": None, "tokens": 2}}
+    summary["suites"]["s"]["probe"] = probe
+    tables = {title: (headings, rows) for title, headings, rows in report.detail_tables(summary)}
+    assert tables["s: strategies"] == (
+        ("strategy", "problems", "right", "tokens a response"),
+        [["easy", "3", "8.3%", "8.9"], ["hard", "1", "–", "2.0"]],
+    )
+    headings, rows = tables["s: what the choice of strategies took"]
+    assert headings == ("figure", "value") and [row[1] for row in rows] == ["1,052", "8", "1,120", "104"]

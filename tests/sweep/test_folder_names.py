@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
-from tvo_cli.sweep.folder_names import LONGEST, job_folder_name, sweep_folder_name
+from tvo_cli.errors import UserError
+from tvo_cli.sweep.folder_names import (
+    LONGEST,
+    check_folder_is_named_once,
+    job_folder_name,
+    sweep_folder_name,
+)
 
 
 def test_a_job_has_a_short_folder_that_hydra_reads_without_quotes() -> None:
@@ -52,3 +59,12 @@ def test_two_commands_and_a_sweep_of_the_config_itself_are_apart() -> None:
     places = {sweep_folder_name(words, "x", _root_=root("train")), sweep_folder_name(words, "x", _root_=root("eval"))}
     written = sweep_folder_name(words, "x", _root_=root("train", algorithm="tvo,ppo"))
     assert len(places) == 2 and written.startswith("outputs/x/seed+algorithm-")
+
+
+@pytest.mark.parametrize(("multirun", "key"), [(True, "hydra.sweep.dir"), (False, "hydra.run.dir")])
+def test_a_folder_that_hydra_would_pass_over_is_refused(multirun: bool, key: str) -> None:
+    said = rf"^output_dir=a: {key}=b names another folder"
+    with pytest.raises(UserError, match=said):
+        check_folder_is_named_once(["output_dir=a", f"{key}=b"], multirun=multirun)
+    for words in (["output_dir=a"], [f"{key}=b"], ["output_dir=a", f"{key}='a'"]):
+        check_folder_is_named_once(words, multirun=multirun)

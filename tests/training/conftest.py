@@ -41,6 +41,8 @@ SMALL = (
     *("rollout.prompts=8", "rollout.samples=2", "rollout.epochs=2", "rollout.minibatches=2", "trainer.steps=4"),
 )
 
+OF_ALGORITHM = {"algorithm=ettrl": ("rollout.samples=4",)}  # a vote of two tells nothing apart
+
 Whole = Callable[..., Path]  # of overrides
 Checksum = Callable[..., str]  # of a run folder and a step
 MetricRows = Callable[[Path], list[dict[str, float]]]
@@ -48,7 +50,8 @@ MetricRows = Callable[[Path], list[dict[str, float]]]
 
 @lru_cache(maxsize=256)
 def _composed(overrides: tuple[str, ...]) -> bytes:
-    made = config.compose([*SMALL, *overrides, "output_dir=x"])
+    own = [word for one in overrides for word in OF_ALGORITHM.get(one, ())]
+    made = config.compose([*SMALL, *own, *overrides, "output_dir=x"])
     return pickle.dumps(OmegaConf.create(config.resolved_tree(made)))
 
 

@@ -20,7 +20,7 @@ from tvo_cli.training.step_state import Refusal, RefusalState, StateSnapshot
 from tvo_cli.training.update import policy_update
 from tvo_cli.training.update.learner import Learner
 
-REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.samples=2", "rollout.epochs=1", "trainer.steps=4")
+REFUSING = ("stability.refuse=2.5", "rollout.prompts=16", "rollout.epochs=1", "trainer.steps=4")
 ALGORITHMS = [
     name if name == "ppo" else pytest.param(name, marks=pytest.mark.slow)
     for name in config.choices_of_group("algorithm")

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 
 
 class DiskSize(NamedTuple):
-    """Bytes that a run leaves on disk, and the most that it takes at any time."""
+    """Bytes that a run leaves on disk, the most that it takes at any time, and what it takes whatever happens."""
 
     finished: int
     at_most: int
+    at_least: int = 0
 
 
 def disk_size(
@@ -21,6 +22,7 @@ def disk_size(
     finished = kept · (policy, + resume tensors unless trainer.save_policy_only) + recordings · whole
     at most  = what is kept before the newest + 2 · whole + whole: the newest, the one that is written while it is
                there, and in the latter the state before a step that a signal interrupted + recordings · whole
+    at least = the newest trainer.keep, of which the last is whole, + whole while the one after them is written
 
     Args:
         trainer: the node of the config: steps, checkpoint_every, keep, keep_every, keep_best, save_policy_only.
@@ -33,13 +35,20 @@ def disk_size(
     full = whole * (1 + held_states)
     older = policy_bytes if trainer.get("save_policy_only", False) else full
     kept, recorded = checkpoints_kept(trainer), recordings * whole
-    return DiskSize(kept * older + recorded, (kept - 1) * older + 2 * full + whole + recorded)
+    newest = min(checkpoints_written(trainer), max(int(trainer["keep"]), 1))
+    least = (newest - 1) * older + (2 if checkpoints_written(trainer) > newest else 1) * full
+    return DiskSize(kept * older + recorded, (kept - 1) * older + 2 * full + whole + recorded, least)
+
+
+def checkpoints_written(trainer: Mapping[str, Any]) -> int:
+    """Return how many checkpoints a run writes that nothing stops."""
+    steps, every = int(trainer["steps"]), int(trainer["checkpoint_every"])
+    return 1 + ((steps - 1) // every if every else 0)
 
 
 def checkpoints_kept(trainer: Mapping[str, Any]) -> int:
     """Return how many checkpoints a finished run has: the newest, those of trainer.keep_every, and the best."""
-    steps, every = int(trainer["steps"]), int(trainer["checkpoint_every"])
-    written = 1 + ((steps - 1) // every if every else 0)
+    steps = int(trainer["steps"])
     apart = steps // int(trainer["keep_every"]) if int(trainer.get("keep_every", 0)) else 0
     kept = max(int(trainer["keep"]), 1) + apart + int(bool(trainer.get("keep_best", False)))
-    return min(written, kept)
+    return min(checkpoints_written(trainer), kept)

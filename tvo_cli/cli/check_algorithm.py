@@ -33,9 +33,12 @@ def check_algorithm(
     from tvo_cli.cli.startup_message import announce_on_stderr
 
     announce_on_stderr("tvo check-algorithm", "loading torch")
+    from tvo_cli.experiment.algorithm_to_check import algorithm_to_check, small_run_config
+
+    words = algorithm_to_check(algorithm, list(overrides or ()), piece, start)
+    small_run_config(words)  # what cannot be composed is refused before torch is loaded
     from tvo_cli.experiment import check_algorithm as checks
 
-    words = checks.algorithm_to_check(algorithm, list(overrides or ()), piece, start)
     counts = Counter[str]()
     for sentence, trouble in checks.check_algorithm(words, runs=not no_run):
         word = "--  " if trouble.startswith(checks.NOT_RUN) else "FAIL" if trouble else "pass"

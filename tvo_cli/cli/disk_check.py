@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 from tvo_cli import config as configuration
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
+from tvo_cli.sweep.held_disk import free_disk
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -39,8 +39,7 @@ def show_disk_of_jobs(
     if not known:
         return
     wanted = disk_of_jobs(known, at_once)
-    place = _existing_parent(Path(output_dir))
-    free = shutil.disk_usage(place).free
+    place, free = free_disk(Path(output_dir))
     needed, there = format_bytes(wanted), format_bytes(free)
     as_first = ", if all are as large as the first" if assumed else ""
     if wanted > free:
@@ -69,12 +68,6 @@ def disk_of_jobs(disks: Sequence[DiskSize], at_once: int) -> int:
     """Return the most bytes that jobs take together: what all leave, and `at_once` of them at their largest."""
     beyond = sorted((disk.at_most - disk.finished for disk in disks), reverse=True)
     return sum(disk.finished for disk in disks) + sum(beyond[:at_once])
-
-
-def _existing_parent(path: Path) -> Path:
-    """The folder nearest to a path that exists."""
-    absolute = path.absolute()
-    return next(place for place in (absolute, *absolute.parents) if place.is_dir())
 
 
 def jobs_at_once(jobs: Sequence[Job]) -> int:

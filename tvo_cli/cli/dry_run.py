@@ -10,6 +10,7 @@ from tvo_cli import config as configuration
 from tvo_cli.cli.disk_check import Job, disk_held_already, jobs_at_once, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
+from tvo_cli.sweep.folder_names import check_folder_is_named_once
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -37,6 +38,7 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
+    _check_before_loading_torch(first)
     plan = dry_run_sizes(first, ranks or 0)
     _check_data_of_dry_run(first)
     _check_values_in_dry_run(jobs, first, name)
@@ -52,6 +54,15 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         print_dry_run_sizes(plan.table)
     print()
     printing.print_config(first)
+
+
+def _check_before_loading_torch(config: DictConfig) -> None:
+    """Refuse at once what can be seen at once; a model may be on another machine."""
+    from tvo_cli.config.cross_key_checks import check_without_torch
+    from tvo_cli.experiment.early_checks import check_training_data_early
+
+    check_without_torch(config)
+    check_training_data_early(config)
 
 
 def _check_data_of_dry_run(config: DictConfig) -> None:
@@ -154,6 +165,7 @@ def jobs_of_command_line(words: Sequence[str], root: str = "train") -> tuple[lis
         remedy = "Name the folder by --config-dir, or leave it out."
         raise UserError("--config-path", known.config_path, "is not read by --dry-run.", remedy)
     name, overrides = known.config_name or root, list(known.overrides)
+    check_folder_is_named_once(overrides, multirun=known.multirun)
     if not known.multirun:
         return [overrides], name
     return dry_run_jobs([*configuration.sweep_parameters(overrides, name), *overrides]), name

@@ -81,12 +81,10 @@ def problem_ids_of_option(ids: str) -> list[str]:
 def _run_evaluation(config: DictConfig) -> dict[str, Any]:
     """Evaluate the model of a config, with a progress bar, and write the report."""
     from tvo_cli.cli.launch import keys_given_to_job
-    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.cli.startup_message import say_on_stderr
     from tvo_cli.job.evaluation import evaluate_and_report
     from tvo_cli.tracking.terminal.evaluation_progress import evaluation_progress
 
-    hide_transformers_progress_bars()
     with evaluation_progress() as watch:
         summary = evaluate_and_report(config, watch, keys_given_to_job(), partial(say_on_stderr, "tvo eval"))
     print_evaluation_report(summary, Path(config.output_dir))

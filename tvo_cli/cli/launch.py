@@ -22,6 +22,7 @@ from tvo_cli.cli import printing
 from tvo_cli.errors import UserError
 from tvo_cli.job.run_in_folder import Task, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
+from tvo_cli.sweep.folder_names import check_folder_is_named_once
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
 from tvo_cli.tracking import run_status
@@ -176,6 +177,7 @@ def overrides_of_launch(words: Sequence[str]) -> list[str]:
         raise UserError("option", shown, "shows the config of one run, and -m makes many.", remedy)
     if ("output_dir", "") in map(configuration.split_override, known.overrides):  # Hydra takes the working folder
         raise UserError("output_dir", "", "names no folder.", "Name one; for the working folder itself: output_dir=.")
+    check_folder_is_named_once(known.overrides, multirun=known.multirun)
     return list(known.overrides)
 
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from string import ascii_lowercase
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -41,11 +43,27 @@ def runs(
     elif not found:
         print(f"no runs in {escaping.terminal(folder)}")
     else:
-        printing.print_table(HEADINGS, [_run_row(folder, run, apart[run.folder]) for run in found], cut=True)
+        told, below = _settings_said_once(apart)
+        printing.print_table(HEADINGS, [_run_row(folder, run, told[run.folder]) for run in found], cut=True)
+        for line in below:
+            print(escaping.terminal(line))
 
 
-def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
-    """Return a run's row of the table of `tvo ls`."""
+def _settings_said_once(apart: Mapping[Path, Mapping[str, Any]]) -> tuple[dict[Path, str], list[str]]:
+    """Return each run's settings for its row, with `+a` for a list that several share, and a line for each list."""
+    from tvo_cli.report.run_listing import settings_of_the_same_runs
+
+    lists = {f"+{mark}": settings for mark, settings in zip(ascii_lowercase, settings_of_the_same_runs(apart))}
+    said = {key for settings in lists.values() for key in settings}
+    rows = {}
+    for folder, settings in apart.items():
+        own = _settings_column_of_ls({key: value for key, value in settings.items() if key not in said})
+        rows[folder] = " ".join([own, *(mark for mark, shared in lists.items() if shared.keys() <= settings.keys())])
+    return rows, [f"{mark}  {_settings_column_of_ls(settings)}" for mark, settings in lists.items()]
+
+
+def _run_row(root: Path, run: ListedRun, apart: str) -> list[str]:
+    """Return a run's row of the table of `tvo ls`; `apart`: the settings in which it differs."""
     from tvo_cli.tracking.terminal.console_numbers import format_plain_number
 
     place = run.folder.name if run.folder == root else str(run.folder.relative_to(root))
@@ -59,11 +77,11 @@ def _run_row(root: Path, run: ListedRun, apart: dict[str, Any]) -> list[str]:
         reward,
         _listed_end_reason(run) or run.verdict,
         run.failure,
-        _settings_column_of_ls(apart),
+        apart.strip(),
     ]
 
 
-def _settings_column_of_ls(apart: dict[str, Any]) -> str:
+def _settings_column_of_ls(apart: Mapping[str, Any]) -> str:
     """Return the settings in which a run differs: `algorithm=tvo seed=0 lr=1e-4`."""
     apart = dict(sorted(apart.items(), key=lambda pair: FIRST.index(pair[0]) if pair[0] in FIRST else len(FIRST)))
     last = [_last_part_of_key(key) for key in apart]

@@ -34,12 +34,14 @@ def prune(
     DIR names. The resume tensors go, so that no step can be added to it. Of any other run only what a kill left half
     done goes; a run that is running is passed over. Runs outside DIR are not asked which checkpoint they name.
     """
-    from tvo_cli.experiment import prune_runs
+    from tvo_cli.experiment.runs_with_checkpoints import runs_with_checkpoints
 
-    runs = prune_runs.prunable_runs(folder)
-    if not runs:
+    if not runs_with_checkpoints(folder):
         print(f"no runs with checkpoints in {escaping.terminal(folder)}")
         return
+    from tvo_cli.experiment import prune_runs  # and torch, which reads what checkpoints hold
+
+    runs = prune_runs.prunable_runs(folder)
     if not yes:
         _print_plan(folder, runs)
         return

@@ -47,10 +47,12 @@ def _run_sft(config: DictConfig) -> dict[str, Any]:
     from functools import partial
 
     from tvo_cli.cli.printing import command_summary_lines, messages_printed
-    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars, step_progress_lines
+    from tvo_cli.cli.progress_bars import step_progress_lines
+    from tvo_cli.experiment.early_checks import check_sft_early
+
+    check_sft_early(config)
     from tvo_cli.experiment import sft as run_sft
 
-    hide_transformers_progress_bars()
     with messages_printed():
         summary: dict[str, Any] = run_sft(config, partial(step_progress_lines, what="loss"))
     print(command_summary_lines("sft", summary, config.output_dir), flush=True)

@@ -74,8 +74,6 @@ def _launch_training(words: list[str], debug: bool) -> int:
 
 def _run_training(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
     """Train by a config, and print the run's card."""
-    from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.job.training import train_and_report
 
-    hide_transformers_progress_bars()
     return train_and_report(config, partial(print, flush=True), ranks)

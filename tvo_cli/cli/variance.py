@@ -53,6 +53,9 @@ def _run_variance(config: DictConfig) -> dict[str, Any]:
     from rich.progress import Progress
 
     from tvo_cli.cli import printing
+    from tvo_cli.experiment.early_checks import check_variance_early
+
+    check_variance_early(config)
     from tvo_cli.experiment import variance as run_variance
     from tvo_cli.tracking import atomic_files
     from tvo_cli.tracking.terminal.terminal_echo import without_echo

@@ -34,16 +34,21 @@ DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS f
 
 def check_across_keys(config: Any) -> None:
     """Validate a whole config, then what its keys must agree on; raise UserError for the first mistake."""
+    check_without_torch(config)
+    _check_group_size(config)
+    check_sampling_pieces(config)
+
+
+def check_without_torch(config: Any) -> None:
+    """Refuse every mistake that is seen without the algorithm's pieces, whose import loads torch."""
     schema.validate_config(config, "train")
     check_keys_are_used(config.parallel)
     _check_folder_names(config)
     _check_minibatches_divide_batch(config)
-    _check_group_size(config)
     _check_entropy_directions(config.algorithm.directions)
     _check_adapter(config)
     _check_warm_up(config.optimizer, config.algorithm.step_rule)
     _check_refusals(config)
-    check_sampling_pieces(config)
     _check_internal_policy(config)
     _check_self_imitation(config.algorithm)
     _check_next_token(config)
@@ -89,6 +94,17 @@ def _check_group_size(config: Any) -> None:
     )
     kept = f"algorithm.sampling={sampling.__name__}, which keeps prompts with right and wrong answers,"
     _refuse_fewer_prompts_or_samples("samples", samples, getattr(sampling, "minimum_samples", 1), kept, OF_EVERY_GROUP)
+    if estimator.minimum_samples > 1:
+        _check_reward_shapings(config.algorithm, samples)
+
+
+def _check_reward_shapings(algorithm: Any, samples: int) -> None:
+    """Refuse a group too small for a shaping to tell its responses apart, where the advantage is within the group."""
+    for name, node in (algorithm.get("reward_shaping") or {}).items():
+        shaping = target_object(f"algorithm.reward_shaping.{name}._target_", str(node["_target_"]))
+        who = f"algorithm.reward_shaping.{name} rewards two responses alike, whatever they answer: it"
+        remedy = f"Take more, or algorithm.reward_shaping.{name}=null."
+        _refuse_fewer_prompts_or_samples("samples", samples, getattr(shaping, "minimum_samples", 1), who, remedy)
 
 
 def _refuse_fewer_prompts_or_samples(key: str, value: int, least: int, who: str, remedy: str = "") -> None:

@@ -5,11 +5,14 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.evaluation.protocol import OTHERS
+from tvo_cli.evaluation.strategy_choice import STRATEGIES, strategy_protocol
 from tvo_cli.evaluation.suite import Suite
-from tvo_cli.model.prompt_check import PromptReader, check_prompts_readable, survey_prompts
+from tvo_cli.model.prompt_check import PromptReader, PromptSurvey, check_prompts_readable, survey_prompts
 
 log = logging.getLogger("tvo")
 
@@ -26,9 +29,23 @@ def drop_long_suite_prompts(suites: Sequence[Suite], nodes: Mapping[str, Any], r
     ]
 
 
+def _check_prompts_of_suite(suite: Suite, reader: PromptReader) -> PromptSurvey:
+    """The survey of a suite's prompts, which are checked; where each problem gets a strategy, those of all of them."""
+    if not suite.protocol.adapt:
+        seen = survey_prompts(suite.problems, lambda problem: suite.protocol.render(problem, reader.tokenizer), reader)
+        check_prompts_readable(seen, reader, suite.name)
+        return seen
+    found: dict[str, PromptSurvey] = {}
+    no_suffix = " ".join(("protocol.suffix=''", *(f"protocol.adapt.{name}.suffix=''" for name in OTHERS)))
+    for name in STRATEGIES:
+        asks = partial(strategy_protocol(suite.protocol, name).render, tokenizer=reader.tokenizer)
+        found[name] = survey_prompts(suite.problems, asks, reader)
+        check_prompts_readable(found[name], reader, f"{suite.name} ({name})", no_suffix)
+    return found["normal"]
+
+
 def _drop_long_prompts_of_suite(suite: Suite, limit: int | None, reader: PromptReader) -> Suite:
-    seen = survey_prompts(suite.problems, lambda problem: suite.protocol.render(problem, reader.tokenizer), reader)
-    check_prompts_readable(seen, reader, suite.name)
+    seen = _check_prompts_of_suite(suite, reader)
     if limit is None:
         return suite
     key = f"evaluation.suites.{suite.name}.dataset.max_prompt_tokens"

@@ -71,15 +71,20 @@ def _load_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> 
     protocol = resolve_protocol(node, tree["protocol"], tree["decoding"], grader, keywords)
     if keywords and protocol.template == "plain":
         log.warning("%s: the prompt of protocol %s is plain, chat_template_kwargs are not used", name, protocol.name)
-    local = _local_copy_of_dataset(node["dataset"], name, tree.get("data_dir"))
-    try:
-        problems = read_suite_problems(local, node.get("problems"), tree["evaluation"])
-    except UserError as error:
-        raise _with_suite_keys(error, name, is_own_file=name == "jsonl") from error
+    problems = problems_of_suite(name, node, tree)
     wanted = tree["protocol"].get("shots") or node["protocol"].get("shots")
     protocol = replace(protocol, shots=_few_shot_examples_of_suite(wanted, tree.get("data_dir")))
     wanted_ks = protocol_ks_of_pass_at_k(protocol.decoding.samples, tree["evaluation"].get("pass_at"))
     return Suite(name, problems, protocol, wanted_ks, suite_fingerprint(problems))
+
+
+def problems_of_suite(name: str, node: Mapping[str, Any], tree: Mapping[str, Any]) -> tuple[Problem, ...]:
+    """The problems of one suite of an evaluation's resolved config; errors name the keys that `tvo eval` has."""
+    local = _local_copy_of_dataset(node["dataset"], name, tree.get("data_dir"))
+    try:
+        return read_suite_problems(local, node.get("problems"), tree["evaluation"])
+    except UserError as error:
+        raise _with_suite_keys(error, name, is_own_file=name == "jsonl") from error
 
 
 def _with_suite_keys(error: UserError, name: str, *, is_own_file: bool) -> UserError:

@@ -8,13 +8,11 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli.data.demonstration_sources import load_demonstrations
-from tvo_cli.errors import UserError
+from tvo_cli.experiment.keys_of_data import keys_of_demonstrations
 from tvo_cli.model import Policy
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, rows_of
 from tvo_cli.training.update.next_token_loss import NextTokenLoss
-
-KEY = "algorithm.next_token.data"
 
 
 def build_next_token_loss(config: DictConfig, policy: Policy) -> NextTokenLoss | None:
@@ -33,10 +31,7 @@ def build_next_token_loss(config: DictConfig, policy: Policy) -> NextTokenLoss |
     context = getattr(policy.network.config.get_text_config(), "max_position_embeddings", None)
     limit = DemonstrationLengthLimit(context, "the model's context", skip=True)
     encoder = DemonstrationEncoder.of(policy, prompt, str(config.model.path))
-    try:
+    with keys_of_demonstrations(str(node["name"])):
         found = load_demonstrations(node, split="train", seed=int(config.seed))
         rows = rows_of(found, encoder, int(config.seed), limit, graded=own)
-    except UserError as error:
-        remedy = "Another data set: '+dataset@algorithm.next_token.data=jsonl' algorithm.next_token.data.path=FILE."
-        raise UserError(KEY, node["name"], f"has nothing to learn: {error.problem}", remedy) from error
     return NextTokenLoss(float(chosen.coefficient), int(chosen.rows), rows)

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -19,6 +17,7 @@ from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.evaluation.heldout_check import prompts_of_heldout_check
 from tvo_cli.evaluation.test_sets import OWN, TestSet
 from tvo_cli.experiment.build_heldout import build_heldout
+from tvo_cli.experiment.keys_of_data import TEST_SETS, keys_of_test_set
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
@@ -27,7 +26,6 @@ from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBu
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
-KEY = "evaluation.test_sets"
 MOST = 256  # problems of a test set, where neither it nor the run's own evaluation says how many
 
 
@@ -47,7 +45,7 @@ def build_test_sets(config: DictConfig, by: EvaluatedBy) -> tuple[TestSet, ...]:
     found = [] if own is None else [TestSet(OWN, own, int(config.evaluation.every))]
     for name, node in (config.evaluation.test_sets or {}).items():
         _check_name(str(name), config.dataset)
-        with _keys_of_test_set(str(name)):
+        with keys_of_test_set(str(name)):
             heldout = _heldout_of_test_set(config, by, str(name), node)
         found.append(TestSet(str(name), heldout, int(_stated_by_test_set(config, node, "every"))))
     _deciding_test_set(config, found)
@@ -68,7 +66,7 @@ def _deciding_test_set(config: DictConfig, found: list[TestSet] | tuple[TestSet,
         known = ", ".join(one.name for one in found if one.name) or "none"
         raise UserError("evaluation.best", named, "is no test set of this run.", f"Test sets: {known}.")
     if chosen is not None and chosen.every == 0 and (named and config.trainer.keep_best):
-        remedy = f"Set {KEY}.{named}.every, or evaluation.every."
+        remedy = f"Set {TEST_SETS}.{named}.every, or evaluation.every."
         raise UserError("evaluation.best", named, "is evaluated at the start and the end only.", remedy)
     return chosen
 
@@ -76,10 +74,10 @@ def _deciding_test_set(config: DictConfig, found: list[TestSet] | tuple[TestSet,
 def _check_name(name: str, dataset: DictConfig) -> None:
     """Refuse a name that a metric cannot carry, or that another of the run's metrics has."""
     if not re.fullmatch(r"[\w.-]+", name):
-        raise UserError(KEY, name, "is no name for a test set.", "Take letters, digits, '-', '_' and '.'.")
+        raise UserError(TEST_SETS, name, "is no name for a test set.", "Take letters, digits, '-', '_' and '.'.")
     if dataset.kind == "mixture" and name in dataset.sources:
         problem = "is a source of the mixture too, whose held-out problems are evaluated under that name."
-        raise UserError(f"{KEY}.{name}", name, problem, "Take another name for the test set.")
+        raise UserError(f"{TEST_SETS}.{name}", name, problem, "Take another name for the test set.")
 
 
 def _stated_by_test_set(config: DictConfig, node: DictConfig, key: str) -> Any:
@@ -91,7 +89,7 @@ def _stated_by_test_set(config: DictConfig, node: DictConfig, key: str) -> Any:
 def _heldout_of_test_set(config: DictConfig, by: EvaluatedBy, name: str, node: DictConfig) -> HeldoutSet:
     chosen, tokens = config.evaluation, int(node.get("max_tokens") or node.dataset.max_tokens)
     prompt = _prompt_of_test_set(config, name, node.dataset)
-    budget = ResponseBudget(f"{KEY}.{name}.max_tokens", tokens)
+    budget = ResponseBudget(f"{TEST_SETS}.{name}.max_tokens", tokens)
     problems = _problems_of_test_set(config, by.policy, name, node, prompt, budget)
     sampling = replace(
         SamplingParams.of(config.rollout),
@@ -129,16 +127,3 @@ def _prompt_of_test_set(config: DictConfig, name: str, dataset: DictConfig) -> d
     if dataset.get("template") and dataset.template != prompt["template"]:
         log.warning("test set %s asks for the template %s; the run's is %s", name, dataset.template, prompt["template"])
     return prompt
-
-
-@contextmanager
-def _keys_of_test_set(name: str) -> Iterator[None]:
-    """Inside: errors of a data set name the keys that it has as a test set."""
-    try:
-        yield
-    except UserError as error:
-        key, problem, remedy = (
-            re.sub(r"(?<![\w.])dataset\.(?=[a-z])", f"{KEY}.{name}.dataset.", text)
-            for text in (error.key, error.problem, error.remedy)
-        )
-        raise UserError(f"{KEY}.{name}" if key == "dataset" else key, error.value, problem, remedy) from error

@@ -11,6 +11,7 @@ from typing import Any
 from tvo_cli.checkpoint import prune_plan, store
 from tvo_cli.checkpoint.prune_plan import Removal
 from tvo_cli.errors import UserError
+from tvo_cli.experiment.runs_with_checkpoints import runs_with_checkpoints
 from tvo_cli.model.adapters.adapter_folder import BASE
 from tvo_cli.model.model_files.policy_checkpoint import CHECKPOINTS, POLICY, resolve_policy_checkpoint
 from tvo_cli.report.run_folder_reading import parse_run_config, read_run_json
@@ -36,9 +37,7 @@ def prunable_runs(root: Path) -> list[PrunableRun]:
     Raises:
         UserError: there is no such folder.
     """
-    if not root.is_dir():
-        raise UserError("DIR", root, "there is no such folder.", "Give a run, a sweep, or outputs/.")
-    runs = sorted(folder for folder in run_folders(root) if _has_checkpoints(folder / CHECKPOINTS))
+    runs = runs_with_checkpoints(root)
     named = policies_named_by_runs(root)
     return [_plan_run(folder, named) for folder in runs]
 
@@ -63,11 +62,6 @@ def policies_named_by_runs(root: Path) -> set[Path]:
         for file in (folder / CHECKPOINTS).glob(f"step-*/{POLICY}/{BASE}"):
             found.update(_checkpoint_of_path(str(read_run_json(file).get("path", ""))))
     return found
-
-
-def _has_checkpoints(root: Path) -> bool:
-    """Whether there is a folder of checkpoints; what a link leads to belongs to somebody else."""
-    return root.is_dir() and not root.is_symlink()
 
 
 def _plan_run(folder: Path, named: set[Path]) -> PrunableRun:

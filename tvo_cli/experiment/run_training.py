@@ -14,6 +14,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
+from tvo_cli.experiment.disk_room import check_disk_room
 from tvo_cli.memory.optional_copies import copies_left_out
 from tvo_cli.model.model_files.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.parallel.ranks import Ranks
@@ -43,6 +44,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         for line in copies_left_out(config, session.plan.reference, session.plan.recorder):
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
+        ranks.run_on_first(lambda: check_disk_room(config, session.plan, folder), None)
         dataset_fingerprint.check_same_dataset(folder, session.origin, config)
         ranks.check_same(_facts_of_session(session))
         ranks.run_on_first(lambda: resume_compatibility.write_origin(folder, config), None)

@@ -18,6 +18,9 @@ def evaluate_and_report(
     `watch` sees every step, `given` are the keys that the user set, `tell` gets what was taken from a run.
     """
     from tvo_cli.config.alert_checks import refuse_alerts
+    from tvo_cli.experiment.early_checks import check_evaluation_early
+
+    check_evaluation_early(config)
     from tvo_cli.experiment import evaluate
     from tvo_cli.report import evaluation_report
     from tvo_cli.tracking.mirrors.evaluation_mirror import send_evaluation_to_mirrors

@@ -12,6 +12,7 @@ PRELOADED_MODULES = (
     "hydra.experimental.callback",
     "tvo_cli.config.schema",
     "tvo_cli.experiment",
+    "tvo_cli.experiment.early_checks",
     "tvo_cli.job.training",
     "tvo_cli.stability.collapse_rules",
     "tvo_cli.stability.start_rules",

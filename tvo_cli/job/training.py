@@ -16,6 +16,9 @@ def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: R
 
     A run that shards (parallel=shard) and has one process is a group of one. Of several ranks the first reports.
     """
+    from tvo_cli.experiment.early_checks import check_training_early
+
+    check_training_early(config)
     from tvo_cli.experiment import train
 
     if ranks is None and config.parallel.strategy == "shard":

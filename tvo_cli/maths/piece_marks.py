@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 _REFERENCE, _TOKENS, _EQUAL = "reads_reference", "reads_tokens", "teaches_equal_rewards"
+_SAMPLES = "minimum_samples"  # the name that estimators and ways to sample have for it
 
 
 def reads_reference(function: _Function) -> _Function:
@@ -42,6 +43,16 @@ def teaches_equal_rewards(function: _Function) -> _Function:
 def does_teach_equal_rewards(function: Any) -> bool:
     """Whether a piece of an algorithm, or what it is a partial of, has the mark `teaches_equal_rewards`."""
     return getattr(function.func if isinstance(function, partial) else function, _EQUAL, False) is True
+
+
+def needs_samples(least: int) -> Callable[[_Function], _Function]:
+    """The mark of a reward shaping that tells nothing apart in a group of fewer responses, as a decorator."""
+
+    def mark(function: _Function) -> _Function:
+        setattr(function, _SAMPLES, least)
+        return function
+
+    return mark
 
 
 def reads_tokens(function: _Function) -> _Function:

@@ -9,14 +9,17 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tvo_cli.maths.piece_marks import needs_samples
 from tvo_cli.types import Experience
 
 
+@needs_samples(3)
 def majority_vote(experience: Experience) -> Tensor:
     """1[a_i = a*], [B], a* the answer of a group that the most of its responses give; the reward itself is not read.
 
     Equal answers vote together, a response without an answer votes for none. Where several answers have the most
-    votes the group teaches nothing: every response gets 0. The accuracy that a run reports stays the grader's.
+    votes the group teaches nothing: every response gets 0; so two answers either agree or tie. The accuracy that a run
+    reports stays the grader's.
 
     Fidelity: official code (TTRL's; it takes the first of tied answers for a label, and counts spellings that are
     equal once simplified, where the grader's own equality counts here. ETTRL's code was not found).

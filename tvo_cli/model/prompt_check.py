@@ -114,14 +114,18 @@ def _refuse_token_without_embedding(problem: Problem, token: int, reader: Prompt
     )
 
 
-def check_prompts_readable(seen: PromptSurvey, reader: PromptReader, of: str) -> None:
+def check_prompts_readable(
+    seen: PromptSurvey, reader: PromptReader, of: str, no_suffix: str = "protocol.suffix=''"
+) -> None:
     """Warn of what is unusual in the prompts; `of` names them ("training").
+
+    `no_suffix`: the settings by which an evaluation leaves out its instruction.
 
     Raises:
         UserError: more than a few percent of their tokens are unknown to the tokenizer.
     """
     if seen.unknown > MOST_UNKNOWN * seen.tokens:
-        _refuse_unknown_tokens(seen, reader, of)
+        _refuse_unknown_tokens(seen, reader, of, no_suffix)
     if seen.unread:
         name, prompt = seen.unread[0]
         log.warning(
@@ -140,15 +144,15 @@ def check_prompts_readable(seen: PromptSurvey, reader: PromptReader, of: str) ->
         )
 
 
-def _refuse_unknown_tokens(seen: PromptSurvey, reader: PromptReader, of: str) -> None:
+def _refuse_unknown_tokens(seen: PromptSurvey, reader: PromptReader, of: str, no_suffix: str) -> None:
     name, prompt = seen.unread[0]
     remedy = "Take a model that reads your text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b."
     if _reads_embedded_words_only(reader):
         remedy = (
             "The embedded models read the words of the embedded tasks only (dataset=arithmetic, dataset=addition). "
             "For your own text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b. For these tasks from a file, "
-            "without the instruction: dataset.suffix='' (tvo eval: protocol.suffix='', or protocol=model, which asks "
-            "as the run did)."
+            f"without the instruction: dataset.suffix='' (tvo eval: {no_suffix}, or protocol=model, which asks as the "
+            "run did)."
         )
     raise UserError(
         "model.path",

@@ -157,8 +157,7 @@ class ProcessGroup:
     def tell_end(self, error: BaseException, ranks: Ranks) -> None:
         """Leave the reason of this rank's end in the store, unless another has ended before it."""
         reason = f"ended in {ranks.place}: {str(error) or type(error).__name__}"
-        less = f"{LESS_MEMORY} " if isinstance(error, torch.OutOfMemoryError) else ""
-        told = RankLost(ranks.rank, reason, f"{less}Its log: rank-{ranks.rank}.log. {GOES_ON}")
+        told = RankLost(ranks.rank, reason, f"Its log: rank-{ranks.rank}.log. {_remedy_of_end(error)}".strip())
         lost = error if isinstance(error, RankLost) else told  # the rank that is missing, not the one that missed it
         end = {"rank": ranks.rank, "lost": [lost.value, lost.problem, lost.remedy]}
         with suppress(RuntimeError):  # rank 0, which may hold the store, is gone
@@ -255,6 +254,13 @@ class ProcessGroup:
         except OSError:
             return not Path("/proc/self/stat").exists()
         return status.rpartition(")")[2].split()[0] not in "ZX"
+
+
+def _remedy_of_end(error: BaseException) -> str:
+    """What the other ranks say to do about an end: the same command goes on only where it would not end so again."""
+    if isinstance(error, torch.OutOfMemoryError):
+        return LESS_MEMORY
+    return "" if isinstance(error, UserError) else GOES_ON  # its text says itself what to do
 
 
 def _processors_of_process() -> list[int]:

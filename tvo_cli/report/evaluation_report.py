@@ -103,11 +103,10 @@ def _detail_tables_of_suite(found: Figures) -> Iterator[tuple[str, Sequence[str]
         _second_grader_rows(audited) if audited else [],
     )
     yield "a small model beside", ("figure", "value"), _pair_rows(found["pair"]) if found.get("pair") else []
-    yield (
-        "strategies",
-        ("strategy", "problems", "avg", "tokens"),
-        _strategy_rows(found["probe"]) if found.get("probe") else [],
-    )
+    probe = found.get("probe")
+    headings = ("strategy", "problems", "right", "tokens a response")
+    yield "strategies", headings, _strategy_rows(probe) if probe else []
+    yield "what the choice of strategies took", ("figure", "value"), _choice_cost_rows(probe) if probe else []
     yield (
         "against the base model",
         ("figure", "value"),
@@ -123,14 +122,27 @@ def _pair_rows(found: Figures) -> list[Row]:
 
 
 def _strategy_rows(found: Figures) -> list[Row]:
-    """Return the rows of what each strategy got and gave; in the last one what choosing has cost besides."""
-    rows = [
-        [name, str(one["problems"]), "–" if one["avg"] is None else f"{100 * one['avg']:.1f}", f"{one['tokens']:.1f}"]
-        for name, one in found.items()
-        if isinstance(one, dict)
+    """Return the rows of what each strategy got and gave, over sampled and greedy responses."""
+    strategies = {name: one for name, one in found.items() if isinstance(one, dict)}
+    return [
+        [name, str(one["problems"]), _share_right(one["avg"]), f"{one['tokens']:.1f}"]
+        for name, one in strategies.items()
     ]
-    labels = f"{found['labelled']} questions labelled with {found['label_tokens']:,} tokens"
-    return [*rows, ["the choice", f"{found['probe_tokens']:,} tokens read", labels, ""]]
+
+
+def _share_right(share: float | None) -> str:
+    return "–" if share is None else f"{100 * share:.1f}%"
+
+
+def _choice_cost_rows(found: Figures) -> list[Row]:
+    """Return the rows of what choosing the strategies has cost besides the responses."""
+    figures = {
+        "tokens read to choose": "probe_tokens",
+        "questions labelled for the probe": "labelled",
+        "tokens of their responses": "label_tokens",
+        "tokens of their prompts": "label_prompt_tokens",
+    }
+    return [[said, f"{found[name]:,}"] for said, name in figures.items()]
 
 
 def _problem_rows(found: Figures) -> list[Row]:

@@ -26,6 +26,7 @@ INSIDE = (
     "tensorboard",
 )  # of a run, where no other run is
 NOT_LISTED = ("output_dir", "run_name", "experiment_name", "sweep_objective")
+TOGETHER = 3  # settings of the same runs that are said once, below the table
 SHOWN_OF_SHA256 = 8  # of own code: as in the names of its copies
 
 
@@ -77,6 +78,21 @@ def settings_in_which_runs_differ(runs: Sequence[ListedRun]) -> dict[Path, dict[
                 key: run.settings[key] for key in _leading_settings_of_listing(apart) if key in run.settings
             }
     return found
+
+
+def settings_of_the_same_runs(apart: Mapping[Path, Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Return the settings that several runs have with one value and the others lack, by the runs that have them.
+
+    Keys of a newer version or of an adapter, for example: in the rows they would stand once a run. Less than `TOGETHER`
+    of them are left to the rows, and so is own code.
+    """
+    together: dict[tuple[Path, ...], dict[str, Any]] = {}
+    for key in dict.fromkeys(key for settings in apart.values() for key in settings):
+        owners = tuple(folder for folder, settings in apart.items() if key in settings)
+        values = [apart[folder][key] for folder in owners]
+        if len(owners) > 1 and len(set(map(repr, values))) == 1 and not key.startswith("own_code."):
+            together.setdefault(owners, {})[key] = values[0]
+    return [settings for settings in together.values() if len(settings) >= TOGETHER]
 
 
 def _leading_settings_of_listing(keys: Sequence[str]) -> list[str]:

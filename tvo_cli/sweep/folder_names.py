@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
+from tvo_cli.errors import UserError
 
 LONGEST = 80
 
@@ -36,6 +37,19 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:6]
     name = "+".join(_without_special_characters(short_key(key, swept)) for key in swept) or "sweep"
     return f"outputs/{experiment}/{name[:LONGEST]}-{digest}"
+
+
+def check_folder_is_named_once(overrides: Sequence[str], *, multirun: bool) -> None:
+    """Refuse output_dir beside Hydra's own key of the folder, which would win without a word.
+
+    Raises:
+        UserError: they name two folders.
+    """
+    given = dict(map(split_override, overrides))
+    key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
+    if {"output_dir", key} <= given.keys() and given["output_dir"] != given[key]:
+        problem = f"{key}={given[key]} names another folder, and Hydra would take that one."
+        raise UserError("output_dir", given["output_dir"], problem, "Give one of the two.")
 
 
 def folder_of_sweep(overrides: Sequence[str], experiment: str, root: str) -> Path:

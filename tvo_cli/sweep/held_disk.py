@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -23,6 +24,13 @@ class HeldDisk(NamedTuple):
 
 
 NOTHING = HeldDisk(0, finished=False)
+
+
+def free_disk(path: Path) -> tuple[Path, int]:
+    """Return the folder nearest to a path that exists, and the bytes that are free in it."""
+    absolute = path.absolute()
+    place = next(one for one in (absolute, *absolute.parents) if one.is_dir())
+    return place, shutil.disk_usage(place).free
 
 
 def disk_held_by_run(folder: Path) -> int:

@@ -39,6 +39,10 @@ class BufferedLog(logging.Handler):
         for record in self._records:
             self._logger.handle(record)
 
+    def forget(self) -> None:
+        """Drop what has been buffered: it will be said again."""
+        self._records.clear()
+
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:

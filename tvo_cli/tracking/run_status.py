@@ -22,11 +22,13 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.redaction import without_secrets
 from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
+from tvo_cli.tracking.slurm_start import is_over_by_requeue, slurm_start
 
 STATUS_FILE = "state.json"
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEARTBEAT = 15.0  # seconds between two touches of the file
 SILENCE = 300.0  # seconds without a touch after which a process of another machine counts as dead
+SLURM = "slurm"  # in state.json: the start of a Slurm job that the run belongs to
 VANISHED = "the process ended without writing a status: killed, or the machine went down"
 
 
@@ -46,6 +48,7 @@ class Heartbeat:
             "pid": os.getpid(),
             "born": _process_start_time(os.getpid()),
             "started": utc_now(),
+            **({SLURM: start} if (start := slurm_start()) else {}),
         }
         self._done = threading.Event()
 
@@ -112,7 +115,7 @@ def is_running(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
     """Return whether the process that state.json names still runs here.
 
     On its own machine the process table tells, with the start time against a number used again; elsewhere the
-    heartbeat does.
+    heartbeat does, and of a Slurm job that was requeued, that it was.
     """
     facts = read_status(folder) if found is None else found
     if facts.get("state") != RUNNING:
@@ -120,6 +123,8 @@ def is_running(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
     pid = facts.get("pid")
     if facts.get("host") == socket.gethostname() and isinstance(pid, int):
         return _process_exists(pid, facts.get("born"))
+    if is_over_by_requeue(facts.get(SLURM)):
+        return False
     try:
         return time.time() - (folder / STATUS_FILE).stat().st_mtime < SILENCE
     except OSError:

@@ -1,0 +1,37 @@
+"""Whether a run's checkpoints find room on its disk, before its first step."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from tvo_cli.byte_sizes import format_bytes
+from tvo_cli.derived_sizes import disk_of_run
+from tvo_cli.errors import UserError
+from tvo_cli.memory.planned_run import PlannedRun
+from tvo_cli.sweep.held_disk import disk_held_by_run, free_disk
+
+log = logging.getLogger("tvo")
+REMEDY = "Take trainer.save_policy_only=true, a smaller trainer.keep, {}or another disk (output_dir=…)."
+
+
+def check_disk_room(config: DictConfig, run: PlannedRun, folder: Path) -> None:
+    """Warn where a run may find its disk full; refuse one whose checkpoints cannot find room.
+
+    Raises:
+        UserError: fewer bytes are free than its checkpoints take in any case, beside those that it holds already.
+    """
+    disk, (place, free), held = disk_of_run(config, run), free_disk(folder), disk_held_by_run(folder)
+    room = f"{format_bytes(free)} are free in {place}"
+    if disk.at_least - held > free:
+        problem = f"the run's checkpoints take {format_bytes(disk.at_least - held)} of disk; {room}."
+        raise UserError("output_dir", folder, problem, REMEDY.format(""))
+    if disk.at_most - held > free:
+        log.warning(
+            "the run may take up to %s of disk; %s. %s",
+            format_bytes(disk.at_most - held),
+            room,
+            REMEDY.format("recorder=off, "),
+        )
