@@ -39,7 +39,7 @@ from tvo_cli.tracking.console_numbers import format_duration
 
 THRESHOLD = 0.8  # accuracy of fresh rollouts; the embedded task begins at 0.44
 SMALL, REAL = "zoo_small", "zoo_real"
-SEEDS = (0, 1, 2, 3, 4)
+SEEDS = (2000, 2001, 2002, 2003, 2004)  # those of the preset; no constant was chosen or judged on them
 RATES = (5e-5, 2e-4, 1e-3, 3e-3)  # those of the preset
 REAL_SEEDS, REAL_RATE = (0, 1, 2), 3e-5  # one rate, chosen beforehand: that of the earlier study
 BROKEN = 0.1  # share of a sweep's runs that may end with an error; more of them are the machine's fault, or ours

@@ -19,18 +19,19 @@ from tvo_cli.cli.dry_run import jobs_of_command_line
 NOT_COMPARED = {"tvo_2025", "recap", "recap_next_token"}
 
 
-def test_every_recipe_is_in_the_sweep_at_the_rates_of_the_benchmark() -> None:
-    found, _ = jobs_of_command_line(["-m", "experiment=zoo_small", "seed=0"])
+def test_every_recipe_is_in_the_sweep_at_the_rates_and_seeds_of_the_benchmark() -> None:
+    found, _ = jobs_of_command_line(["-m", "experiment=zoo_small"])
     swept = [dict(map(config.split_override, job)) for job in found]
     assert {job["algorithm"] for job in swept} == set(config.choices_of_group("algorithm")) - NOT_COMPARED
     assert {float(job["optimizer.lr"]) for job in swept} == set(RATES)
+    assert {int(job["seed"]) for job in swept} == set(SEEDS)
 
 
 def test_a_machine_goes_on_with_the_seeds_and_rates_that_a_record_lacks() -> None:
     """A whole seed before the next one."""
-    done = [{"sweep": SMALL, "seed": 0, "lr": rate} for rate in RATES[:3]]
+    done = [{"sweep": SMALL, "seed": SEEDS[0], "lr": rate} for rate in RATES[:3]]
     pending = [one.key for one in measure(Chosen(), cast(Any, Readings(done)))]
-    wanted = [(0, RATES[3]), *((seed, rate) for seed in SEEDS[1:] for rate in RATES)]
+    wanted = [(SEEDS[0], RATES[3]), *((seed, rate) for seed in SEEDS[1:] for rate in RATES)]
     assert pending == [{"sweep": SMALL, "seed": seed, "lr": rate} for seed, rate in wanted]
 
 
