@@ -99,9 +99,9 @@ def _remaining(seconds: float, done: int, count: int) -> str:
 
 
 def _on_embedded_task(settings: Chosen) -> Iterator[Measurement]:
-    """All recipes at all rates with a seed, then with the next one."""
+    """All recipes at all rates with a seed, the largest first, where something breaks; then with the next seed."""
     for seed in settings.seeds:
-        for rate in settings.rates:
+        for rate in sorted(settings.rates, reverse=True):
             yield _sweep(settings, {"sweep": SMALL, "seed": seed, "lr": rate}, ())
 
 
