@@ -40,10 +40,15 @@ More = Callable[[Path, list[dict[str, Any]]], Row]  # further fields, of a run's
 
 def sweep_one_seed(words: Sequence[str], program: Sequence[str], what: str) -> None:
     """`tvo train -m …`, or what is left of it; SystemExit with its exit code if it does not end well."""
-    code = wait_for([*program, sys.executable, "-m", "tvo_cli", "train", "-m", *words])
+    code = wait_for(command_of_sweep(words, program))
     if code:
         say(f"{what}: ended with {code}; the same command goes on")
         raise SystemExit(code)
+
+
+def command_of_sweep(words: Sequence[str], program: Sequence[str]) -> list[str]:
+    """`tvo train -m …` by this Python; `program` stands before it."""
+    return [*program, sys.executable, "-m", "tvo_cli", "train", "-m", *words]
 
 
 def no_more(_: Path, __: list[dict[str, Any]]) -> Row:

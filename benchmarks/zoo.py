@@ -1,44 +1,58 @@
 """Every recipe of the project at its own epochs and batch shape: four rates and five seeds on the embedded task.
 
-    python -m benchmarks.zoo                               the embedded task, a seed at a time
+    python -m benchmarks.zoo                               the embedded task: 1,440 runs, a seed and rate at a time
     python -m benchmarks.zoo --after RECORD --out FILE     of that record the six best recipes, on a pretrained model
 
-Sweeps are `tvo train -m experiment=zoo_small` and `zoo_real`, so a run that is there is not made again. A finished
-seed is in the record, which is all that another machine needs to go on (--resume). A recipe that breaks is a row like
-any other.
+Sweeps are `tvo train -m experiment=zoo_small` and `zoo_real`, so a run that is there is not made again. What is
+finished of a seed and rate, of all recipes, is in the record, which is all that another machine needs to go on
+(--resume); a whole seed comes before the next one. A run that ends with an error is a row too. A rehearsal in a
+minute, no number of which is to be quoted:
+
+    python -m benchmarks.zoo --seeds 0 --rates 2e-4 1e-3 --overrides algorithm=tvo,grpo trainer.steps=3 \\
+        --folder /tmp/rehearsal --out /tmp/rehearsal.json
 """
 
 from __future__ import annotations
 
-import math
+import json
+import time
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from benchmarks.harness import markdown
+from pydantic import model_validator
+
 from benchmarks.harness.benchmark import Benchmark, Measurement
+from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.collection import say
-from benchmarks.harness.record import Record, Row, group, number, read, text
+from benchmarks.harness.record import Record, Row, number, read, text
 from benchmarks.harness.settings import Settings, option
-from benchmarks.second_edition_choice import best_rate, leading_rows
-from benchmarks.second_edition_verdicts import at_own_rate, differences
-from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
-from tvo_cli.stats import mean_interval, wilson_interval
+from benchmarks.second_edition_choice import leading_rows
+from benchmarks.sweep_runs import FIELDS, command_of_sweep, runs_below
+from benchmarks.zoo_tables import counted, tables
+from tvo_cli.comparison.analysis.metric_choice import WINDOW
+from tvo_cli.comparison.analysis.run_values import running_means
 from tvo_cli.stats.sample_efficiency import first_threshold_crossing
+from tvo_cli.tracking.terminal.console_numbers import format_duration
 
 THRESHOLD = 0.8  # accuracy of fresh rollouts; the embedded task begins at 0.44
 SMALL, REAL = "zoo_small", "zoo_real"
-SEEDS = {SMALL: (0, 1, 2, 3, 4), REAL: (0, 1, 2)}
-REFERENCE = "tvo"
+SEEDS = (2000, 2001, 2002, 2003, 2004)  # those of the preset; no constant was chosen or judged on them
+RATES = (5e-5, 2e-4, 1e-3, 3e-3)  # those of the preset
+REAL_SEEDS, REAL_RATE = (0, 1, 2), 3e-5  # one rate, chosen beforehand: that of the earlier study
+BROKEN = 0.1  # share of a sweep's runs that may end with an error; more of them are the machine's fault, or ours
 TABLES = {
     "runs": {"sweep": text("preset")}
     | FIELDS
     | {
+        "kept": number("entropy of a token, mean of the last five batches over the first", "share"),
         "noise": number("median of gradient/normalised_variance while it learns (below the threshold)", "1"),
-        "rollouts": number("until fresh accuracy first reached the threshold; null: never", "responses"),
+        "rollouts": number("until the running mean of fresh accuracy first reached the threshold; null: never", "1"),
+        "sampled": number("responses in all", "1"),
         "seconds": number("of a batch, the median", "s"),
+        "broke": text("the error that ended the run; empty: none. Such a run has no readings and counts as accuracy 0"),
     }
 }
 
@@ -47,110 +61,128 @@ class Chosen(Settings):
     """What can be chosen."""
 
     after: Path | None = option(None, "a finished record of the embedded task: its best go on to the pretrained model")
-    folder: Path = option(Path("outputs/zoo"), "where the sweeps lie")
+    seeds: tuple[int, ...] = option(SEEDS, "of the embedded task")
+    rates: tuple[float, ...] = option(RATES, "learning rates of the embedded task")
+    folder: Path = option(Path("outputs/zoo"), "where the sweeps lie", of_start=True)
     leading: int = option(6, "recipes that go on to the pretrained model", gt=0)
-    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
+    overrides: tuple[str, ...] = option((), "for every run, to rehearse")
     program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
 
-
-HEAD = ["recipe", "own best rate", "final there [95%]", "entropy", "noise", "rollouts to threshold", "s a batch"]
-HEAD += ["lowest mean of a rate", "collapsed [95%]"]
-QUICK = {"leading": 1, "overrides": ("algorithm=grpo", "optimizer.lr=1e-3", "trainer.steps=1", "evaluation.problems=8")}
-
-
-def measure(settings: Chosen) -> Iterator[Measurement]:
-    """The embedded task, or the pretrained model, seed by seed."""
-    preset, words = (SMALL, ()) if settings.after is None else (REAL, _leaders(settings.after, settings.leading))
-    for seed in SEEDS[preset]:
-        yield Measurement("runs", {"sweep": preset, "seed": seed}, partial(_swept, settings, preset, words, seed))
+    @model_validator(mode="after")
+    def _keep_rehearsals_apart(self) -> Chosen:
+        if self.overrides and "folder" not in self.model_fields_set:
+            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
+        return self
 
 
-def _leaders(path: Path, count: int) -> tuple[str, ...]:
-    """The recipes of the highest mean final accuracy at their own best rates, as an override."""
+QUICK = {
+    "seeds": (0,),
+    "rates": (1e-3,),
+    "leading": 1,
+    "folder": Path("outputs/benchmarks/quick/zoo"),
+    "overrides": ("algorithm=grpo", "trainer.steps=1", "evaluation.problems=8"),
+}
+
+
+def measure(settings: Chosen, record: Record) -> Iterator[Measurement]:
+    """What the record lacks of the embedded task, or of the pretrained model; before each sweep, what is left."""
+    found = _on_embedded_task(settings) if settings.after is None else _on_pretrained_model(settings)
+    pending, begun = [one for one in found if not one.is_in(record)], time.monotonic()
+    for done, one in enumerate(pending):
+        say(f"{len(pending) - done} sweeps to go{_remaining(time.monotonic() - begun, done, len(pending))}")
+        yield one
+
+
+def _remaining(seconds: float, done: int, count: int) -> str:
+    """From the mean of the sweeps that this start has finished."""
+    return f", about {format_duration(seconds / done * (count - done))}" if done else ""
+
+
+def _on_embedded_task(settings: Chosen) -> Iterator[Measurement]:
+    """All recipes at all rates with a seed, the largest first, where something breaks; then with the next seed."""
+    for seed in settings.seeds:
+        for rate in sorted(settings.rates, reverse=True):
+            yield _sweep(settings, {"sweep": SMALL, "seed": seed, "lr": rate}, ())
+
+
+def _on_pretrained_model(settings: Chosen) -> Iterator[Measurement]:
+    """The recipes that lead on the embedded task."""
+    assert settings.after is not None
+    leaders = _leaders(settings.after, settings.leading)
+    for seed in REAL_SEEDS:
+        key = {"sweep": REAL, "seed": seed, "lr": REAL_RATE}
+        yield _sweep(settings, key, (f"algorithm={','.join(leaders)}",))
+
+
+def _leaders(path: Path, count: int) -> list[str]:
+    """The recipes of the highest mean final accuracy at their own best rates, by the second edition's rule."""
     record = read(path)
     if record.ended is None:
         raise SystemExit(f"{path} is unfinished: its best recipes are not known yet")
-    leaders = leading_rows(record.rows("runs"), count)
+    leaders = leading_rows(counted(record.rows("runs")), count)
     say(f"recipes that lead on the embedded task: {', '.join(leaders)}")
-    return (f"algorithm={','.join(leaders)}",)
+    return leaders
 
 
-def _swept(settings: Chosen, preset: str, words: Sequence[str], seed: int) -> list[Row]:
-    """Run one seed of a preset, or what is left of it; a row a run."""
-    folder = settings.folder / preset / str(seed)
-    given = [f"experiment={preset}", *settings.overrides, *words, f"seed={seed}", f"output_dir={folder}"]
-    sweep_one_seed(given, settings.program, f"{preset}, seed {seed}")
-    return runs_below(folder, more=readings_of_zoo)
+def _sweep(settings: Chosen, key: Row, words: Sequence[str]) -> Measurement:
+    return Measurement("runs", key, partial(_swept, settings, key, words))
+
+
+def _swept(settings: Chosen, key: Row, words: Sequence[str]) -> list[Row]:
+    """Run a seed and rate of a preset, or what is left of it; a row a run."""
+    folder = settings.folder / key["sweep"] / str(key["seed"]) / f"{key['lr']:g}"
+    given = [f"experiment={key['sweep']}", *settings.overrides, *words]
+    given += [f"seed={key['seed']}", f"optimizer.lr={key['lr']:g}", f"output_dir={folder}"]
+    code = wait_for(command_of_sweep(given, settings.program))
+    broken = _broken_runs(folder, code)
+    return [run | {"broke": ""} for run in runs_below(folder, more=readings_of_zoo)] + broken
+
+
+def _broken_runs(folder: Path, code: int) -> list[Row]:
+    """A row for each job that an error of its own ended. SystemExit where the sweep was stopped, or is at fault."""
+    index = folder / "sweep.json"
+    jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if index.is_file() else []
+    failed = [job for job in jobs if job["state"] != "finished"]
+    of_machine = len(failed) > BROKEN * len(jobs) or any(job["code"] != 1 for job in failed)
+    if code and (code != 1 or not failed or of_machine):
+        say(f"{folder}: ended with {code}; the same command goes on")
+        raise SystemExit(code)
+    return [_row_of_error(job) for job in failed]
+
+
+def _row_of_error(job: dict[str, Any]) -> Row:
+    """Nothing is known of it but that it broke, and how."""
+    given = dict(word.split("=", 1) for word in job["overrides"])
+    row: Row = {name: {"text": "unknown", "number": None, "flag": True}[field.kind] for name, field in FIELDS.items()}
+    row |= dict.fromkeys(("kept", "noise", "rollouts", "sampled", "seconds"))
+    row |= {"row": given["algorithm"], "lr": float(given["optimizer.lr"]), "seed": int(given["seed"])}
+    return row | {"broke": job["reason"]}
 
 
 def readings_of_zoo(_: Path, steps: list[dict[str, Any]]) -> Row:
-    """What the gradient's noise was while the run learnt, when it got there, and what a batch took."""
+    """What is left of the entropy, the gradient's noise while the run learnt, when it got there, and what it took."""
     learning = [step for step in steps if step["accuracy/fresh"] < THRESHOLD and step.get("gradient/signal_resolved")]
     noise = [step["gradient/normalised_variance"] for step in learning]
-    accuracy = [step["accuracy/fresh"] for step in steps]
+    accuracy = running_means([step["accuracy/fresh"] for step in steps])
     reached = first_threshold_crossing([step["rollouts"] for step in steps], accuracy, THRESHOLD)
+    entropy = [step["policy/entropy"] for step in steps]
     return {
+        "kept": fmean(entropy[-WINDOW:]) / entropy[0] if entropy[0] > 0 else None,
         "noise": median(noise) if noise else None,
         "rollouts": reached.x if reached.observed else None,
+        "sampled": steps[-1]["rollouts"],
         "seconds": median(step["time/step"] for step in steps),
     }
 
 
 def table(record: Record) -> str:
-    """For each preset its recipes at their own best rates, the best first, each less TVO by seed (Holm)."""
-    parts = [f"### {preset}\n\n{_recipes(found)}" for (preset,), found in group(record.rows("runs"), "sweep").items()]
-    return "\n\n".join(parts) or "no seed is finished"
-
-
-def _recipes(runs: Sequence[Row]) -> str:
-    by_row = {row: found for (row,), found in group(runs, "row").items()}
-    own = {row: at_own_rate(found) for row, found in by_row.items()}
-    against = differences(own, REFERENCE) if REFERENCE in own else {}
-    ranked = sorted(own, key=lambda row: (-fmean(own[row].values()), row))
-    lines = [[row, *_cells(by_row[row], list(own[row].values())), *_above(against.get(row))] for row in ranked]
-    return markdown.table([*HEAD, f"less {REFERENCE} [95%]", "p, Holm"], lines)
-
-
-def _cells(runs: Sequence[Row], finals: Sequence[float]) -> list[str]:
-    """At the own best rate, then over all rates."""
-    rate = best_rate(runs, runs[0]["row"])
-    here = [run for run in runs if run["lr"] == rate]
-    found, count = mean_interval(finals), sum(run["collapsed"] for run in runs)
-    lowest = min(fmean(run["final"] for run in at) for at in group(runs, "lr").values())
-    bound = wilson_interval(count, len(runs))
-    return [
-        f"{rate:g}",
-        f"{found.mean:.3f} [{found.low:.3f}, {found.high:.3f}]",
-        f"{fmean(run['entropy'] for run in here):.3f}",
-        _median([run["noise"] for run in here], ".2f"),
-        _reached([run["rollouts"] for run in here]),
-        f"{fmean(run['seconds'] for run in here):.2f}",
-        f"{lowest:.3f}",
-        f"{count} of {len(runs)} [{bound.low:.3f}, {bound.high:.3f}]",
-    ]
-
-
-def _median(values: Sequence[float | None], form: str) -> str:
-    known = [value for value in values if value is not None]
-    return format(median(known), form) if known else "–"
-
-
-def _reached(values: Sequence[float | None]) -> str:
-    """Median over all seeds, one that never got there counting as later than any; and how many got there."""
-    middle = median(math.inf if value is None else value for value in values)
-    reached = sum(value is not None for value in values)
-    return f"{middle:.0f} ({reached} of {len(values)})".replace("inf", "never")
-
-
-def _above(found: Any) -> list[str]:
-    if found is None:
-        return ["", ""]
-    one, p = found
-    return [f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]", f"{p:.3g}"]
+    """Whole seeds only: a seed that lacks a rate or a recipe is named and waits."""
+    rates = record.settings["rates"] if record.settings["after"] is None else [REAL_RATE]
+    return tables(record.rows("runs"), rates)
 
 
 BENCHMARK = Benchmark(
-    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, SEEDS[SMALL], any_machine=True
+    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, of_record=True, any_machine=True
 )
 
 if __name__ == "__main__":

@@ -1,14 +1,16 @@
-"""The run of the whole family: every recipe is in it, and its table says what a row's runs say."""
+"""The run of the whole family: every recipe is in it, and its tables say what a recipe's runs say."""
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
 
-from benchmarks.harness.record import Row
-from benchmarks.zoo import SEEDS, SMALL, Chosen, measure, readings_of_zoo, table
+from benchmarks.harness.record import Row, Table
+from benchmarks.zoo import RATES, SEEDS, SMALL, TABLES, Chosen, _broken_runs, measure, readings_of_zoo
+from benchmarks.zoo_tables import counted, tables
 from tests.benchmarks.test_second_edition import Readings
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
@@ -17,40 +19,103 @@ from tvo_cli.cli.dry_run import jobs_of_command_line
 NOT_COMPARED = {"tvo_2025", "recap", "recap_next_token"}
 
 
-def test_every_recipe_is_in_the_sweep() -> None:
-    found, _ = jobs_of_command_line(["-m", "experiment=zoo_small", "seed=0", "optimizer.lr=1e-3"])
-    swept = {dict(map(config.split_override, job))["algorithm"] for job in found}
-    assert swept == set(config.choices_of_group("algorithm")) - NOT_COMPARED
+def test_every_recipe_is_in_the_sweep_at_the_rates_and_seeds_of_the_benchmark() -> None:
+    found, _ = jobs_of_command_line(["-m", "experiment=zoo_small"])
+    swept = [dict(map(config.split_override, job)) for job in found]
+    assert {job["algorithm"] for job in swept} == set(config.choices_of_group("algorithm")) - NOT_COMPARED
+    assert {float(job["optimizer.lr"]) for job in swept} == set(RATES)
+    assert {int(job["seed"]) for job in swept} == set(SEEDS)
 
 
-def test_a_machine_goes_on_with_the_seeds_that_a_record_lacks() -> None:
-    pending = [one.key for one in measure(Chosen())]
-    assert pending == [{"sweep": SMALL, "seed": seed} for seed in SEEDS[SMALL]]
+def test_a_machine_goes_on_with_the_seeds_and_rates_that_a_record_lacks() -> None:
+    """A whole seed before the next one, from the largest rate on."""
+    done = [{"sweep": SMALL, "seed": SEEDS[0], "lr": rate} for rate in RATES[1:]]
+    pending = [one.key for one in measure(Chosen(), cast(Any, Readings(done)))]
+    wanted = [(SEEDS[0], RATES[0]), *((seed, rate) for seed in SEEDS[1:] for rate in reversed(RATES))]
+    assert pending == [{"sweep": SMALL, "seed": seed, "lr": rate} for seed, rate in wanted]
 
 
-def test_noise_is_read_while_it_learns_and_the_threshold_where_it_is_first_reached() -> None:
-    accuracy, noise = (0.5, 0.7, 0.85, 0.6), (4.0, 2.0, 100.0, 3.0)
+def test_a_rehearsal_has_a_folder_of_its_own() -> None:
+    with pytest.raises(ValueError, match="--folder"):
+        Chosen(overrides=("trainer.steps=1",))
+
+
+def test_noise_is_read_while_it_learns_and_the_threshold_where_the_running_mean_reaches_it() -> None:
+    accuracy, noise = (0.7, 0.75, 0.82, 0.82, 0.84, 0.86, 0.6), (4.0, 2.0, 9.0, 9.0, 9.0, 9.0, 3.0)
+    entropy = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
     steps = [
         {"accuracy/fresh": share, "gradient/normalised_variance": value, "gradient/signal_resolved": 1.0}
-        | {"rollouts": 128.0 * number, "time/step": 0.1 * number}
-        for number, (share, value) in enumerate(zip(accuracy, noise, strict=True), 1)
+        | {"rollouts": 128.0 * number, "time/step": 0.1 * number, "policy/entropy": left}
+        for number, (share, value, left) in enumerate(zip(accuracy, noise, entropy, strict=True), 1)
     ]
-    assert readings_of_zoo(Path(), steps) == {"noise": 3.0, "rollouts": 384.0, "seconds": pytest.approx(0.25)}
-    steps[3]["gradient/signal_resolved"] = 0.0
-    assert readings_of_zoo(Path(), steps[:2] + steps[3:]) == {"noise": 3.0, "rollouts": None, "seconds": 0.2}
+    found = readings_of_zoo(Path(), steps)  # means of five: 0.786, then 0.818
+    assert (found["noise"], found["rollouts"], found["sampled"]) == (3.0, 768.0, 896.0)
+    assert found["kept"] == pytest.approx(0.4 / 0.8) and found["seconds"] == pytest.approx(0.4)
+    steps[6]["gradient/signal_resolved"] = 0.0
+    short = readings_of_zoo(Path(), steps[:5] + steps[6:])  # 0.786, then 0.766
+    assert (short["noise"], short["rollouts"]) == (3.0, None)
 
 
-def run_of(row: str, rate: float, seed: int, final: float, rollouts: float | None) -> Row:
-    found = {"sweep": SMALL, "row": row, "lr": rate, "seed": seed, "final": final, "rollouts": rollouts}
-    return found | {"entropy": 0.5, "collapsed": final < 0.2, "noise": None, "seconds": 0.4, "falls": 0}
+def run_of(row: str, rate: float, seed: int, final: float, rollouts: float | None = None) -> Row:
+    found = {"sweep": SMALL, "row": row, "lr": rate, "seed": seed, "final": final, "rollouts": rollouts, "broke": ""}
+    found |= {"kept": 0.5, "collapsed": final < 0.2, "noise": 2.0 + seed, "sampled": 512.0, "seconds": 0.4}
+    return found
 
 
-def test_a_recipe_that_breaks_is_a_row_like_any_other() -> None:
-    runs = [run_of("tvo", 1e-3, seed, 0.9 + seed / 100, 256.0) for seed in (0, 1)]
-    runs += [run_of("grpo", 1e-3, seed, 0.1, None) for seed in (0, 1)]
-    lines = table(cast(Any, Readings(runs))).splitlines()
-    assert lines[4].startswith("| tvo | 0.001 | 0.905 [") and "| 256 (2 of 2) |" in lines[4]
-    assert (
-        lines[5].startswith("| grpo | 0.001 | 0.100 [")
-        and "| – | never (0 of 2) | 0.40 | 0.100 | 2 of 2 [0.342, 1.000] | -0.805 [" in lines[5]
+def test_every_recipe_is_set_against_the_references_at_its_own_rate() -> None:
+    finals = {"tvo": (0.9, 0.91, 0.92), "grpo": (0.1, 0.12, 0.11), "steer": (0.89, 0.9, 0.95)}
+    runs = [
+        run_of(row, 1e-3, seed, final, 256.0) for row, all_of in finals.items() for seed, final in enumerate(all_of)
+    ]
+    found = tables(runs, (1e-3,))
+    assert "| steer | 0.001 | 0.913 [" in found and "| grpo | 0.001 | 0.110 [0.085, 0.135] | -0.800 [" in found
+    assert "- below `tvo` (1): grpo\n" in found and "- not separated from `tvo` (1): steer\n" in found
+    assert "- above `grpo` (2): steer, tvo\n" in found and "- above `tvo` (0): none\n" in found
+    assert "| tvo | 0.500 | 2.884 [" in found, "the geometric mean of 2, 3, 4, without an interval of equal shares"
+    assert "| grpo | 0.110 (3) | 3 of 3 [0.439, 1.000] |" in found
+
+
+def test_a_seed_without_all_rates_waits_and_one_seed_separates_nothing() -> None:
+    runs = [run_of(row, rate, 0, 0.5 + 100 * rate) for row in ("tvo", "grpo") for rate in (1e-4, 1e-3)]
+    found = tables([*runs, run_of("tvo", 1e-4, 1, 0.99), run_of("grpo", 1e-4, 1, 0.99)], (1e-4, 1e-3))
+    assert found.startswith("Seeds 0. Not all rates yet, not counted: 1.") and "0.99" not in found
+    assert "| tvo | 0.001 (end) | 0.600 |" in found and "not separated from `tvo` (1): grpo" in found
+    assert tables(runs[:1], (1e-4, 1e-3)) == "No seed has all rates yet: 1 runs are finished."
+
+
+def sweep_of(folder: Path, *codes: int) -> Path:
+    """A sweep.json of thirty jobs, of which these ended so."""
+    words = ["algorithm=steer", "optimizer.lr=0.003", "seed=1"]
+    jobs = [{"state": "failed", "code": code, "reason": "ValueError: no", "overrides": words} for code in codes]
+    jobs += [{"state": "finished", "code": 0}] * (30 - len(jobs))
+    (folder / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+    return folder
+
+
+def test_a_run_that_an_error_ends_is_a_row_and_counts_as_nothing_learnt(tmp_path: Path) -> None:
+    (broken,) = _broken_runs(sweep_of(tmp_path, 1), 1)
+    row = {"sweep": SMALL} | broken
+    Table.model_validate({"fields": TABLES["runs"], "rows": [row]}, strict=True)
+    assert (row["row"], row["lr"], row["seed"], row["final"], row["broke"]) == (
+        "steer",
+        3e-3,
+        1,
+        None,
+        "ValueError: no",
     )
+    assert counted([row])[0]["final"] == 0.0
+    found = tables([row, run_of("tvo", 3e-3, 1, 0.9)], (3e-3,))
+    assert "| steer | 0.003 | 0.000 |" in found and found.endswith("- broke: steer at 0.003, seed 1: ValueError: no")
+    assert "| steer | – | – | – | never (0 of 1) | – | – |" in found and "| steer | 0.000 (1) | 1 of 1" in found
+
+
+@pytest.mark.parametrize(
+    ("code", "codes"),
+    [(75, ()), (2, (2,)), (1, (1, 1, 1, 1)), (1, (137,)), (1, ())],
+    ids=["stopped", "refused", "many", "killed", "no job"],
+)
+def test_what_is_no_methods_fault_stops_the_benchmark(tmp_path: Path, code: int, codes: tuple[int, ...]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        _broken_runs(sweep_of(tmp_path, *codes), code)
+    assert stopped.value.code == code
+    assert _broken_runs(sweep_of(tmp_path), 0) == []

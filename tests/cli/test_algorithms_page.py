@@ -56,6 +56,17 @@ def test_the_weakest_counts_and_a_docstring_is_found_through_a_package() -> None
     )
 
 
+def test_every_piece_of_a_method_is_named_and_of_its_parts_the_methods_own_alone() -> None:
+    ettrl = algorithm_descriptions.fidelities_of_pieces("ettrl")
+    assert list(ettrl) == ["relative_confidence", "majority_vote", "EntropyForks"], "the weakest first"
+    assert list(algorithm_descriptions.fidelities_of_pieces("light_if")) == ["light_if"], "not its base's estimator"
+    page = (ROOT / "docs" / "algorithms.md").read_text(encoding="utf-8")
+    [line] = [line for line in page.splitlines() if line.startswith("- `ettrl`: ")]
+    assert line == f"- `ettrl`: {ettrl['relative_confidence']}" + "".join(
+        f" `{piece}`: {ettrl[piece]}" for piece in ("majority_vote", "EntropyForks")
+    )
+
+
 def test_only_the_algorithms_have_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["list", "models", "--page"]) == 2
     assert "algorithms only" in capsys.readouterr().err

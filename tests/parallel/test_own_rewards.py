@@ -55,6 +55,19 @@ def test_gradients_lead_both_ranks_to_the_weights_of_one_process(pair: Pair, min
     assert rows_of(alone)[-1]["reward/rank_in_batch/weight"] != 0.3
 
 
+@pytest.mark.parametrize("strategy", ["replicate", "shard"])
+def test_windows_of_losses_lead_both_ranks_to_the_bits_of_one_process(pair: Pair, mine: str, strategy: str) -> None:
+    """The losses are means over the batch of both ranks, and the weights move from the third batch on."""
+    moving = ("reward.weighting=recap", "reward.recap.window=1", "reward.recap.temperature=0.2", "trainer.steps=4")
+    words = (*EXACT, entry(mine, "rank_in_batch"), *moving)
+    alone, both = pair.alone(*words), pair.finished(f"own-recap-{strategy}", *words, f"parallel={strategy}")
+    assert_bit_equal(tensors_of(alone), tensors_of(both))
+    rows = rows_of(alone)
+    assert far_metrics(rows, rows_of(both)) == set() and (strategy == "shard" or rows == rows_of(both))
+    weights = [row["reward/rank_in_batch/weight"] for row in rows if "reward/rank_in_batch/weight" in row]
+    assert weights[:2] == [0.3, 0.3] and 0.3 not in weights[2:]
+
+
 def test_a_fault_ends_both_ranks_with_the_same_words(pair: Pair, mine: str) -> None:
     _, outcomes = pair.train("own-bad", *EXACT, entry(mine, "third_row"), "parallel=replicate")
     assert [one["outcome"] for one in outcomes] == ["UserError"] * 2

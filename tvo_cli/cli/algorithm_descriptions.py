@@ -39,17 +39,27 @@ def describe_algorithm(name: str) -> AlgorithmDescription:
 
 
 def algorithm_fidelity(name: str) -> str:
-    """Return the `Fidelity:` of the pieces that the algorithm's yaml, else its parts, name; "as BASE" without any.
-
-    Where several have one, the weakest: notes before paper before official code; of equal ones a method's own.
-    """
-    own, *parts = _algorithm_files(name)
-    for files in ([own], parts):
-        found = [one for file in files for one in _stated_fidelities(file)]
-        if found:
-            return min(found, key=lambda one: (WEAKEST_FIRST.index(fidelity_grade(one[1])), not _is_method(one[0])))[1]
+    """Return the weakest `Fidelity:` of an algorithm's pieces; "as BASE" without any."""
+    found = fidelities_of_pieces(name)
+    if found:
+        return next(iter(found.values()))
     bases = [base for base in _defaults_of_algorithm_yaml(name) if not base.startswith("_")]
     return f"as {bases[0]}" if bases else ""
+
+
+def fidelities_of_pieces(name: str) -> dict[str, str]:
+    """Return the `Fidelity:` of the pieces that the algorithm's yaml, else its parts, name, by piece.
+
+    The weakest first: notes before paper before official code; of equal ones a method's own. Where the parts bring a
+    method of their own, what every algorithm has beside it says nothing of this one.
+    """
+    own, *parts = _algorithm_files(name)
+    found = list(_stated_fidelities(own))
+    if not found:
+        found = [one for file in parts for one in _stated_fidelities(file)]
+        found = [one for one in found if _is_method(one[0])] or found
+    found.sort(key=lambda one: (WEAKEST_FIRST.index(fidelity_grade(one[1])), not _is_method(one[0])))
+    return {target.rpartition(".")[2]: text for target, text in found}
 
 
 def _stated_fidelities(file: str) -> Iterator[tuple[str, str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tvo_cli.cli.algorithm_descriptions import AlgorithmDescription, describe_algorithms
+from tvo_cli.cli.algorithm_descriptions import AlgorithmDescription, describe_algorithms, fidelities_of_pieces
 from tvo_cli.cli.methods_elsewhere import METHODS_ELSEWHERE
 
 HEAD = """# Algorithms
@@ -20,7 +20,8 @@ Formulas, defaults and what each was written after stand in the docstrings; whic
 each other, in [combining.md](combining.md).
 
 **Fidelity** is what the formulas were written after: `official code` of the authors, the full text of
-the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs."""
+the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs. Of
+several pieces the weakest comes first."""
 
 ELSEWHERE = """## No recipe of their own
 
@@ -59,4 +60,7 @@ def _elsewhere_table() -> Iterator[str]:
 
 
 def _fidelity_list_of_page(found: list[AlgorithmDescription]) -> Iterator[str]:
-    yield from (f"- `{card.name}`: {card.fidelity}" for card in found)
+    for card in found:
+        _, *others = fidelities_of_pieces(card.name).items() or [("", "")]
+        more = [f" `{piece}`: {text}" for piece, text in others if text != card.fidelity]
+        yield f"- `{card.name}`: {card.fidelity}{''.join(more)}"
