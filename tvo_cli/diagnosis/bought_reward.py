@@ -39,36 +39,43 @@ class BoughtReward(TrendRule):
     begun: int | None = field(default=None, init=False)  # the first step of the streak in which all but time holds
 
     @abstractmethod
-    def paid(self, metrics: Mapping[str, float]) -> tuple[str, Curve]:
-        """What moved, in words, and its curve; no words where nothing did."""
+    def currency(self, metrics: Mapping[str, float]) -> Curve | None:
+        """Take a step; return the curve of what has moved, None where nothing has."""
+
+    @abstractmethod
+    def price(self) -> str:
+        """What has moved, in words."""
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Bought."""
         value = append_metric(self.reward, metrics, REWARD)
         append_metric(self.success, metrics, ACCURACY)
-        paid, currency = self.paid(metrics)
-        if value is None or not paid or len(self.success) < 2 * self.window or not self._bought(currency):
+        currency = self.currency(metrics)
+        if value is None or currency is None or len(self.success) < 2 * self.window or not self._bought(currency):
             self.begun = None
             return None
         step = self.reward.steps[-1]
         self.begun = step if self.begun is None else self.begun
         if step - self.begun < self.lasting * (self.planned or step):
             return None
-        return self._told(paid)
+        return self._told()
 
     def _bought(self, currency: Curve) -> bool:
-        rise, error = self.reward.change(self.window, last=self.late(self.reward))
+        late = self.late(self.reward)
+        if self.reward.gain(self.window, late) < 0.0:
+            return False
+        rise, error = self.reward.change(self.window, last=late)
         if rise < self.errors * error or rise < self.rise * self._range() or not self._flat(rise):
             return False
         return moved_together(self.reward, currency)
 
-    def _told(self, paid: str) -> RuleBreach:
+    def _told(self) -> RuleBreach:
         rise, _ = self.reward.change(self.window, last=self.late(self.reward))
         gained, _ = self.success.change(self.window, last=self.late(self.success))
         start = self.reward.mean(0, self.window)
         if not self.fires:
             self.since = self.reward.steps[_first_above(self.reward, start + rise / 2.0)]
-        reason = f"has risen from {start:.3g}, accuracy by {gained:+.3f}, while {paid}"
+        reason = f"has risen from {start:.3g}, accuracy by {gained:+.3f}, while {self.price()}"
         return RuleBreach(REWARD, start + rise, start, reason, over=self.late(self.reward))
 
     def late(self, curve: Curve) -> int:

@@ -42,8 +42,13 @@ def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None, 
 
 def _growth_of_count(before: Sequence[Row], rows: Sequence[Row], name: str) -> float | None:
     """What a cost by a growing count came to: how much it has grown since the step before."""
-    start, end = _finite_values_of_column(before, name), _finite_values_of_column(rows, name)
-    return end[-1] - (start[-1] if start else 0.0) if end else None
+    end = _last_finite_value(rows, name)
+    return None if end is None else end - (_last_finite_value(before, name) or 0.0)
+
+
+def _last_finite_value(rows: Sequence[Row], name: str) -> float | None:
+    """The last finite value of a column; None where it has none."""
+    return next((row[name] for row in reversed(rows) if name in row and math.isfinite(row[name])), None)
 
 
 def _sum(rows: Sequence[Row], name: str, factor: float) -> float | None:

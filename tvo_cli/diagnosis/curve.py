@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
@@ -120,6 +121,7 @@ class Curve:
         return after - before, noise * math.sqrt(1.0 / window + 1.0 / late)
 
 
+@lru_cache(maxsize=1 << 14)  # the curves of a run have the same lengths
 def _on_grid(length: int) -> int:
     """Return the greatest length of the grid LONG·GRID^k that is no greater, at which a curve's noise is kept."""
     steps = math.floor(math.log(length / LONG) / math.log(GRID) + 1e-9)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.trend_rule import TrendRule
@@ -21,7 +22,8 @@ FEW_GROUPS = 0.95  # the share of equal groups at which too few teach, where the
 
 def equal_groups(metrics: Mapping[str, float]) -> tuple[float, float] | None:
     """Return the shares of groups, all right and all wrong, read or bounded; None where the log does not tell."""
-    right, wrong = finite_metric(metrics, RIGHT), finite_metric(metrics, WRONG)
+    right = finite_metric(metrics, RIGHT)
+    wrong = None if right is None else finite_metric(metrics, WRONG)
     if right is not None and wrong is not None:
         return right, wrong
     share, level = finite_metric(metrics, ZERO), finite_metric(metrics, ACCURACY)
@@ -45,6 +47,7 @@ class EqualGroupsRule(TrendRule):
     right: Curve = field(default_factory=Curve, init=False)  # share of groups that are all right
     begun: int | None = field(default=None, init=False)  # the step since which it is at `limit`, but for single ones
     below: int = field(default=0, init=False)  # steps on end at which it is not
+    told: int = field(default=0, init=False)  # values of `equal` that both are told of
     heldout: Curve = field(default_factory=Curve, init=False)
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
@@ -53,27 +56,30 @@ class EqualGroupsRule(TrendRule):
         found = equal_groups(metrics)
         if found is None:
             return False
-        step, equal = int(metrics["step"]), found[0] + found[1]
-        self.equal.append(step, equal)
+        step = int(metrics["step"])
+        self.equal.append(step, found[0] + found[1])
         self.right.append(step, found[0])
-        self._follow_stretch(step, equal)
-        return len(self.equal.values) >= self.window and self.level(self.equal) >= self.limit
-
-    def _follow_stretch(self, step: int, equal: float) -> None:
-        """As `trend_above_since` of the limit, step by step: a stretch ends where two steps on end are below it."""
-        if equal > self.limit - 1e-9:
-            self.begun = step if self.begun is None else self.begun
-            self.below = 0
-        else:
-            self.below += 1
-            self.begun = self.begun if self.below < 2 else None
+        end = len(self.equal.values)
+        return end >= self.window and self.equal.mean(end - self.window, end) >= self.limit
 
     @property
     def equal_since(self) -> int:
-        """The step since which fewer than `least` groups teach, but for single steps; the last one if none does."""
+        """The step since which fewer than `least` groups teach, but for single steps; the last one if none does.
+
+        As `trend_above_since` of the limit, from where it was told last: it ends where two steps on end are below.
+        """
+        limit = self.limit - 1e-9
+        for at in range(self.told, len(self.equal)):
+            if self.equal.values[at] > limit:
+                self.begun = self.equal.steps[at] if self.begun is None else self.begun
+                self.below = 0
+            else:
+                self.below += 1
+                self.begun = self.begun if self.below < 2 else None
+        self.told = len(self.equal)
         return self.equal.steps[-1] if self.begun is None else self.begun
 
-    @property
+    @cached_property
     def limit(self) -> float:
         """The share of equal groups above which fewer than `least` groups teach."""
         return FEW_GROUPS if self.prompts is None else max(1.0 - self.least / self.prompts, FEW_GROUPS)

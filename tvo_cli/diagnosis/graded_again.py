@@ -76,9 +76,11 @@ def graded_steps(folder: Path, facts: RunFacts) -> Iterator[GradedStep]:
 
     What algebra would have to decide is left out: it takes a process of its own. In the order of the steps.
     """
+    files = sorted(folder.glob(f"{STEP}*.jsonl"))
+    if not files:
+        return
     from tvo_cli.reward.grader import Grader  # of those who have responses alone
 
-    files = sorted(folder.glob(f"{STEP}*.jsonl"))
     asked = {key.removeprefix("reward."): value for key, value in facts.settings.items() if key.startswith("reward.")}
     end = time.process_time() + SECONDS
     found = []

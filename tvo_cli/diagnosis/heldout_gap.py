@@ -54,6 +54,9 @@ class HeldOutGap(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Parted, at the latest evaluation."""
         append_metric(self.reward, metrics, self.metric)
+        if not self.found and HELDOUT not in metrics and EPOCH not in metrics:  # a step of a run without a gap
+            self.begun = None
+            return None
         if self.limit or EPOCH in metrics:
             self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
         if append_metric(self.heldout, metrics, HELDOUT) is not None:

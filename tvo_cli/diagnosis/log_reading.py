@@ -51,10 +51,11 @@ def log_of_trial(trial: Trial) -> TrainingLog:
     """Return the log as read from a run: training rows with the evaluations of their steps."""
     read = (*trial.run.steps, *trial.run.evaluations)
     has_terms = any("rewards/" in name for name in columns_of(read))
-    merged: dict[int, dict[str, float]] = {}
+    merged: dict[int, Row] = {}
     for row in read:
+        named = with_reward_terms(row) if has_terms else row
         step = int(row["step"])
-        merged.setdefault(step, {}).update(with_reward_terms(row) if has_terms else row, step=step)
+        merged[step] = {**merged[step], **named} if step in merged else named
     rows: tuple[Row, ...] = tuple(merged[step] for step in sorted(merged))
     if trial.tool:
         rows = _with_accuracy(rows)

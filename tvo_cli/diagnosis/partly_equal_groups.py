@@ -41,12 +41,16 @@ class PartlyEqualGroups(EqualGroupsRule):
         half, end = self._half(), len(self.equal)
         if end < 2 * half or len(self.success) < end or (ZERO not in metrics and RIGHT not in metrics):
             return None
-        equal, right = self.equal.mean(end - 2 * half, end), self.right.mean(end - 2 * half, end)
+        equal = self.equal.mean(end - 2 * half, end)
+        if not self.share <= equal < self.limit:
+            return None
+        right = self.right.mean(end - 2 * half, end)
         prevails = right >= equal - right if self.kind == RIGHT else right < equal - right
-        if not self.share <= equal < self.limit or not prevails or self._gains(half):
+        if not prevails or self._gains(half):
             return None
         self.since = self.equal.steps[end - 2 * half]
-        reason = f"groups teach nothing and nothing is gained: {equal - right:.0%} are all wrong, {right:.0%} all right"
+        said = "groups teach nothing and nothing is gained"
+        reason = said if self.fires else f"{said}: {equal - right:.0%} are all wrong, {right:.0%} all right"
         return RuleBreach(ZERO, equal, self.share, reason, 2 * half)
 
     def _half(self) -> int:

@@ -50,7 +50,8 @@ class UnsolvedTrendRule(TrendRule):
         accuracy = accuracy_of_step(metrics)
         if accuracy is not None:
             self.success.append(int(metrics["step"]), accuracy)
-        append_metric(self.heldout, metrics, HELDOUT)
+        if HELDOUT in metrics:
+            append_metric(self.heldout, metrics, HELDOUT)
 
     def is_solved(self) -> bool:
         """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.runs.tool_mappings import PLAIN, STEPS, ToolMapping, find_mapping
+from tvo_cli.tracking.json_decoding import decode_json
 
 Rows = list[dict[str, Any]]
 DECODER, NEXT_ROW = json.JSONDecoder(), re.compile(r"[\s,]*(?=\{)")
@@ -77,7 +78,7 @@ def _last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
 
 def _rows_in_document(text: str, name: str, key: str) -> LoggedRows:
     try:
-        document = json.loads(text)
+        document = decode_json(text)
     except ValueError:
         return _rows_of_torn_document(text, name, key)
     listed = document.get(key) if isinstance(document, dict) else None
@@ -107,7 +108,7 @@ def _rows_of_json_lines(text: str, name: str) -> LoggedRows:
     said: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
         try:
-            row = json.loads(line) if line.strip() else {}
+            row = decode_json(line) if line.strip() else {}
         except ValueError:
             said.append(f"line {number} of {name} is not JSON; it is left out")
             continue

@@ -14,7 +14,7 @@ from tvo_cli.tracking import metrics_file
 from tvo_cli.tracking import run_status as states
 
 SFT_RECORD = "sft.json"  # written at the end of `tvo sft`
-NUMBERS = (float, int, bool)
+NUMBERS = frozenset((float, int, bool))
 CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command goes on from
 
 
@@ -81,8 +81,10 @@ def read_run_metrics(path: Path) -> tuple[list[metrics_file.Row], list[str]]:
     return [kept[key] for key in sorted(kept)], said
 
 
-def numeric_entries_of_own_row(row: Mapping[str, Any]) -> metrics_file.Row:
+def numeric_entries_of_own_row(row: metrics_file.Row) -> metrics_file.Row:
     """Return the entries of a run folder's metrics row that are numbers."""
+    if NUMBERS.issuperset(map(type, row.values())):
+        return row
     return {name: value for name, value in row.items() if type(value) in NUMBERS}
 
 

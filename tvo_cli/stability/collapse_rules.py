@@ -161,9 +161,9 @@ class LengthBand(CollapseRule):
         return self._outside(self.smoothed, self.accuracy)
 
     def _outside(self, length: float, accuracy: float) -> RuleBreach | None:
-        start = statistics.fmean(self.first)
         if accuracy > statistics.fmean(self.first_accuracy):
             return None
+        start = statistics.fmean(self.first)
         low, high = self.shortest * start, self.longest * start
         if low <= length <= high:
             return None
@@ -194,6 +194,8 @@ class Truncation(CollapseRule):
             return None
         if len(self.first) < self.warmup:
             self.first.append(value)
+            return None
+        if value <= self.limit:
             return None
         threshold = max(self.limit, statistics.fmean(self.first) + self.rise)
         return RuleBreach(self.metric, value, threshold, "responses do not end") if value > threshold else None
@@ -265,7 +267,9 @@ class GradientBlowUp(CollapseRule):
         found = self._above(value) if len(self.first) >= self.warmup else None
         if len(self.first) < self.warmup:
             self.first.append(value)
-        self.recent = [*self.recent, value][-self.window :]
+        self.recent.append(value)
+        if len(self.recent) > self.window:
+            del self.recent[0]
         return found
 
     def norm(self, metrics: Mapping[str, float]) -> float | None:
@@ -273,6 +277,8 @@ class GradientBlowUp(CollapseRule):
         return finite_metric(metrics, self.metric)
 
     def _above(self, value: float) -> RuleBreach | None:
+        if value <= self.factor * min(self.first):  # then no median is small enough
+            return None
         usual = max(statistics.median(self.recent), statistics.median(self.first))
         if value <= self.factor * usual:
             return None

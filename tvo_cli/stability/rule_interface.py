@@ -61,7 +61,10 @@ class CollapseRule(ABC):
 
     def lasting_breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """The breach of this step where it is at least the `patience`-th in a row."""
-        found = self.breach(metrics)
+        return self.count(self.breach(metrics))
+
+    def count(self, found: RuleBreach | None) -> RuleBreach | None:
+        """Count a step that was a breach or none; the breach, where it is at least the `patience`-th in a row."""
         if found is None:
             self.streak = 0
             return None

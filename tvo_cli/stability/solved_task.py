@@ -43,15 +43,18 @@ class ExcusedRule(CollapseRule):
 
     def follow(self, metrics: Mapping[str, float]) -> None:
         """Take the accuracies of a step; a reward between 0 and 1 is taken for one."""
-        self.follow_evaluation(metrics)
-        value = accuracy_of_step(metrics)
+        if HELDOUT in metrics:
+            self.follow_evaluation(metrics)
+        value, recent = accuracy_of_step(metrics), self.recent
         if value is None:
             return
-        self.recent.append(value)
-        if len(self.recent) > 2 * WINDOW:
-            del self.recent[0]
-        if len(self.recent) >= WINDOW:
-            self.best = max(self.best, math.fsum(self.recent[-WINDOW:]) / WINDOW)
+        recent.append(value)
+        if len(recent) > 2 * WINDOW:
+            del recent[0]
+        if len(recent) >= WINDOW:
+            mean = math.fsum(recent[-WINDOW:]) / WINDOW
+            if mean > self.best:
+                self.best = mean
 
     def follow_evaluation(self, metrics: Mapping[str, float]) -> None:
         """Take the held-out accuracy, if there is one: it fell where it is surely below the best."""
@@ -62,16 +65,17 @@ class ExcusedRule(CollapseRule):
 
     def is_excused(self) -> bool:
         """Whether the task is solved within its error; with `held`, whether the run keeps what it has learnt."""
-        if self.solved <= 1.0 and is_solved(self.recent, self.responses, self.heldout, self.solved):
+        if not self.recent:
+            return self.solved <= 1.0 and is_solved((), self.responses, self.heldout, self.solved)
+        now = mean_with_error(self.recent, self.responses)
+        if self.solved <= 1.0 and is_solved_level(now, self.heldout, self.solved):
             return True
-        return self.held <= 1.0 and not self.heldout_fell and (self._holds_its_best() or self._rises())
+        return self.held <= 1.0 and not self.heldout_fell and (self._holds_its_best(now) or self._rises())
 
-    def _holds_its_best(self) -> bool:
+    def _holds_its_best(self, now: tuple[float, float]) -> bool:
         """Whether the last window's mean is surely neither below `held` nor below KEPT times the best one."""
-        if len(self.recent) < WINDOW:
-            return False
-        level, error = mean_with_error(self.recent, self.responses)
-        return level + DOUBT * error >= max(self.held, KEPT * self.best)
+        level, error = now
+        return len(self.recent) >= WINDOW and level + DOUBT * error >= max(self.held, KEPT * self.best)
 
     def _rises(self) -> bool:
         """Whether the last window's mean is surely above the mean of as many steps before."""
@@ -90,11 +94,15 @@ class ExcusedRule(CollapseRule):
 
 def is_solved(accuracies: Sequence[float], responses: int | None, heldout: float | None, solved: float) -> bool:
     """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""
-    found = heldout is not None and heldout >= solved
     if not accuracies:
-        return found
-    level, error = mean_with_error(accuracies[-2 * WINDOW :], responses)
-    return level >= LEAST and (found or level + DOUBT * error >= solved)
+        return heldout is not None and heldout >= solved
+    return is_solved_level(mean_with_error(accuracies[-2 * WINDOW :], responses), heldout, solved)
+
+
+def is_solved_level(now: tuple[float, float], heldout: float | None, solved: float) -> bool:
+    """Whether a mean accuracy with its error, or the latest held-out one, is that of a solved task."""
+    level, error = now
+    return level >= LEAST and ((heldout is not None and heldout >= solved) or level + DOUBT * error >= solved)
 
 
 def accuracy_of_step(metrics: Mapping[str, float]) -> float | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
+EVALUATION = "eval/"  # how the names of an evaluation's metrics begin
 LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 
 
@@ -209,7 +210,7 @@ def is_known_metric(name: str) -> bool:
 
 def is_evaluation_metric(name: str) -> bool:
     """Return whether a metric belongs to an evaluation, not to a training step."""
-    return name.startswith("eval/")
+    return name.startswith(EVALUATION)
 
 
 def is_share_metric(metric: str) -> bool:

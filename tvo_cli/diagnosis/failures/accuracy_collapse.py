@@ -88,8 +88,9 @@ class SignificantAccuracyFall(TrendRule):
         error = noise * math.sqrt(2.0 / self.window)
         if self.best - now < errors_for_looks(self.errors, (end / self.window) ** 2) * error or self.best == now:
             return None
-        if not self.fires:
-            self.since = trend_below_since(self.curve, (self.best + now) / 2.0)
+        if self.fires:
+            return RuleBreach(self.metric, now, threshold, "has fallen", self.window)
+        self.since = trend_below_since(self.curve, (self.best + now) / 2.0)
         reason = f"has fallen from {self.best:.3g} by {(self.best - now) / max(error, 1e-12):.1f} standard errors"
         return RuleBreach(self.metric, now, threshold, reason, self.window)
 

@@ -49,8 +49,9 @@ class AllWrong(EqualGroupsRule):
         """As of both; success is followed too."""
         append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
         end = len(self.success.values)
-        if end:
-            self.best = max(self.best, self.success.mean(max(end - FEW, 0), end))
+        mean = self.success.mean(max(end - FEW, 0), end) if end else 0.0
+        if mean > self.best:
+            self.best = mean
         return super().follow(metrics)
 
     def _could(self, metrics: Mapping[str, float]) -> bool:

@@ -73,17 +73,21 @@ class EntropyArrival(ExcusedRule, TrendRule):
 
     def _arrives(self, start: float, now: float, window: int) -> RuleBreach | None:
         """Breached where the falls of the windows to come add up to what is left above the floor, in time."""
-        before, fall = self._level(3) - self._level(2), self._level(2) - self._level(1)
-        _, error = self.logs.change(window, first=len(self.logs) - 2 * window)
         step, floor, every = self.logs.steps[-1], self.share * start, window * self.logs.spacing()
         left = min(self.planned - step, HORIZON * every) if self.planned else HORIZON * every
-        windows = windows_until_entropy_collapse(
-            math.log(max(now / floor, 1.0)), fall - DOUBT * error, max(before, fall)
-        )
+        windows = self._windows_until(math.log(max(now / floor, 1.0)), window)
         if windows * every >= left or self._solved_by(windows * every):
             return None
         reason = f"has fallen from {start:.3g} and is at the floor in {windows * every:.0f} of {left} steps"
         return RuleBreach(ENTROPY, now, floor, reason, window)
+
+    def _windows_until(self, need: float, window: int) -> float:
+        """The windows until log H has fallen by `need`, as the last three fall; 0 at the floor."""
+        if need <= 0.0:
+            return 0.0
+        before, fall = self._level(3) - self._level(2), self._level(2) - self._level(1)
+        _, error = self.logs.change(window, first=len(self.logs) - 2 * window)
+        return windows_until_entropy_collapse(need, fall - DOUBT * error, max(before, fall))
 
     def _solved_by(self, steps: float) -> bool:
         end, window = len(self.success), self._window()

@@ -33,19 +33,26 @@ class FormatBought(BoughtReward):
     name: str = field(default="", init=False)  # of the format term
     columns: int = field(default=0, init=False)  # of the row in which it was looked for last
 
-    def paid(self, metrics: Mapping[str, float]) -> tuple[str, Curve]:
-        """Which form has been bought."""
+    def currency(self, metrics: Mapping[str, float]) -> Curve | None:
+        """The form that has been bought."""
         append_metric(self.unanswered, metrics, UNANSWERED)
         if not self.name and len(metrics) != self.columns:
             self.columns = len(metrics)
             self.name = next((one for one in metrics if FORMAT.match(one)), "")
         append_metric(self.term, metrics, self.name)
-        fewer = self.unanswered.gain(self.window, self.late(self.unanswered))
-        more = self.term.gain(self.window, self.late(self.term))
+        if self._gain(self.term) >= self.moved:
+            return self.term
+        return self.unanswered if -self._gain(self.unanswered) >= self.moved else None
+
+    def price(self) -> str:
+        """Which form has been bought."""
+        more = self._gain(self.term)
         if more >= self.moved:
-            return f"{self.name} rose by {more:.2g}", self.term
-        said = f"the share without an answer fell by {-fewer:.2g}" if -fewer >= self.moved else ""
-        return said, self.unanswered
+            return f"{self.name} rose by {more:.2g}"
+        return f"the share without an answer fell by {-self._gain(self.unanswered):.2g}"
+
+    def _gain(self, curve: Curve) -> float:
+        return curve.gain(self.window, self.late(curve))
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

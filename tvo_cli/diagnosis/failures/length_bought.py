@@ -30,15 +30,24 @@ class LengthBought(BoughtReward):
     factor: float
     length: Curve = field(default_factory=Curve, init=False)
 
-    def paid(self, metrics: Mapping[str, float]) -> tuple[str, Curve]:
-        """How far the length has moved."""
+    def currency(self, metrics: Mapping[str, float]) -> Curve | None:
+        """The length, where it has moved so far."""
         append_metric(self.length, metrics, LENGTH)
-        end = len(self.length)
-        if end < 2 * self.window:
-            return "", self.length
-        before, now = self.length.mean(0, self.window), self.length.mean(end - self.late(self.length), end)
+        if len(self.length) < 2 * self.window:
+            return None
+        before, now = self._levels()
         moved = min(before, now) > 0.0 and abs(math.log(now / before)) >= math.log(self.factor)
-        return f"length went from {before:.3g} to {now:.3g} tokens" if moved else "", self.length
+        return self.length if moved else None
+
+    def price(self) -> str:
+        """How far the length has moved."""
+        before, now = self._levels()
+        return f"length went from {before:.3g} to {now:.3g} tokens"
+
+    def _levels(self) -> tuple[float, float]:
+        """The length at the start and now."""
+        end = len(self.length)
+        return self.length.mean(0, self.window), self.length.mean(end - self.late(self.length), end)
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

@@ -51,14 +51,14 @@ class Plateau(UnsolvedTrendRule):
         self.follow(metrics)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         value, end = append_metric(self.curve, metrics, metric), len(self.curve)
-        if value is None or end < self.steps:
+        if value is None or end < self.steps or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None
         half = self._half(end)
         if 2 * half > end:
             return None
         first, now = end - 2 * half, self.curve.mean(end - half, end)
-        if self._come_far(now, metric) or self._lost(now) or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
-            return None  # converged, collapsed, or without advantages: failures of their own, or none
+        if self._come_far(now, metric) or self._lost(now):
+            return None  # converged or collapsed: failures of their own, or none; as is one without advantages
         noise = share_standard_error(now, self.responses) if metric == ACCURACY else 0.0
         change, error = self.curve.change(half, noise, first=first)
         if change > error or change < -SURE * error or self._could_gain(change, error, half) or self.is_solved():

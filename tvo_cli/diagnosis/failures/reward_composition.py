@@ -37,16 +37,21 @@ class TermBought(TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """One term is paid for by another."""
         value = append_metric(self.reward, metrics, REWARD)
-        for name in metrics.keys() - self.seen:
-            self.seen.add(name)
-            if name == ACCURACY or TERM.match(name):
-                self.terms[name] = Curve()
+        if not self.seen.issuperset(metrics):
+            self._find_terms(metrics)
         for name, curve in self.terms.items():
             append_metric(curve, metrics, name)
         if value is None or len(self.terms) < 2 or not self._moved(self.reward, 1.0):
             return None
         fallen = [name for name, curve in self.terms.items() if self._moved(curve, -1.0)]
         return self._bought(fallen[0]) if fallen else None
+
+    def _find_terms(self, metrics: Mapping[str, float]) -> None:
+        """Begin the curves of terms that are logged for the first time."""
+        for name in metrics.keys() - self.seen:
+            self.seen.add(name)
+            if name == ACCURACY or TERM.match(name):
+                self.terms[name] = Curve()
 
     def _bought(self, name: str) -> RuleBreach:
         curve = self.terms[name]

@@ -46,9 +46,11 @@ class SamplerMismatch(CollapseRule):
             return None
         if len(self.first) < 3:
             self.first.append(value)
+        if value <= self.limit:
+            return None
         start = sorted(self.first)[len(self.first) // 2]
         grown = value > self.factor * max(start, 1e-12)
-        if value <= self.limit or grown != self.grown:
+        if grown != self.grown:
             return None
         reason = f"has grown from {start:.2g}" if grown else "sampler and trainer differ at the same weights"
         return RuleBreach(self.metric, value, self.limit, reason)

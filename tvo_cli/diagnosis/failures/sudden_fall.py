@@ -40,14 +40,16 @@ class SuddenFall(TrendRule):
         value, end = append_metric(self.curve, metrics, ACCURACY), len(self.curve)
         if value is None or end < self.fewest + 2:
             return None
-        before = self.curve.mean(end - 2 - self.window, end - 2)
+        before, last = self.curve.mean(end - 2 - self.window, end - 2), max(self.curve.values[-2:])
+        if last >= before:
+            return None
         seen = self.curve.noise(0, end - 2)
         noise = math.hypot(max(share_standard_error(before, self.responses), seen), seen / math.sqrt(self.window))
         threshold = before - errors_for_looks(self.errors, end) * noise
-        if noise <= 0.0 or max(self.curve.values[-2:]) >= threshold:
+        if noise <= 0.0 or last >= threshold:
             return None
         self.since = self.curve.steps[-2]
-        errors = (before - max(self.curve.values[-2:])) / noise
+        errors = (before - last) / noise
         return RuleBreach(ACCURACY, value, threshold, f"fell from {before:.3g} by {errors:.1f} standard errors at once")
 
 
