@@ -173,7 +173,7 @@ def _docstring_of_ours(target: str) -> str:
     """The docstring of the program's own callable that a `_target_` names, read from source."""
     *rooms, wanted = target.split(".")[1:]
     place = PACKAGE.joinpath(*rooms)
-    files: Sequence[Path] = sorted(place.glob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
+    files: Sequence[Path] = sorted(place.rglob("*.py")) if place.is_dir() else [place.with_suffix(".py")]
     found = (ast.get_docstring(node) for file in files for node in _documented_definitions(file) if node.name == wanted)
     return next((text for text in found if text), "")
 
