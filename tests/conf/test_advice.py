@@ -56,6 +56,7 @@ ADVICE = [
     ("train", ["'seed=1'"], r"cannot be read: .* Settings are written key=value"),
     ("train", ["run_name=~/x"], r"""quoted twice, .* "run_name='~/x'\""""),
     ("train", ["rollout.stop=42"], r"""quote it twice: "rollout\.stop='42'\""""),
+    ("sft", ["lr=0"], r"^lr=0: must be a number, more than 0 or auto\.$"),
     ("train", ["dataset.suffix=3"], r"^dataset\.suffix=3: must be a text"),
 ]
 

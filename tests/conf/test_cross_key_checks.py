@@ -69,6 +69,14 @@ def test_a_majority_of_two_is_refused_where_responses_are_compared_within_their_
     check_across_keys(config.compose(["algorithm=tvo", vote, *words[1:]]))
 
 
+def test_greedy_responses_are_refused_where_they_are_compared_with_each_other() -> None:
+    """A baseline of other prompts learns from them."""
+    words = ["output_dir=x", "rollout.temperature=0"]
+    with pytest.raises(UserError, match=r"^rollout\.temperature=0: is greedy: .* algorithm=grpo compares them"):
+        check_across_keys(config.compose(["algorithm=grpo", *words]))
+    check_across_keys(config.compose(["algorithm=tvo", *words]))
+
+
 def test_a_rise_of_f_is_the_policys_only_where_the_problems_stay() -> None:
     chosen = config.compose(["algorithm=grpo", "output_dir=x", "stability.refuse=4", "curriculum=pass_rate"])
     with pytest.raises(UserError, match=r"^curriculum=pass_rate: pass_rate changes the problems"):

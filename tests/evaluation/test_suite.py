@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -40,3 +41,9 @@ def test_the_file_is_the_commands_path(tmp_path: Path) -> None:
 def test_another_suite_has_its_own_key() -> None:
     said = refused("evaluation=[arithmetic]", "evaluation.suites.arithmetic.dataset.operations=[3,2]")
     assert said.startswith("evaluation.suites.arithmetic.dataset.operations=[3, 2]")
+
+
+def test_an_id_that_is_like_none_is_told_what_one_looks_like() -> None:
+    problems = [SimpleNamespace(id=f"arithmetic/4242/test/{n}") for n in range(60)]
+    with pytest.raises(UserError, match=r"^evaluation\.ids=zzz: .* An id is arithmetic/4242/test/0, for example\.$"):
+        suite._check_problem_ids(["zzz"], [SimpleNamespace(problems=problems)])  # type: ignore[list-item]

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 import yaml
 from omegaconf import DictConfig, OmegaConf
 
@@ -42,7 +43,7 @@ def on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     """Asked as on a machine with a GPU that multiplies bfloat16, of a model of 1.5e9 parameters."""
     import torch
 
-    monkeypatch.setattr(automatic_settings, "choose_device", lambda name: torch.device("cuda"))
+    monkeypatch.setattr(automatic_settings, "choose_device", lambda *named: torch.device("cuda"))
     monkeypatch.setattr(automatic_settings, "has_bfloat16_products", lambda kind: kind == "cuda")
     monkeypatch.setattr(automatic_settings, "parameter_count", lambda node: 1_543_714_304)
 
@@ -178,3 +179,10 @@ def test_a_sweep_knows_a_job_again_by_what_auto_comes_to(talking: Path, tmp_path
         other = f"model.prompt.template={'plain' if template == 'chat' else 'chat'}"
         assert automatic == config.config_fingerprint(composed(*words, *stated))
         assert automatic != config.config_fingerprint(composed(*words, other))
+
+
+def test_a_device_that_is_not_there_is_refused_by_the_key_of_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    chosen = config.compose(["trainer.device=cuda", "trainer.precision=auto", "output_dir=x"])
+    with pytest.raises(UserError, match=r"^trainer\.device=cuda: this device is not available here"):
+        settle_training_settings(chosen)

@@ -103,3 +103,9 @@ def test_a_fine_tuning_is_refused_and_one_that_is_done_needs_its_file_no_more(fo
     (folder / "run").mkdir()
     (folder / "run" / "sft.json").write_text("{}")
     early_checks.check_sft_early(config)
+
+
+@pytest.mark.parametrize("key", ["batches", "true_batches"])
+def test_a_measurement_of_one_batch_is_refused_by_its_key(key: str) -> None:
+    with pytest.raises(UserError, match=rf"^{key}=1: one batch has no variance\. Take 2"):
+        early_checks.check_variance_early(configuration.compose([f"{key}=1", "output_dir=run"], "variance"))

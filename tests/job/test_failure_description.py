@@ -8,6 +8,7 @@ import os
 import pytest
 import typer
 
+from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.job import failure_description as failure
 from tvo_cli.standard_streams import OutputLost
@@ -75,6 +76,11 @@ def test_a_question_of_typer_ends_with_one_mark() -> None:
         failure.describe_failure(typer.BadParameter("no such file."))[0]
         == "Invalid value: no such file. See tvo --help."
     )
+
+
+def test_a_usage_error_names_the_help_of_its_command(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["replay", "a"]) == failure.USER_ERROR
+    assert capsys.readouterr().err == "tvo: Missing option '--step'. See tvo replay --help.\n"
 
 
 def test_an_installation_for_diagnoses_alone_says_what_another_command_needs() -> None:

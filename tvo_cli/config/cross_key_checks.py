@@ -96,6 +96,15 @@ def _check_group_size(config: Any) -> None:
     _refuse_fewer_prompts_or_samples("samples", samples, getattr(sampling, "minimum_samples", 1), kept, OF_EVERY_GROUP)
     if estimator.minimum_samples > 1:
         _check_reward_shapings(config.algorithm, samples)
+        _check_responses_differ(config.rollout, name)
+
+
+def _check_responses_differ(rollout: Any, algorithm: str) -> None:
+    """Refuse greedy sampling where the responses to a prompt are compared with each other."""
+    if not rollout.temperature:
+        problem = f"is greedy: every response to a prompt is the same, and algorithm={algorithm} compares them."
+        remedy = "Take a temperature above 0 (1 unless there is a reason)."
+        raise UserError("rollout.temperature", rollout.temperature, problem, remedy)
 
 
 def _check_reward_shapings(algorithm: Any, samples: int) -> None:

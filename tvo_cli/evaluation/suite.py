@@ -167,9 +167,8 @@ def _check_problem_ids(ids: Sequence[str] | None, suites: Sequence[Suite]) -> No
     known = {problem.id for suite in suites for problem in suite.problems}
     for name in ids or ():
         if str(name) not in known:
-            raise UserError(
-                "evaluation.ids", name, "no problem has this id.", configuration.nearest_names(str(name), known)
-            )
+            near = configuration.nearest_names(str(name), known) or f"An id is {min(known)}, for example."
+            raise UserError("evaluation.ids", name, "no problem has this id.", near)
 
 
 def _limited_suite(suite: Suite, node: Mapping[str, Any]) -> Suite:

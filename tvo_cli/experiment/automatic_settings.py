@@ -23,7 +23,8 @@ def settle_training_settings(config: DictConfig, tell: Tell = log.info) -> None:
     """Set the prompt template, the weights' dtype and the precision of a training config, where they are auto."""
     settle_model_settings(config, tell)
     if config.trainer.precision == AUTO:
-        config.trainer.precision = automatic_precision(config.model, str(config.trainer.device), tell)
+        device, key = str(config.trainer.device), "trainer.device"
+        config.trainer.precision = automatic_precision(config.model, device, tell, key)
 
 
 def settle_model_settings(config: DictConfig, tell: Tell = log.info) -> None:
@@ -47,9 +48,9 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
             tell(f"model.dtype=auto: {chosen} weights ({kind}, {parameters:,} parameters)")
 
 
-def automatic_precision(model: Any, device: str, tell: Tell = log.info) -> str:
+def automatic_precision(model: Any, device: str, tell: Tell = log.info, device_key: str = "device") -> str:
     """What precision=auto means for a training forward: float32 or bfloat16."""
-    kind = choose_device(device).type
+    kind = choose_device(device, device_key).type
     chosen, parameters = _precision(model, kind, bfloat16=has_bfloat16_products(kind))
     if kind != "cpu":
         tell(f"trainer.precision=auto: {describe_precision(kind, chosen, parameters)}")

@@ -105,7 +105,9 @@ def _log_session_notes(notes: Iterable[str]) -> None:
 def _runtime_of(config: DictConfig, ranks: Ranks) -> Runtime:
     trainer, dtype = config.trainer, config.model.dtype
     threads, deterministic = int(trainer.threads), bool(trainer.deterministic)
-    return set_up_runtime(trainer.device, trainer.precision, dtype, threads, deterministic, ranks)
+    return set_up_runtime(
+        trainer.device, trainer.precision, dtype, threads, deterministic, ranks, device_key="trainer.device"
+    )
 
 
 def _prepare(networks: LearnerNetworks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> LearnerNetworks:

@@ -16,6 +16,7 @@ from tvo_cli.config.cross_key_checks import check_without_torch
 from tvo_cli.config.default_suite import HELDOUT_SUITE
 from tvo_cli.data.demonstration_sources import load_demonstrations
 from tvo_cli.data.mixture import keys_of_source
+from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import problems_of_suite
 from tvo_cli.experiment.keys_of_data import keys_of_demonstrations, keys_of_test_set
 from tvo_cli.model.model_files.model_location import model_location
@@ -59,7 +60,10 @@ def check_sft_early(config: DictConfig) -> None:
 
 
 def check_variance_early(config: DictConfig) -> None:
-    """Refuse a measurement whose model is not there."""
+    """Refuse a measurement whose model is not there, or that has too few batches for a variance."""
+    for key in ("batches", "true_batches"):
+        if config[key] < 2:
+            raise UserError(key, config[key], "one batch has no variance.", "Take 2 or more.")
     model_location(config.model)
 
 

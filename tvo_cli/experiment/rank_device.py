@@ -17,7 +17,7 @@ __all__ = ["code_version", "device_of_rank", "share_processors"]
 def device_of_rank(config: DictConfig, local_rank: int) -> str:
     """cpu, or the GPU with the number of the rank on its machine."""
     asked = str(config.trainer.device)
-    device = choose_device(asked)
+    device = choose_device(asked, "trainer.device")
     if device.type == "mps" or device.index is not None:
         remedy = "Take cpu." if device.type == "mps" else "Take auto, cpu or cuda."
         raise UserError("trainer.device", asked, "is one device, and several processes were started.", remedy)

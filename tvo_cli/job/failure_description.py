@@ -89,7 +89,8 @@ def _describe_usage_error(error: BaseException) -> tuple[str, int]:
     is_usage = type(error).__module__.partition(".")[0] in ("typer", "click") and hasattr(error, "format_message")
     text = error.format_message().rstrip(".") if is_usage else ""  # type: ignore[attr-defined]
     end = "" if text.endswith("?") else "."
-    return (f"{text}{end} See tvo --help.", USER_ERROR) if is_usage else ("", 0)
+    command = getattr(getattr(error, "ctx", None), "command_path", "") or "tvo"
+    return (f"{text}{end} See {command} --help.", USER_ERROR) if is_usage else ("", 0)
 
 
 def _describe_lost_output(error: BaseException) -> tuple[str, int]:

@@ -41,7 +41,13 @@ class Runtime:
 
 
 def set_up_runtime(
-    device: str, precision: str, model_dtype: str, threads: int, deterministic: bool, ranks: Ranks | None = None
+    device: str,
+    precision: str,
+    model_dtype: str,
+    threads: int,
+    deterministic: bool,
+    ranks: Ranks | None = None,
+    device_key: str = "device",
 ) -> Runtime:
     """Choose the device and precision and set torch up for them; of several ranks each has its device already."""
     ranks = ranks or Ranks()
@@ -49,7 +55,7 @@ def set_up_runtime(
     if chosen not in PRECISIONS:
         key, value = ("model.dtype", model_dtype) if precision == "auto" else ("trainer.precision", precision)
         raise UserError(key, value, "not a precision that trains.", f"Choose {', '.join(PRECISIONS)}.")
-    where = choose_device(device) if ranks.count == 1 else ranks.device
+    where = choose_device(device, device_key) if ranks.count == 1 else ranks.device
     keep_freed_memory()
     set_product_precision(where.type, chosen)
     if threads:
@@ -99,12 +105,12 @@ def keep_freed_memory() -> None:
     mallopt(TRIM_THRESHOLD, 2**30)
 
 
-def choose_device(name: str) -> torch.device:
-    """The device of a name; of `auto` the quickest that is here."""
+def choose_device(name: str, key: str = "device") -> torch.device:
+    """The device of a name, which a key has; of `auto` the quickest that is here."""
     available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         return torch.device(next(kind for kind in ("cuda", "mps", "cpu") if available[kind]))
     if not available.get(name.split(":")[0], False):
         offered = ", ".join(kind for kind, there in available.items() if there)
-        raise UserError("device", name, "this device is not available here.", f"Choose auto or {offered}.")
+        raise UserError(key, name, "this device is not available here.", f"Choose auto or {offered}.")
     return torch.device(name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Sequence
 
 import pytest
@@ -49,3 +50,15 @@ def test_a_rank_that_is_lost_while_a_checkpoint_is_written_ends_the_run(
     with pytest.raises(RankLost):
         whole("trainer.checkpoint_every=1", "seed=77")
     assert steps == [1]
+
+
+@pytest.mark.slow
+def test_fewer_steps_than_a_run_has_are_said_and_take_nothing_back(
+    whole: Whole, run: Runs, weights: Checksum, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")
+    before = shutil.copytree(whole(*words), run.root / "a")
+    held = weights(before, 2)
+    run("a", *words[:2], "trainer.steps=1", words[3])
+    assert "trainer.steps=1: the run has 2 steps already; nothing is learnt" in caplog.text
+    assert weights(before, 2) == held

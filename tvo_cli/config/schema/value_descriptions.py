@@ -93,7 +93,7 @@ def how_to_write_value(key: str, value: Any, schema: dict[str, Any]) -> str:
         return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
     if entries := _as_entries_of_list(value, schema) if "array" in kinds else None:
         return f"Write '{key}=[{entries}]'"
-    if "string" in kinds and isinstance(value, int | float):
+    if "string" in kinds and not kinds & {"integer", "number"} and isinstance(value, int | float):
         return f"For a text that looks like a number, quote it twice: \"{key}='{describe_value_as_override(value)}'\""
     return "For none: []" if "array" in kinds and value in ("", [""]) else ""
 

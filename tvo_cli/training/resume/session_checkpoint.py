@@ -146,6 +146,9 @@ def resume_session(session: Session) -> Path | None:
     else:
         session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
+    if session.counters.step > session.limits.steps:
+        said = "trainer.steps=%d: the run has %d steps already; nothing is learnt, and none is taken back"
+        log.warning(said, session.limits.steps, session.counters.step)
     return folder
 
 
