@@ -17,7 +17,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean
-from typing import Any
 
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
@@ -175,7 +174,7 @@ def _choice(rows: Sequence[Row]) -> list[str]:
     return [shares, f"{fmean(row['extra'] for row in rows):.0f}", f"{fmean(row['held_out'] for row in rows):.2f}"]
 
 
-BENCHMARK: Benchmark[Any] = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)
+BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table)
 
 if __name__ == "__main__":
     BENCHMARK.main()
