@@ -12,7 +12,6 @@ shares, and beside an oracle that takes for each problem the strategy that was r
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
@@ -20,7 +19,7 @@ from statistics import fmean
 
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
-from benchmarks.harness.child_process import FOLDER, wait_for
+from benchmarks.harness.child_process import FOLDER
 from benchmarks.harness.record import Record, Row, group, number, numbers, text
 from benchmarks.harness.settings import Settings, option
 from tvo_cli.stats import mean_interval
@@ -78,10 +77,20 @@ def _evaluated(settings: Chosen, limit: int, seed: int, arm: str) -> Row:
     words += [f"{suite}.dataset.max_tokens={limit}", f"{suite}.decoding.greedy=false"]
     words += [f"protocol.adapt.problems={settings.labelled}"] if "diffadapt" in arm else []
     words += ["evaluation=addition", "model=tiny_addition", f"output_dir={folder}"]
-    if wait_for([sys.executable, "-m", "tvo_cli", "eval", *words]):
-        raise SystemExit(f"{folder}: not evaluated")
+    _evaluate(words)
     lines = (folder / "responses.jsonl").read_text(encoding="utf-8").splitlines()
     return of_responses([json.loads(line) for line in lines], arm) | _costs(folder)
+
+
+def _evaluate(words: Sequence[str]) -> None:
+    """`tvo eval` in this process, which has loaded everything once; nothing where the folder has it."""
+    import torch
+
+    from tvo_cli import config
+    from tvo_cli.experiment import evaluate
+
+    torch.set_num_threads(1)
+    evaluate(config.compose(words, "eval"), lambda _: None)
 
 
 def of_responses(rows: Sequence[Row], arm: str) -> Row:
