@@ -67,6 +67,20 @@ def test_several_runs_are_a_table_and_the_worst_in_full(tmp_path: Path, capsys: 
     assert told["verdict"] == "critical" and {run["run"] for run in told["runs"]} == {"bad", "good"}
 
 
+@pytest.mark.parametrize(("bad", "good"), [(0, 2), (0, 21), (2, 21), pytest.param(22, 21, marks=pytest.mark.slow)])
+def test_healthy_runs_take_one_screen(tmp_path: Path, bad: int, good: int, capsys: pytest.CaptureFixture[str]) -> None:
+    for at in range(good):
+        trl(tmp_path / f"good{at}", [0.1 + 0.05 * step for step in range(6)])
+    for at in range(bad):
+        trl(tmp_path / f"worse{at}", FALLS)
+    assert main(["diagnose", str(tmp_path), "--fail-on", "warning"]) == 3 * bool(bad)
+    said = capsys.readouterr().out
+    assert len(said.splitlines()) < 50 and ("\naccuracy_collapse" in said) == bool(bad)
+    assert ("21 of " in said) == (good == 21) and said.count(" healthy\n") == (good if good == 2 else 0)
+    assert ("2 more that are not are left out" in said) == (bad == 22)
+    assert not bad or (said.splitlines()[1].startswith("worse0") and "critical" in said.splitlines()[1])
+
+
 def test_a_run_of_ours_is_headed_by_the_command_that_made_it(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
