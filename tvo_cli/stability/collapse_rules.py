@@ -11,6 +11,7 @@ from typing import Any
 from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
+from tvo_cli.stability.whole_log import WholeLog
 
 
 @dataclass(kw_only=True)
@@ -47,8 +48,16 @@ class Floor(ExcusedRule):
             return None
         return self._below(value, self.smoothed or 0.0, max(self.first))
 
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never below the threshold of its start."""
+        first = log.column(self.metric)[: self.warmup]
+        return not first or log.never_below(self.metric, self._threshold(max(first)))
+
+    def _threshold(self, start: float) -> float:
+        return max(self.share * start, self.absolute if start > self.absolute else 0.0)
+
     def _below(self, value: float, smoothed: float, start: float) -> RuleBreach | None:
-        threshold = max(self.share * start, self.absolute if start > self.absolute else 0.0)
+        threshold = self._threshold(start)
         low, on_the_way = smoothed < threshold, value < math.sqrt(threshold * start)
         excused = (low or on_the_way) and self.is_excused()
         self.wary = on_the_way and not excused
@@ -122,6 +131,10 @@ class Ceiling(CollapseRule):
         if value is None or value <= self.limit:
             return None
         return RuleBreach(self.metric, value, self.limit, "is too large")
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the limit."""
+        return log.never_above(self.metric, self.limit)
 
 
 @dataclass(kw_only=True)
@@ -200,6 +213,10 @@ class Truncation(CollapseRule):
         threshold = max(self.limit, statistics.fmean(self.first) + self.rise)
         return RuleBreach(self.metric, value, threshold, "responses do not end") if value > threshold else None
 
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the limit."""
+        return log.never_above(self.metric, self.limit)
+
 
 @dataclass(kw_only=True)
 class ZeroAdvantage(CollapseRule):
@@ -271,6 +288,12 @@ class GradientBlowUp(CollapseRule):
         if len(self.recent) > self.window:
             del self.recent[0]
         return found
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the threshold of the first norms, below which no running median sets it."""
+        norms = [one for one in log.reading(self.norm) if one > 0.0]
+        first = norms[: self.warmup]
+        return len(first) < self.warmup or max(norms) <= self.factor * statistics.median(first)
 
     def norm(self, metrics: Mapping[str, float]) -> float | None:
         """The norm of a step."""

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
+from tvo_cli.stability.whole_log import WholeLog
+
 
 @dataclass(frozen=True, slots=True)
 class RuleFiring:
@@ -58,6 +60,10 @@ class CollapseRule(ABC):
         """A firing at this step and at every further one while the breach lasts."""
         found = self.lasting_breach(metrics)
         return None if found is None else self.firing(step, found)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Whether its columns tell that no step of a finished log breaches it; False: only the steps can tell."""
+        return False
 
     def lasting_breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """The breach of this step where it is at least the `patience`-th in a row."""

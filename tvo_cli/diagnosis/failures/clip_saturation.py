@@ -15,6 +15,7 @@ from tvo_cli.diagnosis.setting_changes import change, controlled_steps, smaller_
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.exponential_average import exponential_average, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.whole_log import WholeLog
 
 CLIPPED, DAMPED, MASKED = "policy/clipped", "policy/damped", "policy/masked"
 
@@ -43,6 +44,10 @@ class ClipSaturation(CollapseRule):
             return None
         over = steps_of_average(self.smoothing)
         return RuleBreach(self.metric, self.smoothed, self.limit, "of the tokens have lost their gradient", over)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the limit."""
+        return log.never_above(self.metric, self.limit)
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

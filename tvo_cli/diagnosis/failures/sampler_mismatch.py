@@ -14,6 +14,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.whole_log import WholeLog
 
 NATS, PROBABILITY, KL = "policy/mismatch", "policy/mismatch_probability", "policy/mismatch_kl"
 # bfloat16 shows 0.001 nats here and 0.005 of probability is called normal by verl's documentation, 0.01 a fault; of
@@ -54,6 +55,10 @@ class SamplerMismatch(CollapseRule):
             return None
         reason = f"has grown from {start:.2g}" if grown else "sampler and trainer differ at the same weights"
         return RuleBreach(self.metric, value, self.limit, reason)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the limit."""
+        return log.never_above(self.metric, self.limit)
 
 
 def mismatch_rules(*, grown: bool) -> list[CollapseRule]:
