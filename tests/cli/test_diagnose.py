@@ -78,6 +78,7 @@ def test_healthy_runs_take_one_screen(tmp_path: Path, bad: int, good: int, capsy
     assert len(said.splitlines()) < 50 and ("\naccuracy_collapse" in said) == bool(bad)
     assert ("21 of " in said) == (good == 21) and said.count(" healthy\n") == (good if good == 2 else 0)
     assert ("2 more that are not are left out" in said) == (bad == 22)
+    assert sum(line.startswith("worse") and "critical  " in line for line in said.splitlines()) == min(bad, 20)
     assert not bad or (said.splitlines()[1].startswith("worse0") and "critical" in said.splitlines()[1])
 
 

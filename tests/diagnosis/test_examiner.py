@@ -41,11 +41,22 @@ def at_the_limits() -> list[Row]:
     return [
         {**row, **{name: line * sides[int(row["step"]) * len(name) % 4] for name, line in lines.items()}}
         | {"gradient/norm": 20.0 if row["step"] > 30 else 1.0, "policy/entropy": 0.1 if row["step"] > 9 else 1.0}
+        | {"neutral/entropy": 0.9 if row["step"] > 30 else 2.0, "group/all_wrong": 0.954, "group/all_right": 0.0}
         for row in healthy()
     ]
 
 
-@pytest.mark.parametrize("rows", [healthy(), lost(), refused(), late_columns(), at_the_limits()])
+def refused_at_the_start() -> list[Row]:
+    """Steps that no rule is shown have the lowest values: of the start that rules see the rest is less than half."""
+    words = [0.2] * 6 + [2.0] * 6 + [0.9] * 48
+    return [
+        {**row, "neutral/entropy": value, REFUSED: float(min(row["step"], 6))} for row, value in zip(healthy(), words)
+    ]
+
+
+@pytest.mark.parametrize(
+    "rows", [healthy(), lost(), refused(), late_columns(), at_the_limits(), refused_at_the_start()]
+)
 def test_a_finished_log_is_examined_as_a_live_one(rows: list[Row]) -> None:
     live, afterwards = Examiner(FACTS), Examiner(FACTS)
     for row in rows:
@@ -93,6 +104,10 @@ def test_few_rules_look_at_every_step_of_a_finished_log(monkeypatch: pytest.Monk
 
 
 def test_the_cases_find_something() -> None:
-    found = Examiner(FACTS)
-    found.observe_all(late_columns())
-    assert {"policy_drift", "nonfinite"} <= {one.failure for one in found.findings()}
+    for rows, failures in (
+        (late_columns(), {"policy_drift", "nonfinite"}),
+        (refused_at_the_start(), {"mode_collapse"}),
+    ):
+        found = Examiner(FACTS)
+        found.observe_all(rows)
+        assert failures <= {one.failure for one in found.findings()}
