@@ -104,6 +104,7 @@ def test_the_exit_code_follows_the_severity(tmp_path: Path, level: str, code: in
     [
         ([], "no step was logged there"),
         ([{"loss": 1.0}], "no step was logged there"),
+        ([{"step": 1, "reward/mean": 0.4}], "1 step): unknown"),
         ([{"step": 1, "reward/mean": 0.4}], "1 step only: no trend can be told"),
         (
             [{"step": s, "accuracy_fresh": 0.5} for s in range(9)],
