@@ -67,7 +67,7 @@ def test_a_finished_log_is_examined_as_a_live_one(rows: list[Row]) -> None:
 
 
 def logs_of_all_kinds() -> list[list[Row]]:
-    kinds = [[*simulated_rows(kind, steps, 3)] for steps in (60, 200) for kind in kinds_of(steps, 3)]
+    kinds: list[list[Row]] = [[*simulated_rows(kind, steps, 3)] for steps in (60, 200) for kind in kinds_of(steps, 3)]
     return [*kinds, healthy(), lost(), late_columns(), at_the_limits(), [{"step": 1}], healthy()[:2]]
 
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, steps_of_average
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
 from tvo_cli.stability.whole_log import WholeLog
 
@@ -114,16 +114,8 @@ class Drop(CollapseRule):
 
 
 @dataclass(kw_only=True)
-class Ceiling(CollapseRule):
+class Ceiling(LimitRule):
     """A metric that must not rise above a limit: KL, total variation."""
-
-    metric: str
-    limit: float
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the limit."""
@@ -131,10 +123,6 @@ class Ceiling(CollapseRule):
         if value is None or value <= self.limit:
             return None
         return RuleBreach(self.metric, value, self.limit, "is too large")
-
-    def is_silent(self, log: WholeLog) -> bool:
-        """Never above the limit."""
-        return log.never_above(self.metric, self.limit)
 
 
 @dataclass(kw_only=True)
@@ -186,19 +174,12 @@ class LengthBand(CollapseRule):
 
 
 @dataclass(kw_only=True)
-class Truncation(CollapseRule):
+class Truncation(LimitRule):
     """Responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
 
-    metric: str
-    limit: float
     rise: float
     warmup: int
     first: list[float] = field(default_factory=list, init=False)
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above both lines."""
@@ -212,10 +193,6 @@ class Truncation(CollapseRule):
             return None
         threshold = max(self.limit, statistics.fmean(self.first) + self.rise)
         return RuleBreach(self.metric, value, threshold, "responses do not end") if value > threshold else None
-
-    def is_silent(self, log: WholeLog) -> bool:
-        """Never above the limit."""
-        return log.never_above(self.metric, self.limit)
 
 
 @dataclass(kw_only=True)

@@ -115,6 +115,23 @@ class CollapseRule(ABC):
                 setattr(self, f.name, list(value) if isinstance(value, list) else value)
 
 
+@dataclass(kw_only=True)
+class LimitRule(CollapseRule):
+    """A rule of one metric that is breached above a limit only; a subclass says what else it takes."""
+
+    metric: str
+    limit: float
+
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the limit."""
+        return log.never_above(self.metric, self.limit)
+
+
 def finite_metric(metrics: Mapping[str, float], name: str) -> float | None:
     """The metric; None where it is missing or not finite."""
     value = metrics.get(name)

@@ -14,25 +14,17 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.exponential_average import exponential_average, steps_of_average
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.whole_log import WholeLog
+from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
 
 CLIPPED, DAMPED, MASKED = "policy/clipped", "policy/damped", "policy/masked"
 
 
 @dataclass(kw_only=True)
-class ClipSaturation(CollapseRule):
+class ClipSaturation(LimitRule):
     """A smoothed share of tokens without, or with a damped, gradient above a limit."""
 
-    metric: str
-    limit: float
     smoothing: float
     smoothed: float | None = field(default=None, init=False)
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the limit."""
@@ -44,10 +36,6 @@ class ClipSaturation(CollapseRule):
             return None
         over = steps_of_average(self.smoothing)
         return RuleBreach(self.metric, self.smoothed, self.limit, "of the tokens have lost their gradient", over)
-
-    def is_silent(self, log: WholeLog) -> bool:
-        """Never above the limit."""
-        return log.never_above(self.metric, self.limit)
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
