@@ -203,9 +203,17 @@ def test_wrong_words(
     assert said in capsys.readouterr().err
 
 
-def test_an_empty_file_has_no_rows(grade: Grade) -> None:
-    done = grade(b"")
-    assert done.code == 0 and done.rows == [] and "0 rows, 0 right" in done.said
+@pytest.mark.parametrize("rows", [b"", b"\n", b"[]"])
+@pytest.mark.parametrize("words", [[], ["--skip-bad"], ["--format", "table"]])
+def test_a_file_without_rows_is_refused_in_one_line(grade: Grade, rows: bytes, words: list[str]) -> None:
+    done = grade(rows, *words)
+    assert (done.code, done.out) == (2, "") and "there are no rows to grade" in done.said
+    assert len(done.said.splitlines()) == 1
+
+
+def test_a_file_whose_rows_are_all_left_out_is_read_to_its_end(grade: Grade) -> None:
+    done = grade(b"no row\n", "--skip-bad")
+    assert (done.code, done.rows) == (0, []) and "left out: " in done.said and "0 rows, 0 right" in done.said
 
 
 def test_the_table(grade: Grade) -> None:

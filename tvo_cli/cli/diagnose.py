@@ -89,15 +89,22 @@ def _report(diagnoses: Sequence[Diagnosis], form: str) -> str:
 
 
 def _print_table(diagnoses: Sequence[Diagnosis]) -> None:
-    """Print one run on a screen; several as a table, then the first of the worst ones in full."""
+    """Print one run on a screen; several as a table, then the first of the worst ones in full, if it is not healthy."""
     from tvo_cli.cli import printing
-    from tvo_cli.diagnosis.diagnosis import VERDICTS
+    from tvo_cli.diagnosis.diagnosis import HEALTHY
     from tvo_cli.diagnosis.render import terminal
 
-    if len(diagnoses) > 1:
-        printing.print_table(("run", "verdict", "failures"), terminal.runs_lines(diagnoses), headed=True)
+    if len(diagnoses) == 1:
+        _print_styled(diagnoses[0])
+        return
+    shown = terminal.runs_shown(diagnoses)
+    if shown:
+        printing.print_table(("run", "verdict", "failures"), terminal.runs_lines(shown), headed=True)
+    if said := terminal.runs_not_shown(diagnoses):
+        print(said)
+    if shown and shown[0].verdict != HEALTHY:
         print()
-    _print_styled(max(diagnoses, key=lambda one: VERDICTS.index(one.verdict)))
+        _print_styled(shown[0])
 
 
 def _print_styled(diagnosis: Diagnosis) -> None:

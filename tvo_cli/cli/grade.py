@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Annotated, Any, cast
 
@@ -20,7 +21,7 @@ from tvo_cli.errors import UserError
 if TYPE_CHECKING:
     from tvo_cli.reward.graded_rows import GradingSummary
     from tvo_cli.reward.grader import Grader
-    from tvo_cli.reward.rows_to_grade import RowSource
+    from tvo_cli.reward.rows_to_grade import RowSource, RowToGrade
 
 
 class GradeFormat(StrEnum):
@@ -112,16 +113,25 @@ def _grade_rows(
         if skip_bad
         else read_rows(stream, source)
     )
+    rows = _refusing_none(found, source, summary)
     line_of = graded_row_as_json if format is GradeFormat.json else graded_row_as_table_line
     if format is GradeFormat.table:
         sink.write(graded_table_head())
-    for chunk in grade_in_chunks(found, grader, summary):
+    for chunk in grade_in_chunks(rows, grader, summary):
         sink.writelines(line_of(row, verdict, audit=audit) for row, verdict in chunk)
         sink.flush()
         progress.show(summary)
     progress.clear()
     for line in (*summary.lines(), *(_audit_lines_of_grade_command(grader) if audit else ())):
         print(escaping.terminal(line), file=sys.stderr)
+
+
+def _refusing_none(found: Iterator[RowToGrade], source: RowSource, summary: GradingSummary) -> Iterator[RowToGrade]:
+    """Return the rows; UserError where there is none, and none was left out."""
+    first = next(found, None)
+    if first is None and not summary.left_out:
+        raise UserError("FILE", source.name, "there are no rows to grade.", "Each line is an object: gold, prediction.")
+    return found if first is None else chain([first], found)
 
 
 def _count_and_name_bad_row(summary: GradingSummary, error: UserError) -> None:

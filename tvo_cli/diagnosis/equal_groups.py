@@ -7,14 +7,18 @@ of the interval.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import accumulate
+from operator import sub
 
 from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD
+from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 ZERO, RIGHT, WRONG = "group/zero_advantage", "group/all_right", "group/all_wrong"
 FEW_GROUPS = 0.95  # the share of equal groups at which too few teach, where the number of prompts is not known
@@ -34,6 +38,18 @@ def equal_groups(metrics: Mapping[str, float]) -> tuple[float, float] | None:
         return None
     right = min(max(level - (1.0 - share) / 2.0, 0.0), share)
     return right, share - right
+
+
+def equal_share(metrics: Mapping[str, float]) -> float | None:
+    """Return the share of groups that teach nothing; None where the log does not tell."""
+    found = equal_groups(metrics)
+    return None if found is None else found[0] + found[1]
+
+
+def largest_mean(values: Sequence[float], window: int) -> float:
+    """Return the largest mean of so many values on end; −∞ of fewer values."""
+    sums = list(accumulate(values, initial=0.0))
+    return max(map(sub, sums[window:], sums), default=-math.inf) / window
 
 
 @dataclass(kw_only=True)
@@ -61,6 +77,10 @@ class EqualGroupsRule(TrendRule):
         self.right.append(step, found[0])
         end = len(self.equal.values)
         return end >= self.window and self.equal.mean(end - self.window, end) >= self.limit
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never so few groups teach, over a window."""
+        return largest_mean(log.reading(equal_share), self.window) < self.limit * (1.0 - ROUNDING)
 
     @property
     def equal_since(self) -> int:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
@@ -11,6 +11,7 @@ from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, RuleFiring
+from tvo_cli.stability.whole_log import WholeLog
 from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 START = 3  # values whose mean is a metric's start in the evidence
@@ -67,9 +68,20 @@ class Examiner:
         return [one for one in self.findings() if self._is_news(one)] if begun else []
 
     def observe_all(self, rows: Sequence[Row]) -> None:
-        """Show a finished log: what `observe` finds row by row, but rule by rule in blocks, which takes less time."""
+        """Show a whole finished log: what `observe` finds row by row, but in less time.
+
+        Rule by rule, in blocks that a processor's cache holds, and not to rules that its columns tell to be silent.
+        """
+        if not any(REFUSED in row for row in rows):  # else no rule is shown all of them
+            log = WholeLog(rows)
+            self._drop_rules(lambda one: one.rule.is_silent(log))
         for at in range(0, len(rows), BLOCK):
             self._observe_block(rows[at : at + BLOCK])
+
+    def _drop_rules(self, is_dropped: Callable[[_ExaminedRule], bool]) -> None:
+        """Show no more rows to some of the rules."""
+        for name in ("_of_steps", "_of_evaluations", "_waiting"):
+            setattr(self, name, [one for one in getattr(self, name) if not is_dropped(one)])
 
     def _observe_block(self, rows: Sequence[Row]) -> None:
         of_all, of_steps, of_evaluations = list[_Shown](), list[_Shown](), list[_Shown]()

@@ -13,6 +13,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
+from tvo_cli.stability.whole_log import WholeLog
 
 EPOCH = "data/epoch"
 REPEATED = 2.0  # passes over the data from which its problems count as used up: each has been learnt from before
@@ -69,6 +70,10 @@ class HeldOutGap(TrendRule):
             return None
         return RuleBreach(HELDOUT, self.heldout.values[-1], self.heldout.values[0], self.text)
 
+    def is_silent(self, log: WholeLog) -> bool:
+        """Without held-out accuracies, or never so many passes over the data."""
+        return HELDOUT not in log.names or most_passes(log, self.limit, self.prompts) < self.fewest
+
     def _lasts(self, metrics: Mapping[str, float]) -> bool:
         if self.begun is None or self.metric == ACCURACY or self.falls or ACCURACY not in metrics:
             return self.begun is not None
@@ -103,6 +108,12 @@ def passes_over_data(metrics: Mapping[str, float], limit: int | None, prompts: i
     if logged is not None:
         return logged
     return metrics["step"] * prompts / limit if limit and prompts else 0.0
+
+
+def most_passes(log: WholeLog, limit: int | None, prompts: int | None) -> float:
+    """Return a number of passes over the data that no step of a finished log is beyond."""
+    drawn = log.rows[-1]["step"] * prompts / limit if limit and prompts and log.rows else 0.0
+    return max([drawn, *log.column(EPOCH)])
 
 
 def heldout_gap_rules(facts: RunFacts, *, fewest: float, most: float) -> Sequence[CollapseRule]:

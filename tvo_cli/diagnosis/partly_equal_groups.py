@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.curve import Curve, append_metric
-from tvo_cli.diagnosis.equal_groups import RIGHT, ZERO, EqualGroupsRule
+from tvo_cli.diagnosis.equal_groups import RIGHT, ZERO, EqualGroupsRule, equal_share
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, DOUBT, LEAST, REWARD, share_standard_error
+from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 
 @dataclass(kw_only=True)
@@ -52,6 +53,10 @@ class PartlyEqualGroups(EqualGroupsRule):
         said = "groups teach nothing and nothing is gained"
         reason = said if self.fires else f"{said}: {equal - right:.0%} are all wrong, {right:.0%} all right"
         return RuleBreach(ZERO, equal, self.share, reason, 2 * half)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never such a share."""
+        return max(log.reading(equal_share), default=0.0) < self.share * (1.0 - ROUNDING)
 
     def _half(self) -> int:
         steps = self.lasting * (self.planned or (self.equal.steps[-1] if len(self.equal) else 0))

@@ -9,8 +9,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, steps_of_average
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
+from tvo_cli.stability.whole_log import WholeLog
 
 
 @dataclass(kw_only=True)
@@ -47,8 +48,16 @@ class Floor(ExcusedRule):
             return None
         return self._below(value, self.smoothed or 0.0, max(self.first))
 
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never below the threshold of its start."""
+        first = log.column(self.metric)[: self.warmup]
+        return not first or log.never_below(self.metric, self._threshold(max(first)))
+
+    def _threshold(self, start: float) -> float:
+        return max(self.share * start, self.absolute if start > self.absolute else 0.0)
+
     def _below(self, value: float, smoothed: float, start: float) -> RuleBreach | None:
-        threshold = max(self.share * start, self.absolute if start > self.absolute else 0.0)
+        threshold = self._threshold(start)
         low, on_the_way = smoothed < threshold, value < math.sqrt(threshold * start)
         excused = (low or on_the_way) and self.is_excused()
         self.wary = on_the_way and not excused
@@ -105,16 +114,8 @@ class Drop(CollapseRule):
 
 
 @dataclass(kw_only=True)
-class Ceiling(CollapseRule):
+class Ceiling(LimitRule):
     """A metric that must not rise above a limit: KL, total variation."""
-
-    metric: str
-    limit: float
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the limit."""
@@ -173,19 +174,12 @@ class LengthBand(CollapseRule):
 
 
 @dataclass(kw_only=True)
-class Truncation(CollapseRule):
+class Truncation(LimitRule):
     """Responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
 
-    metric: str
-    limit: float
     rise: float
     warmup: int
     first: list[float] = field(default_factory=list, init=False)
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above both lines."""
@@ -271,6 +265,12 @@ class GradientBlowUp(CollapseRule):
         if len(self.recent) > self.window:
             del self.recent[0]
         return found
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the threshold of the first norms, below which no running median sets it."""
+        norms = [one for one in log.reading(self.norm) if one > 0.0]
+        first = norms[: self.warmup]
+        return len(first) < self.warmup or max(norms) <= self.factor * statistics.median(first)
 
     def norm(self, metrics: Mapping[str, float]) -> float | None:
         """The norm of a step."""

@@ -14,6 +14,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, ClassVar, NamedTuple
 
+from tvo_cli.stability.whole_log import WholeLog
+
 
 @dataclass(frozen=True, slots=True)
 class RuleFiring:
@@ -58,6 +60,10 @@ class CollapseRule(ABC):
         """A firing at this step and at every further one while the breach lasts."""
         found = self.lasting_breach(metrics)
         return None if found is None else self.firing(step, found)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Whether its columns tell that no step of a finished log breaches it; False: only the steps can tell."""
+        return False
 
     def lasting_breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """The breach of this step where it is at least the `patience`-th in a row."""
@@ -107,6 +113,23 @@ class CollapseRule(ABC):
             if not f.init:
                 value = state[f.name]
                 setattr(self, f.name, list(value) if isinstance(value, list) else value)
+
+
+@dataclass(kw_only=True)
+class LimitRule(CollapseRule):
+    """A rule of one metric that is breached above a limit only; a subclass says what else it takes."""
+
+    metric: str
+    limit: float
+
+    @property
+    def waits_for(self) -> str:
+        """It reads nothing else."""
+        return self.metric
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never above the limit."""
+        return log.never_above(self.metric, self.limit)
 
 
 def finite_metric(metrics: Mapping[str, float], name: str) -> float | None:

@@ -22,7 +22,7 @@ from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, small
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, trend_below_since
 from tvo_cli.stability.collapse_rules import Drop
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import (
     ACCURACY,
     HELDOUT,
@@ -31,6 +31,12 @@ from tvo_cli.stability.solved_task import (
     heldout_standard_error,
     share_standard_error,
 )
+from tvo_cli.stability.whole_log import WholeLog
+
+
+def accuracy_or_reward(metrics: Mapping[str, float]) -> float | None:
+    """Return the accuracy of a step; where it has no such column, the reward."""
+    return finite_metric(metrics, ACCURACY if ACCURACY in metrics else REWARD)
 
 
 @dataclass(kw_only=True)
@@ -117,6 +123,11 @@ class StartAccuracyLost(TrendRule):
             self.since = trend_below_since(self.curve, self.share * start)
         metric = ACCURACY if ACCURACY in metrics else REWARD
         return RuleBreach(metric, value, self.share * start, f"the start's {start:.3g} is lost")
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never below the share of the start."""
+        values = log.reading(accuracy_or_reward)
+        return not values or values[0] < self.least or min(values) >= self.share * values[0]
 
 
 @dataclass(kw_only=True)

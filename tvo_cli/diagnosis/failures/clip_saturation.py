@@ -14,24 +14,17 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.exponential_average import exponential_average, steps_of_average
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
 
 CLIPPED, DAMPED, MASKED = "policy/clipped", "policy/damped", "policy/masked"
 
 
 @dataclass(kw_only=True)
-class ClipSaturation(CollapseRule):
+class ClipSaturation(LimitRule):
     """A smoothed share of tokens without, or with a damped, gradient above a limit."""
 
-    metric: str
-    limit: float
     smoothing: float
     smoothed: float | None = field(default=None, init=False)
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above the limit."""

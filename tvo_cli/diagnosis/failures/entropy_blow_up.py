@@ -18,6 +18,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule, trend_above_since
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.whole_log import WholeLog
 
 ENTROPY = "policy/entropy"
 
@@ -50,6 +51,11 @@ class EntropyRise(TrendRule):
         return RuleBreach(
             ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}", self.window
         )
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never so far above the start."""
+        first = log.column(ENTROPY)[:1]
+        return not first or log.never_above(ENTROPY, self.factor * first[0])
 
     def _lost(self, success: Curve) -> str:
         """What has been lost; empty where nothing has."""

@@ -22,6 +22,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import DOUBT, LEAST, SOLVED, ExcusedRule, accuracy_of_step
+from tvo_cli.stability.whole_log import WholeLog
 
 ENTROPY = "policy/entropy"
 HORIZON = 3.0  # windows: as many as the forecast rests on
@@ -62,6 +63,11 @@ class EntropyArrival(ExcusedRule, TrendRule):
         if now > (1.0 - self.lost) * start or self.is_excused():
             return None
         return self._arrives(start, now, window)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never has so much of the start been lost."""
+        first = log.column(ENTROPY)[:3]
+        return len(first) < 3 or log.never_below(ENTROPY, (1.0 - self.lost) * math.fsum(first) / 3)
 
     def _window(self) -> int:
         return max(self.window, int(self.spans * len(self.logs.values)))

@@ -18,6 +18,7 @@ from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.whole_log import WholeLog
 
 UNANSWERED = "grader/unanswered"
 FORMAT = re.compile(r"reward/[^/]*(format|tag|think|xml|boxed|structure)[^/]*$", re.IGNORECASE)
@@ -43,6 +44,10 @@ class FormatBought(BoughtReward):
         if self._gain(self.term) >= self.moved:
             return self.term
         return self.unanswered if -self._gain(self.unanswered) >= self.moved else None
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """No form is logged."""
+        return UNANSWERED not in log.names and not any(map(FORMAT.match, log.names))
 
     def price(self) -> str:
         """Which form has been bought."""

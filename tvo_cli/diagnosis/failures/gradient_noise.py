@@ -21,6 +21,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
+from tvo_cli.stability.whole_log import WholeLog
 
 SCALE = "gradient/noise_scale"
 
@@ -55,6 +56,10 @@ class NoisyGradient(UnsolvedTrendRule):
             f"is {typical / self.responses:.0f} batches of {self.responses}, and {self.window} steps gained nothing"
         )
         return RuleBreach(SCALE, typical, threshold, reason, self.window)
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never a hundred batches, or however many are too many."""
+        return not self.responses or log.never_above(SCALE, self.factor * self.responses)
 
     def _gains(self) -> bool:
         half, end = self.window // 2, len(self.reward)

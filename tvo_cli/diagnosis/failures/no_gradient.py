@@ -16,6 +16,7 @@ from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.whole_log import WholeLog
 
 NORM = "gradient/norm"
 
@@ -34,6 +35,10 @@ class NoGradient(CollapseRule):
             return None
         why = "each group has one response" if self.samples == 1 else "though rewards differ"
         return RuleBreach(NORM, value, self.least, f"there is no gradient, {why}")
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """A norm is never so small."""
+        return log.never_below(NORM, self.least)
 
     def _differ(self, metrics: Mapping[str, float]) -> bool:
         level = finite_metric(metrics, ACCURACY if ACCURACY in metrics else REWARD)

@@ -14,12 +14,13 @@ from typing import ClassVar
 from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.heldout_gap import REPEATED, heldout_gap_rules, passes_over_data
+from tvo_cli.diagnosis.heldout_gap import REPEATED, heldout_gap_rules, most_passes, passes_over_data
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
+from tvo_cli.stability.whole_log import WholeLog
 
 
 @dataclass(kw_only=True)
@@ -54,6 +55,10 @@ class LearntByHeart(TrendRule):
         if now - held < max(self.gap, self.errors * noise) or gained < self.gap / 2.0:
             return None
         return RuleBreach(HELDOUT, held, now - self.gap, f"while problems seen {passes:.0f} times are {now:.3g} right")
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """No problem comes again."""
+        return most_passes(log, self.limit, self.prompts) < REPEATED
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

@@ -19,6 +19,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.whole_log import WholeLog
 
 TERM = re.compile(r"reward/(?!mean$|std$|factor$|min$|max$|median$)[^/]+$")
 
@@ -45,6 +46,10 @@ class TermBought(TrendRule):
             return None
         fallen = [name for name, curve in self.terms.items() if self._moved(curve, -1.0)]
         return self._bought(fallen[0]) if fallen else None
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Fewer than two terms are logged."""
+        return sum(name == ACCURACY or TERM.match(name) is not None for name in log.names) < 2
 
     def _find_terms(self, metrics: Mapping[str, float]) -> None:
         """Begin the curves of terms that are logged for the first time."""

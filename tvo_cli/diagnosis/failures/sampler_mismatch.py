@@ -13,7 +13,7 @@ from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
 
 NATS, PROBABILITY, KL = "policy/mismatch", "policy/mismatch_probability", "policy/mismatch_kl"
 # bfloat16 shows 0.001 nats here and 0.005 of probability is called normal by verl's documentation, 0.01 a fault; of
@@ -25,19 +25,12 @@ SHARE_WHEN_GROWN = 0.4
 
 
 @dataclass(kw_only=True)
-class SamplerMismatch(CollapseRule):
+class SamplerMismatch(LimitRule):
     """A reading of the mismatch above its limit: as at the start, or, where `grown`, many times more."""
 
-    metric: str
-    limit: float
     grown: bool
     factor: float = GROWN
     first: list[float] = field(default_factory=list, init=False)
-
-    @property
-    def waits_for(self) -> str:
-        """It reads nothing else."""
-        return self.metric
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Apart."""

@@ -13,6 +13,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
+from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 VISCOSITY, TV, SET_POINT = "thermo/viscosity", "policy/tv", "thermo/set_point"
 
@@ -34,6 +35,10 @@ class ViscosityLimit(CollapseRule):
         if value is None or value < self.maximum or moved is None or not aim or moved <= self.factor * aim:
             return None
         return RuleBreach(VISCOSITY, value, self.maximum, "is at its limit, and the policy moves more than is aimed at")
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never near the bound."""
+        return log.never_above(VISCOSITY, self.maximum * (1.0 - ROUNDING))
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

@@ -25,6 +25,7 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, DOUBT, HELDOUT, SOLVED, heldout_standard_error, share_standard_error
+from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 
 @dataclass(kw_only=True)
@@ -52,6 +53,10 @@ class CappedAccuracy(TrendRule):
         if held is not None:
             self.found = self._capped(min(self.heldout.values[-2:]), heldout_standard_error(metrics))
         return self.found
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never solved on held-out problems."""
+        return log.never_above(HELDOUT, self.solved * (1.0 - ROUNDING))
 
     def _capped(self, held: float, held_error: float) -> RuleBreach | None:
         end, window = len(self.success), self.window

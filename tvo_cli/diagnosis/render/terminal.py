@@ -6,12 +6,13 @@ import textwrap
 from collections.abc import Iterator, Sequence
 
 from tvo_cli import escaping
-from tvo_cli.diagnosis.diagnosis import Diagnosis
+from tvo_cli.diagnosis.diagnosis import HEALTHY, VERDICTS, Diagnosis
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.render import wording
 from tvo_cli.tracking.terminal.console_numbers import sparkline
 
 FULL, REMEDIES = 3, 3  # findings shown in full, and remedies of the second and later ones
+MANY = 20  # runs of which each has a line: a screen has room for it
 WIDTH, CURVE, BESIDE = 100, 48, 40  # characters: of a line, of a curve, of what is pasted from beside its words
 PASTE = "cyan"  # the style of what is to be pasted
 STYLES = {"critical": "bold red", "warning": "yellow", "healthy": "bold green", "unknown": "yellow"}
@@ -29,6 +30,22 @@ def diagnosis_lines(diagnosis: Diagnosis, width: int = WIDTH) -> list[TerminalLi
         for text, style, indent in found
         for part in ([" " * indent + text] if style == PASTE else _wrapped(text, width, indent))
     ]
+
+
+def runs_shown(diagnoses: Sequence[Diagnosis]) -> list[Diagnosis]:
+    """Return the runs that a screen has a line for, the worst first: of more than MANY, those that are not healthy."""
+    ranked = sorted(diagnoses, key=lambda one: -VERDICTS.index(one.verdict))
+    return ranked if len(ranked) <= MANY else [one for one in ranked if one.verdict != HEALTHY][:MANY]
+
+
+def runs_not_shown(diagnoses: Sequence[Diagnosis]) -> str:
+    """Return what is said of the runs without a line; empty where each has one."""
+    if len(diagnoses) <= MANY:
+        return ""
+    healthy = sum(one.verdict == HEALTHY for one in diagnoses)
+    more = len(diagnoses) - healthy - MANY
+    rest = f" {more} more that are not are left out here: --format json has them." if more > 0 else ""
+    return f"{healthy} of {len(diagnoses)} runs are healthy: no failure counts there.{rest}"
 
 
 def runs_lines(diagnoses: Sequence[Diagnosis]) -> list[list[str]]:

@@ -16,7 +16,8 @@ def headline(diagnosis: Diagnosis) -> str:
     facts, log = diagnosis.log.facts, diagnosis.log
     planned = f" of {facts.planned}" if facts.planned and facts.planned != log.last_step else ""
     trainer = TRAINERS.get(facts.tool, "another trainer")
-    return f"{facts.name} ({trainer}, {log.last_step}{planned} steps): {diagnosis.verdict}"
+    steps = "step" if log.last_step == 1 and not planned else "steps"
+    return f"{facts.name} ({trainer}, {log.last_step}{planned} {steps}): {diagnosis.verdict}"
 
 
 def verdict_summary(diagnosis: Diagnosis) -> str:
