@@ -16,7 +16,7 @@ ROWS = re.findall(r"^\| ([\dAB, ]+) \| (.+) \| (?:`(\S+)`|–) \| `(\S+)::(\S+)`
 
 
 @cache
-def tests_of(path: str) -> set[str]:
+def functions_of(path: str) -> set[str]:
     tree = ast.parse((ROOT / path).read_text(encoding="utf-8"))
     return {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 
@@ -32,7 +32,7 @@ def is_there(code: str) -> bool:
 def test_each_row_is_read_and_names_a_test_and_code_that_are_there() -> None:
     table = PAGE.split("## 9. ")[1]
     assert len(ROWS) == table.count("\n| ") - 1 > 40, "a row that is not of the table's form"
-    assert [row for row in ROWS if row[4] not in tests_of(row[3]) or not is_there(row[2])] == []
+    assert [row for row in ROWS if row[4] not in functions_of(row[3]) or not is_there(row[2])] == []
 
 
 @pytest.mark.parametrize("part", re.findall(r"^## [1-7]\. .*?(?=^## )", PAGE, re.MULTILINE | re.DOTALL))
@@ -44,4 +44,4 @@ def test_each_section_with_an_equation_has_at_least_as_many_rows(part: str) -> N
 
 def test_a_name_that_leads_nowhere_is_found() -> None:
     assert not is_there("tvo_cli.optim.viscosity.Nothing") and not is_there("conf/algorithm/_nothing.yaml")
-    assert "test_nothing" not in tests_of("tests/optim/test_step_rule.py")
+    assert "test_nothing" not in functions_of("tests/optim/test_step_rule.py")
