@@ -134,6 +134,16 @@ def test_the_limits_of_shrinkage() -> None:
     assert values(ShrunkLeaveOneOut(**SHRUNK), torch.ones(8, 2)).abs().max() == 0
 
 
+@pytest.mark.parametrize(("samples", "shrinkage"), [(2, 0.75), (4, 0.5)])
+def test_the_weight_of_the_other_prompts_by_hand(samples: int, shrinkage: float) -> None:
+    """λ = (w/(G − 1))/(w/(G − 1) + τ²) at w = 0.18, τ² = 0.06: ¾ of two responses, ½ of four."""
+    rewards = random_rewards(5, samples)
+    own = (rewards.sum(1, keepdim=True) - rewards) / (samples - 1)
+    others = (rewards.sum() - rewards.sum(1, keepdim=True)) / (4 * samples)
+    expected = rewards - (1 - shrinkage) * own - shrinkage * others
+    torch.testing.assert_close(values(ShrunkLeaveOneOut(**SHRUNK), rewards), expected, rtol=1e-12, atol=1e-14)
+
+
 def test_a_group_of_one_uses_the_other_prompts_and_a_lonely_source_its_own_group() -> None:
     single = random_rewards(6, 1)
     expected = single - (single.sum() - single) / 5

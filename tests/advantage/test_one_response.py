@@ -10,6 +10,7 @@ import itertools
 import math
 from collections.abc import Callable
 
+import numpy
 import pytest
 import torch
 
@@ -72,6 +73,24 @@ def test_leave_one_out_adds_the_noise_of_its_own_baseline(samples: int) -> None:
     quenched = sum((one - sum(means) / 2) ** 2 for one in means) / 2
     found = variance_of_mean_gradient(N // samples, lambda rewards: values(LeaveOneOut(), rewards))
     assert found == pytest.approx((quenched * samples + thermal + cross / (samples - 1)) / N, rel=1e-12)
+
+
+@pytest.mark.parametrize("correlation", [0.0, 0.6, -1.0])
+@pytest.mark.parametrize("samples", [2, 5])
+def test_of_jointly_normal_scores_and_rewards_leave_one_out_has_w_over_g_minus_one(
+    correlation: float, samples: int
+) -> None:
+    """W = Var(sR) = σ_s²σ_R² + cov² then, by exact quadrature of its moments; so (W + W/(G − 1))/G = W/(G − 1)."""
+    nodes, weights = (torch.from_numpy(one) for one in numpy.polynomial.hermite_e.hermegauss(8))
+    spread_of_score, spread_of_reward, weights = 0.7, 1.3, weights / weights.sum()
+    score = spread_of_score * nodes[:, None].expand(8, 8)
+    reward = spread_of_reward * (correlation * nodes[:, None] + math.sqrt(1 - correlation**2) * nodes[None, :])
+    joint = weights[:, None] * weights[None, :]
+    mean = float((joint * score * reward).sum())
+    thermal = float((joint * (score * reward).square()).sum()) - mean**2
+    extra = (spread_of_score * spread_of_reward) ** 2 + mean**2
+    assert thermal == pytest.approx(extra, rel=1e-12)
+    assert (thermal + extra / (samples - 1)) / samples == pytest.approx(thermal / (samples - 1), rel=1e-12)
 
 
 def test_one_response_a_prompt_has_the_mean_of_the_others_as_its_baseline_and_no_bias() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
+import pytest
 import torch
 from torch import Tensor
 
@@ -98,3 +100,59 @@ def test_k1_and_k3_estimate_the_same_divergence_and_k3_is_never_negative(f0: dic
     for estimator in (kl_k1, kl_k3):
         torch.testing.assert_close((new.exp() * estimator(new, old)).sum(-1), kl, rtol=1e-9, atol=1e-12)
     assert (k1 < 0).any()
+
+
+REWARD, TEMPERATURE = torch.tensor([1.0, -0.5, 0.3, 0.0, 0.8], dtype=D), 0.3
+VISCOSITY = torch.tensor([1.0, 4.0, 0.5, 2.0, 7.0], dtype=D)  # of each action
+
+
+def free_energy_of(pi: Tensor) -> Tensor:
+    return -(pi * REWARD).sum() + TEMPERATURE * (pi * pi.log()).sum()
+
+
+def onsager_velocity(pi: Tensor) -> tuple[Tensor, Tensor]:
+    """π̇ with ν π̇/π = Ã − λ, and Ã = A − T(log π + H); λ keeps Σπ̇ at 0."""
+    log_pi = pi.log()
+    force = REWARD - pi @ REWARD - TEMPERATURE * thermo.potential_entropy(log_pi, -(pi * log_pi).sum())
+    multiplier = (pi * force / VISCOSITY).sum() / (pi / VISCOSITY).sum()
+    return pi * (force - multiplier) / VISCOSITY, force
+
+
+def test_the_onsager_principle_has_the_stated_equation_of_motion_and_dissipation() -> None:
+    """dF/dt + ½Σ ν π̇²/π is smallest there of all velocities that keep Σπ, and dF/dt = −E_π[ν(π̇/π)²]."""
+    pi = torch.softmax(torch.tensor([0.2, -1.0, 0.5, 1.0, -0.3], dtype=D), 0).requires_grad_()
+    (slope,) = torch.autograd.grad(free_energy_of(pi), pi)
+    pi = pi.detach()
+    velocity, force = onsager_velocity(pi)
+    assert abs(float(pi @ force)) < 1e-14 and abs(float(velocity.sum())) < 1e-14
+
+    def functional(other: Tensor) -> float:
+        return float(slope @ other + 0.5 * (VISCOSITY * other.square() / pi).sum())
+
+    for direction in torch.eye(5, dtype=D) - 0.2:  # that keep Σπ
+        for step in (-1e-3, 1e-3):
+            rise = functional(velocity + step * direction) - functional(velocity)
+            assert rise == pytest.approx(0.5 * step**2 * float((VISCOSITY * direction.square() / pi).sum()), rel=1e-6)
+    dissipated = float((pi * VISCOSITY * (velocity / pi).square()).sum())
+    assert float(slope @ velocity) == pytest.approx(-dissipated, rel=1e-12) and dissipated > 0.1
+
+
+def test_a_scalar_viscosity_keeps_descent_and_a_mobility_or_clip_of_tokens_need_not() -> None:
+    """Off-policy, over three actions drawn by π_old: the gradient that wall or mobility leave points uphill in F."""
+    old = torch.softmax(torch.tensor([-0.7, -1.5, -0.4], dtype=D), 0)
+    advantage = torch.tensor([-1.2, 1.2, -0.2], dtype=D)
+    advantage = advantage - old @ advantage
+    radius = 0.5 * old * (1 - old)
+
+    def ascent(gain: Callable[[Tensor], Tensor]) -> Tensor:
+        """Of Σ_a π_old(a) gain(a), by the logits."""
+        logits = torch.tensor([-4.0, 0.3, -0.2], dtype=D).requires_grad_()
+        return torch.autograd.grad((old * gain(logits.log_softmax(-1))).sum(), logits)[0]
+
+    plain = ascent(lambda logp: surrogates.importance_weighted((logp - old.log()).exp(), advantage))
+    mobile = ascent(lambda logp: surrogates.arctan_gain(logp, old.log(), advantage, radius))
+    clipped = ascent(lambda logp: surrogates.clipped_surrogate((logp - old.log()).exp(), advantage, low=0.2, high=0.2))
+    inert = ascent(lambda logp: surrogates.arctan_gain(logp, old.log(), advantage, 1e9 * radius))
+    torch.testing.assert_close(inert, plain, rtol=1e-9, atol=0)
+    for other in (mobile, clipped):
+        assert float(plain @ other / (plain.norm() * other.norm())) < -0.9

@@ -102,15 +102,22 @@ def test_temperature_and_control_variate_act_as_stated(make_tokens: Callable[...
 
 
 def test_beta_is_the_regression_of_earlier_batches(make_tokens: Callable[..., Tokens]) -> None:
-    tokens = make_tokens(drift=0.0)
+    """Σ q·Â·φ / Σ q·φ², earlier batches at 0.8 of their weight; inside 0 and its bound, else a clip is all it shows."""
     control = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.objective.forces.control)
-    control.observe(tokens)
-    assert control.beta == 0.0
-    control.end_batch(entropy=1.0)
-    p, s2 = tokens.logp.exp()[tokens.mask], tokens.collision[tokens.mask]
-    q, phi, a = 1 - 2 * p + s2, p - s2, (tokens.advantage / 2.0)[tokens.mask]
-    fitted = float(((q * a * phi).sum() / (q * phi * phi).sum()).detach())
-    assert control.beta == pytest.approx(min(max(fitted, 0.0), 1.0), abs=1e-12)
+    sums = [0.0, 0.0]
+    for drift, pull in ((0.0, 0.3), (0.4, 0.9)):
+        tokens = replace(make_tokens(drift=drift), scale=2.0)
+        p, s2 = tokens.logp.exp().detach(), tokens.collision.detach()
+        tokens = replace(tokens, advantage=2.0 * pull * (p - s2) + 0.01 * tokens.advantage)
+        before = control.beta
+        control.observe(tokens)
+        assert control.beta == before, "nothing of the batch under way"
+        control.end_batch(entropy=1.0)
+        q, phi, a = 1 - 2 * p + s2, p - s2, tokens.advantage / 2.0
+        found = [float((q * one)[tokens.mask].sum()) for one in (a * phi, phi * phi)]
+        sums = [0.8 * old + new for old, new in zip(sums, found, strict=True)]
+        assert 0.0 < sums[0] / sums[1] < control.high
+        assert control.beta == pytest.approx(sums[0] / sums[1], abs=1e-12)
 
 
 def test_the_samplers_weight_multiplies_the_policy_term_alone(

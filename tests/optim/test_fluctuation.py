@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import pytest
 import torch
 
+from tvo_cli import config
 from tvo_cli.maths.groups import sampling_variance
 from tvo_cli.optim import Constant, Fluctuation, Free, Probability, RewardReadingStepRule, Viscosity
 
@@ -140,3 +142,32 @@ def test_an_infinite_unit_and_a_least_of_one_recover_the_set_point() -> None:
     inert = rule()
     inert.fluctuation = Fluctuation(unit=math.inf, decay=0.8, least=1.0)
     assert [begin(inert, rewards) for rewards in (MIXED, WRONG, RIGHT)] == [0.01] * 3
+
+
+def test_the_recipe_has_the_constants_of_the_page() -> None:
+    """d̄_k = 0.3 · mean π(1 − π) · (1.3 − 0.9·k/K) · max(√w_k/½, 0.02), w_k = 0.8 w_{k−1} + 0.2 Var R."""
+    viscosity = config.build(config.compose(["algorithm=tvo_fluctuation", "logger=none"]).algorithm.step_rule)
+    variance = 0.25
+    for k, (rewards, fresh) in enumerate(((MIXED, 0.25), (RIGHT, 0.0), (WRONG, 0.0))):
+        variance = 0.8 * variance + 0.2 * fresh if k else fresh
+        viscosity.observe_rewards(rewards, PAIRS, ONE_SOURCE)
+        viscosity.begin_batch(torch.full((1, 2), 0.2).log(), torch.ones(1, 2, dtype=torch.bool), k, 30)
+        expected = 0.3 * 0.16 * (1.3 - 0.9 * k / 30) * max(math.sqrt(variance) / 0.5, 0.02)
+        assert viscosity.target == pytest.approx(expected, rel=1e-6)
+        viscosity.end_batch()
+    assert viscosity.fluctuation.least == 0.02
+
+
+def test_of_single_responses_the_variance_holds_that_between_prompts_besides() -> None:
+    """w + τ² by enumeration of two prompts and their answers; √((w + τ²)/w) is 15% at w = 0.18, τ² = 0.06."""
+    chances, found = (0.8, 0.3), {"pairs": 0.0, "single": 0.0}
+    for kinds in product(chances, repeat=2):
+        for answers in product((0.0, 1.0), repeat=4):
+            prompts = [kinds[0], kinds[0], kinds[1], kinds[1]]
+            drawn = torch.tensor(answers, dtype=D)
+            weight = 0.25 * math.prod(p if right else 1 - p for p, right in zip(prompts, answers, strict=True))
+            found["pairs"] += weight * sampling_variance(drawn, PAIRS, ONE_SOURCE)
+            found["single"] += weight * sampling_variance(drawn[::2], SINGLE[:2], ONE_SOURCE[:2])
+    within, between = sum(p * (1 - p) for p in chances) / 2, 0.25**2
+    assert found == pytest.approx({"pairs": within, "single": within + between}, rel=1e-12)
+    assert math.sqrt((0.18 + 0.06) / 0.18) == pytest.approx(1.15, abs=0.005)

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tvo_cli import config
 from tvo_cli.optim import Constant, Cosine, Free, Inverse, Linear, LogitDisplacement, Probability, StepRule, Viscosity
 
 
@@ -59,6 +60,53 @@ def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta: float) -
         viscosity.viscosity(200.0 * eta / viscosity.base)
         viscosity.end_batch()
     assert 200.0 * eta / viscosity.base == pytest.approx(0.012, rel=1e-3)
+
+
+@pytest.mark.parametrize(("exponent", "power"), [(0.5, 1.0), (0.5, 2.0), (0.8, 0.5), (1.5, 1.0), (1.5, 1.6)])
+def test_the_distance_from_the_set_point_shrinks_by_one_minus_kappa_beta(exponent: float, power: float) -> None:
+    """D = c(η/ν_b)^β: log D/d̄ is multiplied by 1 − κβ every batch, so it settles for 0 < κβ < 2 and for no more."""
+    viscosity = rule(exponent=exponent, initial=1e6, maximum=1e30)
+    distances = []
+    for _ in range(5):
+        begin(viscosity)
+        viscosity.viscosity(0.0)
+        moved = 0.012 * (1.2e6 / viscosity.base) ** power
+        viscosity.viscosity(moved)
+        viscosity.end_batch()
+        distances.append(math.log(moved / 0.012))
+    expected = [power * math.log(1.2) * (1 - exponent * power) ** k for k in range(5)]
+    assert distances == pytest.approx(expected, abs=1e-9)
+    assert (abs(distances[-1]) < abs(distances[0])) == (exponent * power < 2)
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.7, 3.0])
+def test_expected_descent_needs_the_viscosity_of_the_page(noise: float) -> None:
+    """F = ½L‖θ‖², a gradient g ± σe along an axis, both signs: E F falls if and only if ν > (ηL/2)(1 + σ²/‖g‖²)."""
+    curvature, rate, theta = 2.0, 0.4, torch.tensor([0.6, -0.8], dtype=torch.float64)
+    gradient = curvature * theta
+    least = 0.5 * rate * curvature * (1 + noise**2 / float(gradient @ gradient))
+
+    def rise(viscosity: float) -> float:
+        """Mean F after a step of the product's optimiser less F before it."""
+        after = []
+        for sign in (1.0, -1.0):
+            parameter = theta.clone().requires_grad_()
+            parameter.grad = gradient + sign * noise * torch.tensor([0.0, 1.0], dtype=torch.float64)
+            torch.optim.SGD([parameter], lr=rate / Free(viscosity).viscosity(0.0)).step()
+            after.append(0.5 * curvature * float(parameter.detach().square().sum()))
+        return sum(after) / 2 - 0.5 * curvature * float(theta.square().sum())
+
+    assert rise(1.01 * least) < 0.0 < rise(0.99 * least)
+    assert rise(least) == pytest.approx(0.0, abs=1e-12)
+
+
+def test_the_recipe_has_the_constants_of_the_page() -> None:
+    """d̄_k = 0.11 · mean π(1 − π) · (1.75 − 1.5·k/K), ν_b = 10 at the start, κ = ½, ν_max = 256."""
+    viscosity = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.step_rule)
+    for k, factor in ((0, 1.75), (10, 1.25), (30, 0.25)):
+        viscosity.begin_batch(torch.full((1, 2), 0.2).log(), torch.ones(1, 2, dtype=torch.bool), k, 30)
+        assert viscosity.target == pytest.approx(0.11 * 0.16 * factor, rel=1e-6)
+    assert (viscosity.base, viscosity.exponent, viscosity.maximum) == (10.0, 0.5, 256.0)
 
 
 def test_neutral_viscosity_is_one() -> None:
