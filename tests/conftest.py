@@ -114,7 +114,7 @@ def shared_cases() -> Path:
 @pytest.fixture
 def make_tokens() -> Callable[..., Tokens]:
     """A minibatch of 4 responses of up to 6 tokens over 5 words, a little off-policy, in float64."""
-    from tvo_cli.experiment.contract_samples import sample_tokens
+    from tvo_cli.experiment.contract.contract_samples import sample_tokens
 
     return sample_tokens
 

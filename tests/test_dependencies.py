@@ -39,7 +39,8 @@ PYTHONS = ("3.11", "3.12", "3.13", "3.14")
 BROUGHT_ALONG = {
     "vllm",
     "trl",
-}  # rollout=vllm: its user installs the build that suits the GPU; TRL's callback: who has TRL
+    "pydantic_core",
+}  # rollout=vllm: its user installs the build that suits the GPU; TRL's callback: who has TRL; pydantic pins its core
 LINE = re.compile(r"[a-z0-9][a-z0-9-]*==[0-9][0-9a-z.]*( ; [a-z_0-9=<>!'.* ()-]+)?", re.IGNORECASE)
 
 

@@ -18,9 +18,9 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from tvo_cli import config
-from tvo_cli.experiment.algorithm_contract import CHECKS, Check
-from tvo_cli.experiment.contract_samples import LEAVES, sample_in_micro_batches
-from tvo_cli.experiment.objective_contract import CheckedAlgorithm
+from tvo_cli.experiment.contract.algorithm_contract import CHECKS, Check
+from tvo_cli.experiment.contract.contract_samples import LEAVES, sample_in_micro_batches
+from tvo_cli.experiment.contract.objective_contract import CheckedAlgorithm
 from tvo_cli.objective import Objective
 from tvo_cli.types import Loss, Tokens
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.contract_samples import sample_tokens
+from tvo_cli.experiment.contract.contract_samples import sample_tokens
 from tvo_cli.maths.importance_ratio import token_ratio
 from tvo_cli.objective import Objective
 from tvo_cli.objective.piece_output import per_token_advantage

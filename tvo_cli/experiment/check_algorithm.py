@@ -10,8 +10,8 @@ from tempfile import TemporaryDirectory
 
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.config.cross_key_checks import check_across_keys
-from tvo_cli.experiment.algorithm_contract import NOT_RUN, broken_checks, contract_error_text
 from tvo_cli.experiment.algorithm_to_check import STEPS, small_run_config
+from tvo_cli.experiment.contract.algorithm_contract import NOT_RUN, broken_checks, contract_error_text
 from tvo_cli.experiment.run_training import train
 
 __all__ = ["NOT_RUN", "check_algorithm"]

@@ -42,7 +42,7 @@ import sys
 import torch
 
 from tvo_cli import config
-from tvo_cli.experiment.contract_samples import sample_tokens
+from tvo_cli.experiment.contract.contract_samples import sample_tokens
 
 
 def test_the_weight_of_a_token():

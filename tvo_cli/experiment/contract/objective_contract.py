@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli import config as configuration
-from tvo_cli.experiment.contract_samples import (
+from tvo_cli.experiment.contract.contract_samples import (
     LEAVES,
     extremes,
     sample_in_micro_batches,

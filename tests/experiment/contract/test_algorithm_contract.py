@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.experiment import algorithm_contract
-from tvo_cli.experiment.algorithm_contract import NOT_RUN, Check, broken_checks
+from tvo_cli.experiment.contract import algorithm_contract
+from tvo_cli.experiment.contract.algorithm_contract import NOT_RUN, Check, broken_checks
 
 
 def raising(error: Exception) -> Callable[[object], None]:
