@@ -24,7 +24,10 @@ def refusal(*words: str) -> str:
 @pytest.mark.parametrize(
     ("words", "parts"),
     [
-        (["algorithm=cure", "rollout.temperature=0"], ["algorithm.branching=EntropyForks", "every response"]),
+        (
+            ["algorithm=tvo", f"+algorithm.branching={FORKS}", "rollout.temperature=0"],
+            ["algorithm.branching=EntropyForks", "every response"],
+        ),
         (["algorithm=tvo_one_response", f"+algorithm.branching={FORKS}"], ["samples=1", "one response to each"]),
         (["algorithm=hapo", *SERVED], ["rollout.engine=server", "at one temperature"]),
         *(

@@ -48,7 +48,7 @@ def test_what_an_engine_cannot_do_is_refused(root: str, words: list[str], said: 
     [
         ("rollout.temperature=0.7",),
         ("rollout.top_p=0.9",),
-        ("rollout.temperature=0", "rollout.top_k=5"),
+        ("algorithm=tvo", "rollout.temperature=0", "rollout.top_k=5"),
         ("rollout.mismatch_limit=inf",),
         ("rollout.url=https://node7:8000/v1",),
         ("rollout.weights=nccl", "rollout.url=[http://a,http://b]"),
