@@ -59,6 +59,7 @@ def test_one_process_is_no_two_shards() -> None:
         pass
 
 
+@pytest.mark.slow
 def test_two_ranks_stop_before_the_same_update_when_one_is_asked_to(pair: Pair) -> None:
     fault = {"rank": 1, "kind": "signal", "at": 2}
     folder, outcomes = pair.train("signal", *EXACT, REPLICATE, fault=fault)
