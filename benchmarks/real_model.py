@@ -30,17 +30,18 @@ OURS, RIVALS = ("tvo", "grpo"), ("reinforce", "grpo_shrunk_cv", "ppo")
 FASTER = 10.0  # times its best rate: does it hold?
 NOISE = "gradient/normalised_variance"
 FIRST, LATE, LAST = 20, 20, 10  # informative batches; steps of which accuracy and entropy are taken
+OF_A_RUN = {
+    "start": number("pass@1 before the first step", "share of problems solved"),
+    "late": number("mean accuracy of the fresh rollouts, last 20 steps", "share of rollouts"),
+    "noise": number("median gradient/normalised_variance of the first 20 batches with unequal rewards", "1"),
+    "tv": number("largest policy/tv", "1"),
+    "settled": number("mean policy/entropy of the last 10 steps", "nats"),
+    "verdict": text("of the run's rules: healthy, or collapsed and since which step"),
+}
 TABLES = {
     "runs": {"part": text("first: TVO and GRPO; pilot: rivals on the pilot seed; rivals: at their rates")}
     | FIELDS
-    | {
-        "start": number("pass@1 before the first step", "share of problems solved"),
-        "late": number("mean accuracy of the fresh rollouts, last 20 steps", "share of rollouts"),
-        "noise": number("median gradient/normalised_variance of the first 20 batches with unequal rewards", "1"),
-        "tv": number("largest policy/tv", "1"),
-        "settled": number("mean policy/entropy of the last 10 steps", "nats"),
-        "verdict": text("of the run's rules: healthy, or collapsed and since which step"),
-    }
+    | OF_A_RUN
 }
 
 
@@ -118,11 +119,12 @@ def _verdict(folder: Path) -> str:
 def table(record: Record) -> str:
     """A line a run, as the page has them; then each algorithm and rate over its seeds."""
     runs = [row for row in record.rows("runs") if row["part"] != "pilot"]
-    parts = [_lines(record.rows("runs")), _over_seeds(runs) if runs else ""]
+    parts = [table_of_runs(record.rows("runs")), table_over_seeds(runs) if runs else ""]
     return "\n\n".join(filter(None, parts))
 
 
-def _lines(runs: Sequence[Row]) -> str:
+def table_of_runs(runs: Sequence[Row]) -> str:
+    """A line a run."""
     rows = [
         [f"{run['row']} {run['lr']:g}, seed {run['seed']}", f"{_told(run['start'])} → {run['final']:.3f}"]
         + [_told(run[name]) for name in ("late", "noise", "tv", "settled")]
@@ -134,7 +136,7 @@ def _lines(runs: Sequence[Row]) -> str:
     return markdown.table(head, rows)
 
 
-def _over_seeds(runs: Sequence[Row]) -> str:
+def table_over_seeds(runs: Sequence[Row]) -> str:
     """Mean finals with their 95% t intervals, medians of the noise, and how many runs the rules call collapsed."""
     rows = []
     for (name, rate), found in group(runs, "row", "lr").items():

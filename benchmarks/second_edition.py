@@ -26,6 +26,7 @@ from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
 from benchmarks.harness.collection import say
 from benchmarks.harness.record import Record, Row, flag, group, number, numbers, text
 from benchmarks.second_edition_choice import best_rate, leading_rows
+from benchmarks.second_edition_claims import figures
 from benchmarks.second_edition_sum import sum_of, table_of_sum
 from benchmarks.second_edition_sweeps import (
     EVERYBODYS,
@@ -39,6 +40,7 @@ from benchmarks.second_edition_sweeps import (
     last_of_each,
     later,
     plan,
+    runs_of_plan,
     seeds_of,
     words_of,
 )
@@ -137,7 +139,7 @@ def table(record: Record) -> str:
     """The sum, and each row at each rate: mean final accuracy with its 95% t interval, area, collapses and falls.
 
     Where updates were refused: refusals a run, how many of them the fresh readings confirm, batches lost. Then what
-    the runs on arithmetic decide between rows.
+    the runs on arithmetic decide between rows, and the figures that docs/results/claims.md takes from here.
     """
     sums = table_of_sum(record.rows("plan"))
     again = group(record.rows("refusals"), *KEY)
@@ -146,6 +148,7 @@ def table(record: Record) -> str:
     head += ["refusals a run", "confirmed", "batches lost"]
     first = [run for sweep in FIRST for run in _runs_of(record, sweep)]
     parts = [sums, markdown.table(head, rows) if rows else "", verdicts(first) if first else ""]
+    parts.append(figures(record.rows("runs"), sum(sweep.jobs for sweep in runs_of_plan(Chosen()))) if first else "")
     return "\n\n".join(filter(None, parts))
 
 

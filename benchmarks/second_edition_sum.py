@@ -9,6 +9,7 @@ import time
 from collections.abc import Sequence
 from functools import cache
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from benchmarks.harness import markdown
 from benchmarks.harness.child_process import ROOT
@@ -17,31 +18,40 @@ from benchmarks.harness.record import Row
 from benchmarks.second_edition_sweeps import Sweep
 
 MOST = 20.0  # core hours
-TIMED = 4  # batches of the longer of two timed runs; the other has one
 QUIET = ("trainer.threads=1", "logger=none", "logger.console=off", "trainer.checkpoint_every=0")
 
 
-def sum_of(plan: Sequence[Sweep]) -> list[Row]:
+class Timed(NamedTuple):
+    """The run whose batches are timed, and how many the longer of the two has; the other has one."""
+
+    words: tuple[str, ...]
+    batches: int
+
+
+EMBEDDED = Timed(("algorithm=tvo_2025",), 4)  # sixteen updates a batch
+
+
+def sum_of(plan: Sequence[Sweep], timed: Timed = EMBEDDED) -> list[Row]:
     """A row a sweep, said before the first of them begins."""
-    rows = [{"sweep": sweep.name, "jobs": sweep.jobs, "hours": _hours(sweep)} for sweep in plan]
+    rows = [{"sweep": sweep.name, "jobs": sweep.jobs, "hours": _hours(sweep, timed)} for sweep in plan]
     say(table_of_sum(rows))
     return rows
 
 
-def _hours(sweep: Sweep) -> float:
-    """Jobs × (a run of one batch, its evaluations included + the other batches), each of 16 updates: at most."""
-    first, further = _seconds()
+def _hours(sweep: Sweep, timed: Timed) -> float:
+    """Jobs × (a run of one batch, its evaluations included + the other batches), each as the timed one: at most."""
+    first, further = _seconds(timed)
     return sweep.jobs * (first + (sweep.batches - 1) * further) / 3600
 
 
 @cache
-def _seconds() -> tuple[float, float]:
+def _seconds(timed: Timed) -> tuple[float, float]:
     """Processor seconds of a job of one batch and of each further batch, after a run that warms up."""
     before = _processor_seconds_of_children()
     subprocess.run([sys.executable, "-c", "import tvo_cli.experiment"], cwd=ROOT, check=True)
     start = _processor_seconds_of_children() - before
-    _, short, long = (_processor_seconds(steps) for steps in (1, 1, TIMED))
-    further = (long - short) / (TIMED - 1)
+    _, short, long = (_processor_seconds(timed.words, steps) for steps in (1, 1, timed.batches))
+    further = (long - short) / (timed.batches - 1)
     say(f"processor seconds: {start:.2f} to start, {short:.2f} a run of one batch, {further:.2f} a further batch")
     return start + short, further
 
@@ -51,12 +61,12 @@ def _processor_seconds_of_children() -> float:
     return used.children_user + used.children_system
 
 
-def _processor_seconds(steps: int) -> float:
+def _processor_seconds(words: Sequence[str], steps: int) -> float:
     from tvo_cli import config
     from tvo_cli.experiment import train
 
     with TemporaryDirectory() as place:
-        chosen = config.compose(["algorithm=tvo_2025", *QUIET, f"trainer.steps={steps}", f"output_dir={place}/run"])
+        chosen = config.compose([*words, *QUIET, f"trainer.steps={steps}", f"output_dir={place}/run"])
         begun = time.process_time()
         train(chosen)
         return time.process_time() - begun

@@ -72,14 +72,20 @@ def later(
     return Sweep(name, preset, jobs, batches, shape, (f"algorithm={algorithm}", *shape.split(), *words), seeds)
 
 
-def plan(settings: Chosen) -> list[Sweep]:
-    """What the sum counts: which rows the later sweeps have is not known yet, so each may have the rule."""
+def runs_of_plan(settings: Chosen) -> list[Sweep]:
+    """The sweeps of runs; which rows the later ones have is not known yet."""
     sizes = {task: (settings.leading * 8, settings.leading * 20, batches) for task, batches in TASKS.items()}
     later = [Sweep(f"choice of rates, {task}", "", choice, batches) for task, (choice, _, batches) in sizes.items()]
     later += [Sweep(task, "", jobs, batches) for task, (_, jobs, batches) in sizes.items()]
-    later.append(Sweep("120 batches", "", settings.long * 5, 120))
-    again = [Sweep(f"{one.name}: refusals read again", "", one.jobs, one.batches + READ) for one in (FIRST[-1], *later)]
-    return [*FIRST, *later, *again]
+    return [*FIRST, *later, Sweep("120 batches", "", settings.long * 5, 120)]
+
+
+def plan(settings: Chosen) -> list[Sweep]:
+    """What the sum counts: any row of the later sweeps may have the rule."""
+    runs = runs_of_plan(settings)
+    with_rule = runs[len(FIRST) - 1 :]
+    again = [Sweep(f"{one.name}: refusals read again", "", one.jobs, one.batches + READ) for one in with_rule]
+    return [*runs, *again]
 
 
 def folder_of(settings: Chosen, sweep: Sweep, seed: int) -> Path:
