@@ -16,6 +16,8 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
+from pydantic import model_validator
+
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
 from benchmarks.harness.record import Record, Row, number, text
 from benchmarks.harness.settings import Settings, option
@@ -48,8 +50,17 @@ class Chosen(Settings):
     overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
     program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
 
+    @model_validator(mode="after")
+    def _keep_rehearsals_apart(self) -> Chosen:
+        if self.overrides and "folder" not in self.model_fields_set:
+            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
+        return self
 
-QUICK = {"overrides": ("model=tiny", "dataset=addition", "trainer.steps=1", "evaluation.problems=4")}
+
+QUICK = {
+    "overrides": ("model=tiny", "dataset=addition", "trainer.steps=1", "evaluation.problems=4"),
+    "folder": Path("outputs/second_edition_real_quick"),
+}
 
 
 def measure(settings: Chosen) -> Iterator[Measurement]:
