@@ -1,6 +1,6 @@
 """The second edition on SmolLM2-135M: four rows, three seeds, 60 batches at 3e-5; the sum of core hours first.
 
-    python -m benchmarks.second_edition_real --plan-only      the sum, from two runs timed on this machine; minutes
+    python -m benchmarks.second_edition_real --plan-only      the sum, from runs of both sizes timed on this machine; minutes
     python -m benchmarks.second_edition_real --out docs/results/second-edition-real/record.json      hours
 
 A sum of its own in docs/decisions/second-edition-plan.md. The sweeps are `tvo train -m experiment=second_edition_real`
@@ -32,6 +32,7 @@ SWEEPS = (
     Sweep("groups of eight", "second_edition_real", 6, 60, seeds=SEEDS),
     Sweep("one response", "second_edition_real_one_response", 6, 60, seeds=SEEDS),
 )
+TIMED = {"second_edition_real": "tvo_2025", "second_edition_real_one_response": "tvo_overdamped"}
 TABLES = {
     "plan": {
         "sweep": text("which two rows"),
@@ -65,12 +66,16 @@ QUICK = {
 
 def measure(settings: Chosen) -> Iterator[Measurement]:
     """The sum; then all four rows at one seed before the next begins."""
-    timed = Timed(_words("second_edition_real", ("algorithm=tvo_2025", *settings.overrides)), 2)
-    yield Measurement("plan", {}, partial(sum_of, SWEEPS, timed))
+    yield Measurement("plan", {}, partial(sum_of, SWEEPS, partial(_timed, settings)))
     if settings.plan_only:
         raise Unfinished("the plan alone was asked for; without --plan-only the sweeps begin")
     for seed, sweep in product(SEEDS, SWEEPS):
         yield Measurement("runs", {"sweep": sweep.name, "seed": seed}, partial(_swept, settings, sweep, seed))
+
+
+def _timed(settings: Chosen, sweep: Sweep) -> Timed:
+    """A run of the sweep's own row of TVO: one response a prompt has no prompts to share."""
+    return Timed(_words(sweep.preset, (f"algorithm={TIMED[sweep.preset]}", *settings.overrides)), 2)
 
 
 def _words(preset: str, given: tuple[str, ...]) -> tuple[str, ...]:
