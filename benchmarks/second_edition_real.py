@@ -1,6 +1,6 @@
 """The second edition on SmolLM2-135M: four rows, three seeds, 60 batches at 3e-5; the sum of core hours first.
 
-    python -m benchmarks.second_edition_real --plan-only      the sum, from runs of both sizes timed on this machine; minutes
+    python -m benchmarks.second_edition_real --plan-only      the sum, from runs of both sizes timed here; minutes
     python -m benchmarks.second_edition_real --out docs/results/second-edition-real/record.json      hours
 
 A sum of its own in docs/decisions/second-edition-plan.md. The sweeps are `tvo train -m experiment=second_edition_real`
