@@ -34,12 +34,14 @@ class OwnConfigSource(file_config_source.FileConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """The yaml."""
+        from tvo_cli.config.defaults_errors import check_defaults_list
         from tvo_cli.config.users_yaml import check_users_yaml_is_mapping, explain_unreadable_users_yaml
 
         path = Path(self.path, self._normalize_file_name(config_path))
         with explain_unreadable_users_yaml(path):
             found = super().load_config(config_path)
         check_users_yaml_is_mapping(path, found.config)
+        check_defaults_list(path)
         return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from benchmarks.diagnosis_simulated import kinds_of, simulated_rows
+from tvo_cli.diagnosis import examiner
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
@@ -57,7 +58,9 @@ def refused_at_the_start() -> list[Row]:
 @pytest.mark.parametrize(
     "rows", [healthy(), lost(), refused(), late_columns(), at_the_limits(), refused_at_the_start()]
 )
-def test_a_finished_log_is_examined_as_a_live_one(rows: list[Row]) -> None:
+@pytest.mark.parametrize("block", [7, examiner.BLOCK])
+def test_a_finished_log_is_examined_as_a_live_one(rows: list[Row], block: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(examiner, "BLOCK", block)
     live, afterwards = Examiner(FACTS), Examiner(FACTS)
     for row in rows:
         live.observe(row)

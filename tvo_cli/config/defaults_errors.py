@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from tvo_cli.config.choices_taken import choices_taken
 from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
@@ -14,6 +15,32 @@ from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names
 
 INSIDE = "is looked for inside of its own group"
+
+
+def check_defaults_list(path: Path) -> None:
+    """Refuse a defaults list of a yaml of the user's that Hydra cannot read.
+
+    Raises:
+        UserError: it is no list, or an entry is neither a choice nor `group: choice`.
+    """
+    tree = read_yaml(path)
+    defaults = tree.get("defaults", [])
+    if not isinstance(defaults, list):
+        raise _entry_error(path, "defaults", "is no list.", "A line for each: `- group: choice`.")
+    for entry in defaults:
+        _check_entry(path, entry)
+
+
+def _check_entry(path: Path, entry: Any) -> None:
+    if isinstance(entry, str):
+        return
+    if not isinstance(entry, dict) or len(entry) != 1:
+        raise _entry_error(path, "", f"{entry} is no entry.", "A line for each: `- choice` or `- group: choice`.")
+    ((key, name),) = entry.items()
+    if name is not None and not isinstance(name, str | list):
+        group = str(key).removeprefix("override ").strip().lstrip("/")
+        remedy = 'A word that YAML takes for a value stands in quotes: "off".'
+        raise _entry_error(path, group, f"the choice of {group} is the value {name}, and no name.", remedy)
 
 
 def explain_defaults_error(error: BaseException, overrides: Sequence[str], root: str) -> UserError | None:

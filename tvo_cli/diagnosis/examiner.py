@@ -15,7 +15,7 @@ from tvo_cli.stability.whole_log import WholeLog
 from tvo_cli.tracking.metric_names import is_evaluation_metric
 
 START = 3  # values whose mean is a metric's start in the evidence
-BLOCK = 100000  # rows that stay in a processor's cache while every rule reads them
+BLOCK = 500  # rows that stay in a processor's cache while every rule reads them
 SETTLED = 10  # rows without the condition after which a critical finding is over, and a warning
 
 _Shown = tuple[int, Row]  # a step, and what is shown of its row
