@@ -44,8 +44,14 @@ def differences(own: dict[str, Finals], reference: str) -> dict[str, tuple[Diffe
 
 
 def _paired(first: Finals, second: Finals) -> Difference:
+    """The difference by seed; p is 1 where it is one constant, which is that of two corrections of the same runs."""
     seeds = sorted(first.keys() & second.keys())
-    return paired_difference([first[seed] for seed in seeds], [second[seed] for seed in seeds])
+    found = paired_difference([first[seed] for seed in seeds], [second[seed] for seed in seeds])
+    return found._replace(p=1.0) if _is_constant(found) else found
+
+
+def _is_constant(one: Difference) -> bool:
+    return one.n > 1 and math.isnan(one.low) and not math.isnan(one.difference)
 
 
 def _against(own: dict[str, Finals], reference: str) -> str:
@@ -58,7 +64,8 @@ def _against(own: dict[str, Finals], reference: str) -> str:
 
 
 def _difference(one: Difference, p: float) -> list[str]:
-    return [f"{one.difference:+.3f} [{one.low:+.3f}, {one.high:+.3f}]", f"{p:.3g}", str(one.n)]
+    bounds = "the same runs" if _is_constant(one) else f"[{one.low:+.3f}, {one.high:+.3f}]"
+    return [f"{one.difference:+.3f} {bounds}", f"{p:.3g}", str(one.n)]
 
 
 def _mean(finals: Finals) -> str:

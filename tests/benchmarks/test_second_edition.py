@@ -18,7 +18,7 @@ from benchmarks.refusals import CONFIRMED
 from benchmarks.second_edition import _read_again, measure, table
 from benchmarks.second_edition_choice import best_rate, leading_rows
 from benchmarks.second_edition_sweeps import FIRST, FRESH, TASKS, Chosen, Sweep, folder_of, later, plan, words_of
-from benchmarks.second_edition_verdicts import at_own_rate, differences, verdicts
+from benchmarks.second_edition_verdicts import _difference, _paired, at_own_rate, differences, verdicts
 from benchmarks.sweep_runs import falls, refusals_of, runs_below
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
@@ -201,6 +201,14 @@ def test_the_rule_is_compared_with_the_same_row_without_it() -> None:
     assert "| tvo_2025 stability.refuse=4 | 0.001 | +0.250 [" in told
     assert "| grpo stability.refuse=4 | 0.001 | -" not in told and "| grpo stability.refuse=4 | 0.001 | +" not in told
     assert "| tvo_2025 | 0.001 | 0.550 | 0.550 | 0.000 | 0 [0.000, 0.658] | 0 | 2 |" in told, "Wilson: 0 of 2"
+
+
+def test_two_rows_of_the_same_runs_are_told_as_such() -> None:
+    """What is taken off for the choice of a rate may differ between them; that is no difference of the rows."""
+    found = _paired({0: 0.5, 1: 0.7, 2: 0.6}, {0: 0.4997, 1: 0.6997, 2: 0.5997})
+    assert found.p == 1.0 and _difference(found, 1.0) == ["+0.000 the same runs", "1", "3"]
+    alone = _paired({0: 0.5}, {0: 0.4})
+    assert _difference(alone, alone.p) == ["+0.100 [+nan, +nan]", "nan", "1"], "one seed has no interval"
 
 
 def test_the_rule_takes_no_place_of_its_own_and_the_best_rival_goes_on() -> None:
