@@ -89,20 +89,21 @@ def test_the_table_shows_only_what_differs(outputs: Path, capsys: pytest.Capture
 
 
 def test_settings_that_some_runs_alone_have_are_said_once(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Two runs of a newer version, with three keys more; own code stands in the row, and so do two keys."""
+    """Two runs of a newer version, with three keys more; own code stands in the row, and so do two keys of two runs."""
     newer = {
         "e": "readings: {valley: false, rows: 64}\nheld: 0.75\n",
-        "f": "own_code: {mine.py: abc}\n",
+        "f": "own_code: {mine.py: abc}\nfew: {one: 1, two: 2}\n",
         "g": "more: 1\n",
     }
     newer["g"] += newer["e"]
+    newer["d"] = "few: {one: 1, two: 2}\n"
     for name, text in newer.items():
         path = outputs / "sweep" / name / "config.yaml"
         path.write_text(path.read_text() + text)
     assert main(["ls", "outputs/sweep"]) == 0
     *rows, last = capsys.readouterr().out.splitlines()
     told = {row.split()[0]: row.partition("algorithm=")[2] for row in rows}
-    assert told["d"] == "ppo seed=3" and told["f"] == "tvo seed=5 mine.py=abc"
+    assert told["d"] == "ppo seed=3 one=1 two=2" and told["f"] == "tvo seed=5 one=1 two=2 mine.py=abc"
     assert told["e"] == "tvo seed=4 +a" and told["g"] == "tvo seed=8 more=1 +a"
     assert last == "+a  valley=False rows=64 held=0.75"
 
