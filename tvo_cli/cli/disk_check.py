@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from tvo_cli import config as configuration
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
-from tvo_cli.sweep.held_disk import free_disk
+from tvo_cli.tracking.run_folder_size import free_disk
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -91,8 +91,9 @@ def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConf
     from hydra._internal.utils import get_args_parser
 
     from tvo_cli.sweep.folder_names import folder_of_sweep
-    from tvo_cli.sweep.held_disk import HeldDisk, disk_held_by_jobs, disk_held_by_run
+    from tvo_cli.sweep.held_disk import HeldDisk, disk_held_by_jobs
     from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
+    from tvo_cli.tracking.run_folder_size import disk_held_by_run
 
     known = get_args_parser().parse_args(configuration.normalised_overrides(words))
     if not known.multirun:

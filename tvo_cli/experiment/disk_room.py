@@ -11,7 +11,7 @@ from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.derived_sizes import disk_of_run
 from tvo_cli.errors import UserError
 from tvo_cli.memory.planned_run import PlannedRun
-from tvo_cli.sweep.held_disk import disk_held_by_run, free_disk
+from tvo_cli.tracking.run_folder_size import disk_held_by_run, free_disk
 
 log = logging.getLogger("tvo")
 REMEDY = "Take trainer.save_policy_only=true, a smaller trainer.keep, {}or another disk (output_dir=…)."

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shutil
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -11,8 +10,8 @@ from typing import NamedTuple
 from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
+from tvo_cli.tracking.run_folder_size import disk_held_by_run
 
-COUNTED = ("checkpoints", "recorder")  # folders of a run whose size a dry run predicts
 APART = ("output_dir", "hydra")  # keys of a command that are no part of a job
 
 
@@ -24,19 +23,6 @@ class HeldDisk(NamedTuple):
 
 
 NOTHING = HeldDisk(0, finished=False)
-
-
-def free_disk(path: Path) -> tuple[Path, int]:
-    """Return the folder nearest to a path that exists, and the bytes that are free in it."""
-    absolute = path.absolute()
-    place = next(one for one in (absolute, *absolute.parents) if one.is_dir())
-    return place, shutil.disk_usage(place).free
-
-
-def disk_held_by_run(folder: Path) -> int:
-    """Return the bytes of disk that a run's checkpoints and recorded steps hold already."""
-    files = (file for name in COUNTED for file in (folder / name).rglob("*"))
-    return sum(file.lstat().st_size for file in files if file.is_file())
 
 
 def disk_held_by_jobs(folder: Path, jobs: Sequence[Sequence[str]], fingerprint: Callable[[int], str]) -> list[HeldDisk]:
