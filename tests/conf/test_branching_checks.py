@@ -12,6 +12,10 @@ from tvo_cli.errors import UserError
 
 SERVED = ("rollout=server", "rollout.url=http://127.0.0.1:1")
 FORKS = "{_target_: tvo_cli.rollout.EntropyForks, forks: 1, children: 1, candidates: 1, shortest: 0}"
+TOKEN_BY_TOKEN = [
+    *("algorithm=tvo", "rollout.temperature=0"),
+    "+algorithm.token_temperature={_target_: tvo_cli.rollout.TokenTemperature, strength: 0.1, quantile: 0.8}",
+]
 SECOND = "algorithm.sampling={_target_: tvo_cli.rollout.TemperedBranch, target: 0.5, low: 0.8, high: 1.2, share: 0.1}"
 
 
@@ -33,7 +37,7 @@ def refusal(*words: str) -> str:
         *(
             pytest.param(words, parts, marks=pytest.mark.slow)
             for words, parts in (
-                (["algorithm=hapo", "rollout.temperature=0"], ["token_temperature=TokenTemperature", "greedy"]),
+                (TOKEN_BY_TOKEN, ["token_temperature=TokenTemperature", "greedy"]),
                 (["algorithm=ettrl", *SERVED, "rollout.stop=['\n\n']"], ["EntropyForks", "one that a cut divides"]),
                 (["algorithm=reinforce_plus", "++" + SECOND], ["estimator=WhitenedReturn", "over all prompts"]),
                 (["algorithm=tvo", "++" + SECOND], ["estimator=ShrunkLeaveOneOut", "over all prompts"]),

@@ -178,7 +178,7 @@ import os, signal, sys, time
 from pathlib import Path
 from omegaconf import OmegaConf
 from tests.tracking.test_mirror_after_kill import offline_files, run
-from tvo_cli.tracking import wandb_file
+from tvo_cli.tracking.mirrors import wandb_file
 config, folder, flushed, last = OmegaConf.create(sys.argv[1]), Path(sys.argv[2]), int(sys.argv[3]), int(sys.argv[4])
 
 def after(step):
