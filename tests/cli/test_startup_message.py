@@ -45,8 +45,10 @@ FIRST = [
 
 
 @pytest.mark.parametrize(("typed", "said"), FIRST, ids=lambda value: value[0] if isinstance(value, list) else "")
-def test_the_first_line_comes_before_anything_heavy(typed: list[str], said: str) -> None:
-    done = subprocess.run([sys.executable, "-c", WATCH, *typed], capture_output=True, text=True, check=True)
+def test_the_first_line_comes_before_anything_heavy(typed: list[str], said: str, tmp_path: Path) -> None:
+    (tmp_path / "recorder" / "step-000003").mkdir(parents=True)  # a step that was not recorded is refused before
+    program = [sys.executable, "-c", WATCH, *typed]
+    done = subprocess.run(program, capture_output=True, text=True, check=True, cwd=tmp_path)
     assert json.loads(done.stdout) == [said, []]
 
 
