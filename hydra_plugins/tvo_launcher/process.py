@@ -122,6 +122,7 @@ class ProcessLauncher(Launcher):
         """The job's entry of the index: new, or as an earlier command left it."""
         from omegaconf import open_dict
 
+        from hydra_plugins.tvo_launcher.changed_jobs import check_unchanged
         from tvo_cli import config, redaction
         from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
         from tvo_cli.sweep.sweep_index import SweepJob
@@ -133,8 +134,10 @@ class ProcessLauncher(Launcher):
         with open_dict(bare):
             del bare["hydra"]
         fingerprint = fingerprint_of_job(bare)
-        name, done = index.enter(fingerprint, wanted)
         kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
+        index.take_first_name(fingerprint, config.fingerprint_under_first_name(bare))
+        check_unchanged(index, redaction.redacted_arguments(kept), fingerprint, bare)
+        name, done = index.enter(fingerprint, wanted)
         place = Path(os.path.relpath(index.folder / name))
         given = [*self._flags(), *self._foreign(), *kept, f"output_dir={_quoted(str(place))}", *self._mode()]
         processes = processes_of_job(bare, self._gpus_per_job)

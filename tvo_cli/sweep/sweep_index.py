@@ -6,9 +6,9 @@ import fcntl
 import json
 import os
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +58,17 @@ class SweepIndex:
         if wanted in taken or there != fingerprint:
             wanted = f"{wanted}-{fingerprint[:6]}"
         return wanted, run_status.is_run_finished(self.folder / wanted, fingerprint)
+
+    def take_first_name(self, fingerprint: str, first: str | None) -> None:
+        """Know a job by its fingerprint of today that an earlier command entered under its recipe's first name."""
+        if first in self.jobs and fingerprint not in self.jobs:
+            self.jobs[fingerprint] = replace(self.jobs.pop(first), fingerprint=fingerprint)
+
+    def job_of_same_overrides(self, overrides: Sequence[str], fingerprint: str) -> SweepJob | None:
+        """Return the job of other settings that an earlier command entered for these very overrides, if this is new."""
+        if fingerprint in self.jobs:
+            return None
+        return next((job for job in self.jobs.values() if job.overrides == list(overrides)), None)
 
     def _done(self, job: SweepJob) -> bool:
         """The run's own word, where there is one: a rerun by hand counts, and so does one that failed since."""

@@ -120,21 +120,27 @@ def check_same_settings(
     """Refuse settings that differ from the recorded ones where they matter and `allowed` does not name them."""
     before = schema.upgrade_recorded_settings(before, wanted)
     _check_same_own_code(folder, before, wanted, allowed)
-    differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
-    differing = [key for key in differing if not key.startswith((*HARMLESS, OWN_CODE))]
+    differing = [key for key in differing_settings(before, wanted) if not key.startswith(OWN_CODE)]
     refused = [key for key in differing if not is_allowed_to_differ(key, allowed)]
     for key in () if refused else differing:
         log.warning("resume.allow: %s=%s (recorded: %s)", key, wanted.get(key), before.get(key))
     if refused:
-        refused.sort(key=_rank_of_setting)
-        told = [f"{key}={wanted.get(key)} (recorded: {before.get(key)})" for key in refused]
-        shown = ", ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
-        raise UserError(
-            "output_dir",
-            folder,
-            f"holds a run with other settings: {shown}.",
-            f"Name another folder, or take resume=never to set its checkpoints aside{_allowance_of(refused)}.",
-        )
+        problem = f"holds a run with other settings: {told_settings(refused, before, wanted)}."
+        remedy = f"Name another folder, or take resume=never to set its checkpoints aside{_allowance_of(refused)}."
+        note = configuration.note_on_renamed_recipe(before.get("algorithm.name"), refused)
+        raise UserError("output_dir", folder, problem, note + remedy)
+
+
+def differing_settings(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
+    """The keys of settings that differ where they matter, what was chosen first."""
+    differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]
+    return sorted((key for key in differing if not key.startswith(HARMLESS)), key=_rank_of_setting)
+
+
+def told_settings(keys: Sequence[str], before: Mapping[str, Any], wanted: Mapping[str, Any]) -> str:
+    """The first of the settings with what is wanted and what was recorded, and how many more there are."""
+    told = [f"{key}={wanted.get(key)} (recorded: {before.get(key)})" for key in keys]
+    return ", ".join(told[:SHOWN]) + (f" and {len(told) - SHOWN} more" if len(told) > SHOWN else "")
 
 
 def _rank_of_setting(key: str) -> int:

@@ -1,0 +1,46 @@
+"""Jobs of a sweep whose settings changed although their overrides did not: refused, not trained beside the others."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from tvo_cli.sweep.sweep_index import SweepIndex
+
+AUTO = "auto"  # a run records what it came to
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
+
+
+def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: str, config: DictConfig) -> None:
+    """Refuse a job whose overrides are those of one that has trained, with other settings.
+
+    A recipe, a yaml of the user or his own code has changed between the two commands.
+
+    Raises:
+        UserError: names the job and the settings.
+    """
+    from tvo_cli.checkpoint import store
+    from tvo_cli.config import note_on_renamed_recipe
+    from tvo_cli.config.schema import upgrade_recorded_settings
+    from tvo_cli.errors import UserError
+    from tvo_cli.training.resume.resume_compatibility import (
+        differing_settings,
+        recorded_settings,
+        resume_settings,
+        told_settings,
+    )
+
+    job = index.job_of_same_overrides(overrides, fingerprint)
+    root = index.folder / job.folder / "checkpoints" if job else None
+    if root is None or not store.list_checkpoints(root) or str(config.resume.mode) == "never":
+        return
+    wanted = resume_settings(config)
+    before = upgrade_recorded_settings(recorded_settings(root), wanted)
+    differing = [key for key in differing_settings(before, wanted) if wanted.get(key) != AUTO]
+    if job and differing:
+        told = told_settings(differing, before, wanted)
+        problem = f"holds job {job.folder}, of the same overrides, with other settings: {told}."
+        note = note_on_renamed_recipe(before.get("algorithm.name"), differing)
+        raise UserError("output_dir", index.folder, problem, f"{note}Name another folder: output_dir=…")

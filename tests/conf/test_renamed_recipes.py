@@ -1,0 +1,57 @@
+"""`tvo` names another recipe since 0.2: what was recorded under the name goes on as `tvo_2025`, and is not mixed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from tvo_cli import config
+from tvo_cli.config.renamed_recipes import DIFFERING, FIRST_NAMES
+from tvo_cli.errors import UserError
+from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings, resume_settings
+
+SINCE, FIRST = next(iter(FIRST_NAMES.items()))
+
+
+def settings(recipe: str, *words: str) -> dict[str, object]:
+    """The settings of a run that is about to begin, its precision settled."""
+    return resume_settings(config.compose([f"algorithm={recipe}", "trainer.precision=float32", *words]))
+
+
+def recorded_before() -> dict[str, object]:
+    """The settings of a run of 0.1, by its recipe's first name."""
+    return settings(SINCE) | {"algorithm.name": FIRST}
+
+
+def test_the_two_recipes_differ_in_what_the_note_goes_by() -> None:
+    now = settings(FIRST)
+    assert set(differing_settings(recorded_before(), now)) == set(DIFFERING[FIRST])
+
+
+def test_a_recorded_run_goes_on_under_the_new_name(tmp_path: Path) -> None:
+    check_same_settings(tmp_path, recorded_before(), settings(SINCE), ())
+
+
+def test_with_another_setting_besides_it_does_not(tmp_path: Path) -> None:
+    wanted = settings(SINCE, "optimizer.lr=3e-3")
+    with pytest.raises(UserError) as refused:
+        check_same_settings(tmp_path, recorded_before(), wanted, ())
+    assert "optimizer.lr=0.003" in str(refused.value) and "another recipe" not in str(refused.value)
+
+
+def test_under_its_first_name_it_is_refused_and_the_new_one_told(tmp_path: Path) -> None:
+    wanted = settings(FIRST)
+    with pytest.raises(UserError) as refused:
+        check_same_settings(tmp_path, recorded_before(), wanted, ())
+    assert f"{FIRST} was another recipe until 0.2: algorithm={SINCE} goes on with it." in str(refused.value)
+
+
+def test_the_fingerprint_is_the_one_that_was_recorded() -> None:
+    renamed = config.compose([f"algorithm={SINCE}"])
+    before = renamed.copy()
+    OmegaConf.update(before, "algorithm.name", FIRST)
+    assert config.fingerprint_under_first_name(renamed) == config.config_fingerprint(before)
+    assert renamed.algorithm.name == SINCE, "the config itself is left as it is"
+    assert config.fingerprint_under_first_name(config.compose(["algorithm=grpo"])) is None

@@ -1,0 +1,55 @@
+"""A sweep that is typed again after a recipe or a yaml has changed: refused, not trained beside what is there."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from hydra_plugins.tvo_launcher.changed_jobs import check_unchanged
+from tvo_cli import config
+from tvo_cli.errors import UserError
+from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
+from tvo_cli.training.resume.resume_compatibility import RECORD, resume_settings
+
+A, B = "a" * 64, "b" * 64
+WORDS = ["algorithm=tvo", "seed=1"]
+
+
+@pytest.fixture
+def index(tmp_path: Path) -> SweepIndex:
+    """A sweep of one job with a checkpoint, which trained under the recipe that `tvo` was in 0.1."""
+    (tmp_path / "s1" / "checkpoints" / "step-000002").mkdir(parents=True)
+    before = resume_settings(config.compose(["algorithm=tvo_2025", "seed=1"])) | {"algorithm.name": "tvo"}
+    (tmp_path / "s1" / "checkpoints" / RECORD).write_text(json.dumps(before))
+    found = SweepIndex(tmp_path)
+    found.add(SweepJob(A, "s1", WORDS, "tvo train", state="finished"))
+    return found
+
+
+def test_the_same_overrides_with_other_settings_are_refused(index: SweepIndex) -> None:
+    with pytest.raises(UserError) as refused:
+        check_unchanged(index, WORDS, B, config.compose(WORDS))
+    told = str(refused.value)
+    assert "holds job s1, of the same overrides" in told and "rollout.samples=1 (recorded: 2)" in told
+    assert "algorithm=tvo_2025 goes on with it. Name another folder" in told
+
+
+def test_the_same_settings_other_overrides_and_resume_never_are_not(index: SweepIndex) -> None:
+    check_unchanged(index, WORDS, A, config.compose(WORDS))
+    check_unchanged(index, [*WORDS, "optimizer.lr=3e-3"], B, config.compose(WORDS))
+    check_unchanged(index, WORDS, B, config.compose([*WORDS, "resume=never"]))
+
+
+def test_a_job_without_a_checkpoint_has_nothing_to_be_mixed_with(index: SweepIndex) -> None:
+    (index.folder / "s1" / "checkpoints" / "step-000002").rmdir()
+    check_unchanged(index, WORDS, B, config.compose(WORDS))
+
+
+def test_a_job_of_the_recipes_first_name_is_known_by_the_new_one(index: SweepIndex) -> None:
+    index.take_first_name(B, A)
+    assert index.enter(B, "tvo_2025+s1") == ("s1", True) and A not in index.jobs
+    index.take_first_name(B, None)
+    index.take_first_name("c" * 64, "d" * 64)
+    assert set(index.jobs) == {B}
