@@ -57,7 +57,7 @@ class Chosen(Settings):
 
 
 QUICK = {
-    **{"parts": ("cooling",), "algorithms": ("tvo",), "seeds": (0,), "workers": 1},
+    **{"parts": ("cooling",), "algorithms": ("tvo_2025",), "seeds": (0,), "workers": 1},
     "folder": FOLDER / "quick" / "first-light",
     "overrides": ("trainer.steps=2", "rollout.prompts=4", "rollout.samples=2", "evaluation.samples=1"),
 }

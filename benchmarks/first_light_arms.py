@@ -42,7 +42,7 @@ class Arm(NamedTuple):
 
 
 RATES = {
-    "tvo": (1e-4, 3e-4, 1e-3, 3e-3),
+    "tvo_2025": (1e-4, 3e-4, 1e-3, 3e-3),
     "grpo": (5e-5, 1e-4, 3e-4, 1e-3),
     "ppo": (5e-5, 1e-4, 3e-4, 1e-3),
     "reinforce": (5e-5, 1e-4, 3e-4, 1e-3),
@@ -54,7 +54,7 @@ RATES = {
     "tvo_micro": (1e-4, 2e-4),
 }
 TASK_RATES = {
-    "tvo": (1e-3,),
+    "tvo_2025": (1e-3,),
     "grpo": (5e-5, 1e-4, 2e-4),
     "ppo": (5e-5,),
     "reinforce": (5e-5, 1e-4),
@@ -63,7 +63,7 @@ TASK_RATES = {
 }
 COOLED_RATES = {"grpo": (5e-5, 1e-4), "ppo": (5e-5,), "reinforce": (5e-5,), "grpo_shrunk_cv": (1e-4, 2e-4)}
 LEVEL = ("algorithm.step_rule.schedule.start=1", "algorithm.step_rule.schedule.end=1")
-EPOCH_RATES = {"tvo": (1e-3,), "grpo": (1e-4, 2e-4), "reinforce": (1e-4, 2e-4), "grpo_shrunk_cv": (2e-4, 3e-4)}
+EPOCH_RATES = {"tvo_2025": (1e-3,), "grpo": (1e-4, 2e-4), "reinforce": (1e-4, 2e-4), "grpo_shrunk_cv": (2e-4, 3e-4)}
 
 
 def arms() -> Iterator[Arm]:
@@ -72,7 +72,7 @@ def arms() -> Iterator[Arm]:
     yield from _grid("tasks", "addition", TASK_RATES, 3)
     yield from _grid("tasks", "sparse", TASK_RATES, 3)
     yield from _grid("cooling", "arithmetic", COOLED_RATES, 5, (COOLED,))
-    yield Arm("cooling", "arithmetic", "tvo", 1e-3, 5, LEVEL)
+    yield Arm("cooling", "arithmetic", "tvo_2025", 1e-3, 5, LEVEL)
     for epochs in (2, 1):
         yield from _grid("epochs", "arithmetic", EPOCH_RATES, 5, (f"rollout.epochs={epochs}",))
 

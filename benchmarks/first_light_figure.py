@@ -9,7 +9,7 @@ from benchmarks.harness.record import Record, group
 from tvo_cli.stats import mean_interval
 
 SHOWN = {
-    "tvo": ("TVO", "#0072B2", "o"),
+    "tvo_2025": ("TVO", "#0072B2", "o"),
     "grpo_shrunk_cv": ("GRPO with TVO's variance pieces", "#009E73", "D"),
     "reinforce": ("REINFORCE", "#999999", "v"),
     "grpo": ("GRPO", "#D55E00", "s"),

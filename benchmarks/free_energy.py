@@ -1,6 +1,6 @@
 """How far the Lyapunov picture holds: what each update promises F to fall by, against what fresh rollouts show.
 
-    python -m benchmarks.free_energy --algorithms tvo grpo --seeds 0 1 2 3
+    python -m benchmarks.free_energy --algorithms tvo_2025 grpo --seeds 0 1 2 3
 
 Of every batch but the first: `thermo/predicted_dissipation` (‖∇F‖²_P·Σ η/ν of the update, noise of the gradient
 included), the share of that which the gradient-noise reading calls signal, and `thermo/dissipation`, what the next
@@ -42,7 +42,7 @@ TABLES = {
 class Chosen(Settings):
     """What can be chosen."""
 
-    algorithms: tuple[str, ...] = option(("tvo", "grpo"), "recipes", min_length=1)
+    algorithms: tuple[str, ...] = option(("tvo_2025", "grpo"), "recipes", min_length=1)
     steps: int = option(30, "batches a run", gt=3)
     seeds: tuple[int, ...] = option((0, 1, 2, 3), "of the runs", min_length=1)
 

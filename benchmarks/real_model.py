@@ -26,7 +26,7 @@ from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
 from tvo_cli.stats import mean_interval
 
 PILOT_SEED = 3
-OURS, RIVALS = ("tvo", "grpo"), ("reinforce", "grpo_shrunk_cv", "ppo")
+OURS, RIVALS = ("tvo_2025", "grpo"), ("reinforce", "grpo_shrunk_cv", "ppo")
 FASTER = 10.0  # times its best rate: does it hold?
 NOISE = "gradient/normalised_variance"
 FIRST, LATE, LAST = 20, 20, 10  # informative batches; steps of which accuracy and entropy are taken

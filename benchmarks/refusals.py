@@ -1,6 +1,6 @@
 """What stability.refuse does, and whether it is right: refusals, batches lost, each refusal read again, final accuracy.
 
-    python -m benchmarks.refusals --cases tvo@3e-4 grpo-4x4@1e-3 --seeds 1 4
+    python -m benchmarks.refusals --cases tvo_2025@3e-4 grpo-4x4@1e-3 --seeds 1 4
 
 Every case is trained with the rule and without it. At each refusal the policy after the refused update and the one that
 comes back are read on --rollouts fresh rollouts each, to training problems that the run does not see in that step; so
@@ -58,7 +58,7 @@ TABLES = {
 class Chosen(Settings):
     """What can be chosen."""
 
-    cases: tuple[str, ...] = option(("tvo@3e-4", "grpo-4x4@1e-3"), "RECIPE[-4x4]@RATE", min_length=1)
+    cases: tuple[str, ...] = option(("tvo_2025@3e-4", "grpo-4x4@1e-3"), "RECIPE[-4x4]@RATE", min_length=1)
     seeds: tuple[int, ...] = option((1, 4), "of the runs", min_length=1)
     steps: int = option(30, "batches a run", gt=1)
     rollouts: int = option(1024, "of a fresh reading", ge=8)

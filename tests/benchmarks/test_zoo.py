@@ -16,7 +16,7 @@ from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
 
 # TVO; on one source of data GRPO; it is shown worked solutions of the task, so that it learns another one than the rest
-NOT_COMPARED = {"tvo_2025", "recap", "recap_next_token"}
+NOT_COMPARED = {"tvo_one_response", "recap", "recap_next_token"}
 
 
 def test_every_recipe_is_in_the_sweep_at_the_rates_and_seeds_of_the_benchmark() -> None:

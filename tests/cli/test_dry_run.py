@@ -122,7 +122,7 @@ def test_of_several_ranks_it_says_what_each_holds_what_travels_and_what_is_waite
         (["--dry-run", "--ranks", "8"], "parallel=single: 8 processes were started. Take parallel=replicate or"),
         (["--dry-run", "--ranks", "0"], "--ranks=0: is no number of processes. Give 1 or more."),
         (["--ranks", "8", "parallel=shard"], "--ranks=8: is for --dry-run. torchrun --standalone --nproc-per-node=8"),
-        (["--dry-run", "--ranks", "64", "parallel=shard"], "rollout.minibatches=4: a minibatch has 16 prompts for 64"),
+        (["--dry-run", "--ranks", "64", "parallel=shard"], "rollout.minibatches=4: a minibatch has 32 prompts for 64"),
     ],
 )
 def test_ranks_that_cannot_be_are_refused(

@@ -52,8 +52,8 @@ def test_the_rivals_exist_and_are_no_ablations_or_combinations() -> None:
     assert rivals <= set(config.choices_of_group("algorithm")) - BESIDE and len(rivals) == 24
     assert {"tvo", "ppo", "grpo", "reinforce", "dapo", "steer", "siren", "kl_cov", "grpo_kl_adaptive"} <= rivals
     epochs = Counter((job["algorithm"], job["rollout.epochs"]) for job in jobs("rivals_small_epochs"))
-    assert epochs == {(name, e): 20 for name in ("grpo", "reinforce", "tvo") for e in ("1", "2")}
-    assert {job["algorithm"] for job in jobs("stability_small")} == {"tvo", "ppo", "grpo", "grpo_viscous", "reinforce"}
+    assert epochs == {(name, e): 20 for name in ("grpo", "reinforce", "tvo_2025") for e in ("1", "2")}
+    assert {job["algorithm"] for job in jobs("stability_small")} == {"tvo_2025", "ppo", "grpo", "grpo_viscous", "reinforce"}
 
 
 @pytest.mark.parametrize("preset", ["rivals_small", "rivals_small_four_passes"])

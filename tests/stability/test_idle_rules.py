@@ -8,6 +8,7 @@ from tvo_cli import config
 from tvo_cli.stability import idle_rules
 
 ONE = ("rollout.epochs=1", "rollout.minibatches=1")
+GROUPS = ("rollout.prompts=64", "rollout.samples=2")
 
 
 def notes(*words: str, reference: bool = True) -> list[str]:
@@ -26,13 +27,14 @@ def test_with_one_update_a_ceiling_of_movement_cannot_fire(words: tuple[str, ...
 def test_a_step_rule_without_movement_is_said() -> None:
     [said] = notes("algorithm=tvo", *ONE, "stability=off")
     assert said.endswith("algorithm.step_rule=Viscosity has nothing to act on")
-    assert notes("algorithm=tvo") == []
+    assert notes("algorithm=tvo", *GROUPS) == []
 
 
 def test_without_a_reference_nothing_is_compared_with_it() -> None:
-    [said] = notes("algorithm=tvo", "stability.reference=false", reference=False)
+    [said] = notes("algorithm=tvo", *GROUPS, "stability.reference=false", reference=False)
     assert said.startswith("stability.reference=false: kl_ceiling (policy/kl_ref) cannot fire")
-    assert notes("algorithm=tvo", "stability.reference=false", "stability.rules.kl_ceiling=null", reference=False) == []
+    without = ("stability.reference=false", "stability.rules.kl_ceiling=null")
+    assert notes("algorithm=tvo", *GROUPS, *without, reference=False) == []
 
 
 def test_with_one_response_a_prompt_a_rule_on_groups_cannot_fire() -> None:
