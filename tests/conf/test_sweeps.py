@@ -50,16 +50,22 @@ def test_a_preset_expands_to_its_jobs(preset: str, count: int, seeds: int) -> No
 def test_the_rivals_exist_and_are_no_ablations_or_combinations() -> None:
     rivals = {job["algorithm"] for job in jobs("rivals_small")}
     assert rivals <= set(config.choices_of_group("algorithm")) - BESIDE and len(rivals) == 24
-    assert {"tvo", "ppo", "grpo", "reinforce", "dapo", "steer", "siren", "kl_cov", "grpo_kl_adaptive"} <= rivals
+    assert {"tvo_2025", "ppo", "grpo", "reinforce", "dapo", "steer", "siren", "kl_cov", "grpo_kl_adaptive"} <= rivals
     epochs = Counter((job["algorithm"], job["rollout.epochs"]) for job in jobs("rivals_small_epochs"))
     assert epochs == {(name, e): 20 for name in ("grpo", "reinforce", "tvo_2025") for e in ("1", "2")}
-    assert {job["algorithm"] for job in jobs("stability_small")} == {"tvo_2025", "ppo", "grpo", "grpo_viscous", "reinforce"}
+    assert {job["algorithm"] for job in jobs("stability_small")} == {
+        "tvo_2025",
+        "ppo",
+        "grpo",
+        "grpo_viscous",
+        "reinforce",
+    }
 
 
 @pytest.mark.parametrize("preset", ["rivals_small", "rivals_small_four_passes"])
 def test_every_rival_composes_with_the_preset_and_keeps_what_the_sweep_says(preset: str) -> None:
     rivals = sorted({job["algorithm"] for job in jobs(preset)})
-    for name in (rivals[0], "tvo"):  # that each algorithm composes, its contract shows
+    for name in (rivals[0], "tvo_2025"):  # that each algorithm composes, its contract shows
         chosen = config.compose([f"experiment={preset}", f"algorithm={name}", "optimizer.lr=1e-3", "output_dir=x"])
         check_across_keys(chosen)
         assert (chosen.algorithm.name, chosen.optimizer.lr, chosen.experiment_name) == (name, 1e-3, preset)

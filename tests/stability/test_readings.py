@@ -82,11 +82,12 @@ def test_answers_by_hand() -> None:
     found = readings.answer_readings(["7", "7", "8", None, None, None], [0, 0, 0, 0, 1, 1])
     entropy = -(2 / 3 * math.log(2 / 3) + 1 / 3 * math.log(1 / 3))
     assert found == pytest.approx({"answer/entropy": entropy, "answer/distinct": 2 / 3, "grader/unanswered": 0.5})
-    assert readings.answer_readings([None], [0])["answer/entropy"] == 0.0
+    assert readings.answer_readings([None, None], [0, 0])["answer/entropy"] == 0.0
 
 
 def test_answers_agreeing_and_disagreeing_pairs() -> None:
     assert readings.answer_readings(["1", "1"], [0, 0])["answer/entropy"] == 0.0
+    assert readings.answer_readings(["1", "2", None], [0, 1, 2]) == {"grader/unanswered": pytest.approx(1 / 3)}
     assert readings.answer_readings(["1", "2"], [0, 0])["answer/entropy"] == pytest.approx(math.log(2))
 
 

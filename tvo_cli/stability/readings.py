@@ -112,8 +112,12 @@ def answer_readings(extracted: Sequence[str | None], group: Sequence[int]) -> di
     """Spread of the final answers inside a group, over the responses that gave one; others are counted apart.
 
     Entropy in nats of the group's empirical distribution, at most log G, so comparable only at equal G;
-    distinct answers as a share of the answers given. Groups without any answer do not count.
+    distinct answers as a share of the answers given. Groups without any answer do not count. Groups of one response
+    have no spread, so where all are such there is neither reading.
     """
+    unanswered = {"grader/unanswered": sum(answer is None for answer in extracted) / len(extracted)}
+    if len(set(group)) == len(group):
+        return unanswered
     by_group: dict[int, Counter[str]] = {}
     for answer, p in zip(extracted, group):
         if answer is not None:
@@ -122,8 +126,7 @@ def answer_readings(extracted: Sequence[str | None], group: Sequence[int]) -> di
     return {
         "answer/entropy": _mean_answer_reading([_entropy_reading_of_counts(list(count.values())) for count in counts]),
         "answer/distinct": _mean_answer_reading([len(count) / count.total() for count in counts]),
-        "grader/unanswered": sum(answer is None for answer in extracted) / len(extracted),
-    }
+    } | unanswered
 
 
 def vote_readings(answer: Tensor, correct: Tensor, group: Tensor) -> dict[str, float]:
