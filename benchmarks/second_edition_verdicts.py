@@ -18,10 +18,10 @@ REFERENCES = ("tvo_overdamped", "tvo_2025")  # every row is compared with each o
 Finals = dict[int, float]  # by seed
 
 
-def verdicts(runs: Sequence[Row]) -> str:
+def verdicts(runs: Sequence[Row], references: Sequence[str] = REFERENCES) -> str:
     """Tables of the rows at one task: own best rates, differences by seed, spread over rates, the rule."""
     own = {row: at_own_rate(found) for (row,), found in group(runs, "row").items()}
-    parts = [_over_rates(runs), *(_against(own, reference) for reference in REFERENCES if reference in own)]
+    parts = [_over_rates(runs), *(_against(own, reference) for reference in references if reference in own)]
     return "\n\n".join(filter(None, [*parts, _of_rule(runs)]))
 
 

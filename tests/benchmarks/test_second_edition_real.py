@@ -36,14 +36,14 @@ def test_the_sum_comes_first_and_then_all_four_rows_at_a_seed(started: list[list
     ]
     assert len(jobs) == sum(sweep.jobs for sweep in SWEEPS) == 12
     assert set(Counter((job["algorithm"], job["seed"]) for job in jobs).values()) == {1}
-    assert {job["algorithm"] for job in jobs} == {"grpo", "tvo_2025", "tvo_overdamped", "grpo_overdamped"}
+    assert {job["algorithm"] for job in jobs} == {"grpo", "tvo_2025", "tvo", "grpo_shrunk_cv_one_response"}
     assert len({words[-1] for words in started}) == len(started), "a folder each"
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("sweep", SWEEPS, ids=lambda sweep: sweep.preset)
 def test_the_preset_has_the_batches_that_the_sum_counts(sweep: Any) -> None:
-    chosen = config.compose([f"experiment={sweep.preset}", "algorithm=grpo_overdamped", "output_dir=x"])
+    chosen = config.compose([f"experiment={sweep.preset}", "algorithm=grpo_shrunk_cv_one_response", "output_dir=x"])
     assert int(chosen.trainer.steps) == sweep.batches
     assert int(chosen.rollout.prompts) * int(chosen.rollout.samples) == 32
 
