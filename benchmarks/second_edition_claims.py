@@ -31,8 +31,10 @@ def figures(runs: Sequence[Row], planned: int) -> str:
         ("ahead of rivals, arithmetic: how many at Holm's 5%, and of the best of them", _ahead_on_arithmetic),
         *((f"ahead of rivals, {task}", _ahead_on(task)) for task in TASKS),
         ("of GRPO that is given the pieces, arithmetic: the best row", _against_grpo_with_pieces),
+        *((f"of GRPO that is given the pieces, {task}", _against_grpo_with_pieces_on(task)) for task in TASKS),
         ("mean final from 5e-5 to 3e-3: least, most, between them (to be within 0.03)", _over_rates),
         ("collapsed without the rule [95%], falls", _collapses),
+        *((f"collapsed at own rate and at 1e-3, {task}", _collapses_on(task)) for task in TASKS),
         ("collapsed with the rule, any row [95%], falls", lambda found, _: _counted(_with_rule(found))),
         (f"entropy of a token at own best rates, less {GIVEN}'s, and the difference of finals", _entropy),
     ]
@@ -84,18 +86,39 @@ def _ahead_on(task: str) -> Figure:
     """Each row at the rate that seeds 100 and 101 chose for it there."""
 
     def found(runs: Sequence[Row], row: str) -> str:
-        own = {}
-        for (name,), mine in group([run for run in runs if run["sweep"].startswith(f"{task}: ")], "row").items():
-            choice = [run for run in runs if run["sweep"] == f"choice of rates, {task}: {name}"]
-            rate = best_rate(choice, name)
-            own[name] = {run["seed"]: run["final"] for run in mine if run["lr"] == rate}
+        own = _own_on(task, runs)
         return _ahead(own, row) if row in own else WAITS
 
     return found
 
 
+def _own_on(task: str, runs: Sequence[Row]) -> dict[str, Finals]:
+    """Finals of another task by row and seed, at the rate that the development seeds chose there."""
+    own = {}
+    for (name,), mine in group(_of_task(task, runs), "row").items():
+        choice = [run for run in runs if run["sweep"] == f"choice of rates, {task}: {name}"]
+        rate = best_rate(choice, name)
+        own[name] = {run["seed"]: run["final"] for run in mine if run["lr"] == rate}
+    return own
+
+
+def _of_task(task: str, runs: Sequence[Row]) -> list[Row]:
+    return [run for run in runs if run["sweep"].startswith(f"{task}: ")]
+
+
 def _against_grpo_with_pieces(runs: Sequence[Row], row: str) -> str:
-    own = _own(_on_arithmetic(runs))
+    return _against_best_with_pieces(_own(_on_arithmetic(runs)), row)
+
+
+def _against_grpo_with_pieces_on(task: str) -> Figure:
+    def found(runs: Sequence[Row], row: str) -> str:
+        own = _own_on(task, runs)
+        return _against_best_with_pieces(own, row) if row in own else WAITS
+
+    return found
+
+
+def _against_best_with_pieces(own: dict[str, Finals], row: str) -> str:
     given = [name for name in own if name.startswith((GIVEN, "grpo_overdamped")) and RULE not in name]
     if not given:
         return WAITS
@@ -112,6 +135,10 @@ def _over_rates(runs: Sequence[Row], row: str) -> str:
 
 def _collapses(runs: Sequence[Row], row: str) -> str:
     return _counted(_of(_on_arithmetic(runs), row))
+
+
+def _collapses_on(task: str) -> Figure:
+    return lambda runs, row: _counted(_of(_of_task(task, runs), row))
 
 
 def _with_rule(runs: Sequence[Row]) -> list[Row]:

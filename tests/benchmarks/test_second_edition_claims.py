@@ -61,12 +61,15 @@ def test_collapses_are_counted_by_row_and_over_all_rows_that_have_the_rule() -> 
 def test_another_task_is_read_at_the_rate_that_other_seeds_chose(task: str) -> None:
     runs = runs_of("arithmetic", FINALS)
     assert lines(runs)[f"ahead of rivals, {task}"] == "waits"
-    for row, better in (("tvo_one_response", 0.9), ("ppo", 0.5)):
+    for row, better in (("tvo_one_response", 0.9), ("ppo", 0.5), ("grpo_shrunk_cv", 0.7)):
         runs += runs_of(f"choice of rates, {task}: {row}", {(row, 3e-3): (0.9,), (row, 1e-3): (0.1,)})
         there = (better, better + 0.01, better + 0.05 - 0.04 * better)
         runs += runs_of(f"{task}: {row}", {(row, 3e-3): there, (row, 1e-3): (1.0, 1.0, 1.0)})
-    found = lines(runs)[f"ahead of rivals, {task}"]
-    assert found.startswith("1 of 1; ppo +0.395 ["), found
+    found = lines(runs)
+    assert found[f"ahead of rivals, {task}"].startswith("1 of 1; ppo +0.395 ["), found
+    assert found[f"of GRPO that is given the pieces, {task}"].startswith("grpo_shrunk_cv +0.197 ["), found
+    counted = found[f"collapsed at own rate and at 1e-3, {task}"]
+    assert counted.startswith("0 of 6 ["), "its own rate and the other, not those that chose it"
 
 
 def test_the_page_shows_what_the_record_says() -> None:
