@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from tvo_cli.checkpoint import optimizer_state, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, optimizer_state, pruning, store
 from tvo_cli.checkpoint.tensor_slice import values_held
 
 
@@ -19,7 +19,7 @@ def write(root: Path, step: int) -> Path:
         (folder / "model.safetensors").write_bytes(b"weights of step %d" % step)
 
     tensors = {"optimizer": {"0.exp_avg": torch.arange(6.0).view(2, 3).T}}
-    return store.save_checkpoint(
+    return checkpoint_writer.save_checkpoint(
         root / store.checkpoint_name(step), policy=policy, tensors=tensors, state={"step": step}
     )
 
@@ -30,7 +30,7 @@ def test_what_is_written_is_read_back(tmp_path: Path) -> None:
     parts, state = store.load_checkpoint(folder)
     assert torch.equal(values_held(parts["optimizer"]["0.exp_avg"]), torch.arange(6.0).view(2, 3).T)
     assert state == {"step": 10}
-    assert store.find_damage(folder) == ""
+    assert checkpoint_damage.find_damage(folder) == ""
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing", "manifest"])
@@ -46,9 +46,9 @@ def test_a_damaged_one_is_passed_over_with_a_message(tmp_path: Path, damage: str
     elif damage == "missing":
         victim.unlink()
     else:
-        (bad / store.MANIFEST).write_text("{")
+        (bad / checkpoint_writer.MANIFEST).write_text("{")
     said: list[str] = []
-    assert store.newest_whole_checkpoint(tmp_path, said.append) == good
+    assert checkpoint_damage.newest_whole_checkpoint(tmp_path, said.append) == good
     assert len(said) == 1 and "step-000020" in said[0]
 
 
@@ -60,14 +60,14 @@ def test_a_failure_while_writing_leaves_the_old_one_and_no_trace(tmp_path: Path)
         raise OSError(28, "No space left on device")
 
     with pytest.raises(OSError):
-        store.save_checkpoint(tmp_path / "step-000020", policy=breaks, tensors={}, state={})
+        checkpoint_writer.save_checkpoint(tmp_path / "step-000020", policy=breaks, tensors={}, state={})
     assert [path.name for path in tmp_path.iterdir()] == [old.name]
 
 
 def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
     for step in (10, 20, 30, 40):
         write(tmp_path, step)
-    store.prune_checkpoints(tmp_path, keep=2)
+    pruning.prune_checkpoints(tmp_path, keep=2)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000030", "step-000040"]
 
 
@@ -75,21 +75,23 @@ def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
 def test_pruning_keeps_the_last_healthy_one(tmp_path: Path, healthy: tuple[int, ...], kept: list[int]) -> None:
     for step in (10, 20, 30, 40):
         write(tmp_path, step)
-    store.save_checkpoint(tmp_path / store.checkpoint_name(10, 3), tensors={}, state={})  # amid the step after it
-    store.prune_checkpoints(tmp_path, keep=2, healthy=healthy)
+    checkpoint_writer.save_checkpoint(
+        tmp_path / store.checkpoint_name(10, 3), tensors={}, state={}
+    )  # amid the step after it
+    pruning.prune_checkpoints(tmp_path, keep=2, healthy=healthy)
     assert sorted(path.name for path in tmp_path.iterdir()) == [store.checkpoint_name(step) for step in kept]
 
 
 def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path: Path) -> None:
     for step in (10, 12):
         write(tmp_path, step)
-    damaged = store.save_checkpoint(tmp_path / store.checkpoint_name(15, 1), tensors={}, state={})
-    (damaged / store.STATE).write_text("{")
-    store.prune_checkpoints(tmp_path, keep=1)
+    damaged = checkpoint_writer.save_checkpoint(tmp_path / store.checkpoint_name(15, 1), tensors={}, state={})
+    (damaged / checkpoint_writer.STATE).write_text("{")
+    pruning.prune_checkpoints(tmp_path, keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000012"]
     saved = write(tmp_path, 13)
-    (write(tmp_path, 15) / store.STATE).write_text("{")
-    store.prune_checkpoints(tmp_path, keep=1, saved=saved)
+    (write(tmp_path, 15) / checkpoint_writer.STATE).write_text("{")
+    pruning.prune_checkpoints(tmp_path, keep=1, saved=saved)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000013"]
 
 
@@ -98,8 +100,8 @@ def test_one_killed_while_it_was_replaced_comes_back(tmp_path: Path) -> None:
     old.rename(tmp_path / ".step-000010.old")
     (tmp_path / ".step-000020.old").mkdir()
     (tmp_path / ".step-000030.partial").mkdir()
-    store.remove_leftovers(tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"] and not store.find_damage(old)
+    pruning.remove_leftovers(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["step-000010"] and not checkpoint_damage.find_damage(old)
 
 
 def test_an_optimiser_goes_on_as_if_nothing_had_happened() -> None:

@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from tvo_cli.checkpoint.checkpoint_writer import rename_into_place
-from tvo_cli.checkpoint.store import MANIFEST, is_file_of_checkpoint
+from tvo_cli.checkpoint.checkpoint_damage import is_file_of_checkpoint
+from tvo_cli.checkpoint.checkpoint_writer import MANIFEST, rename_into_place
 
 TENSORS = ".safetensors"
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.derived_sizes import DiskSize
-    from tvo_cli.sweep.held_disk import HeldDisk
+    from tvo_cli.sweep.disk_of_jobs import HeldDisk
 
 Job = Sequence[str]
 
@@ -90,8 +90,8 @@ def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConf
     """Return what each job holds in the folder where the command would put it."""
     from hydra._internal.utils import get_args_parser
 
+    from tvo_cli.sweep.disk_of_jobs import HeldDisk, disk_held_by_jobs
     from tvo_cli.sweep.folder_names import folder_of_sweep
-    from tvo_cli.sweep.held_disk import HeldDisk, disk_held_by_jobs
     from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
     from tvo_cli.tracking.run_folder_size import disk_held_by_run
 

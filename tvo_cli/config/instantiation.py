@@ -13,9 +13,9 @@ from typing import Any
 from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError, first_line_of_error
+from tvo_cli.plugins.own_code_references import is_own_code_reference
 from tvo_cli.plugins.own_failure import own_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, importable_name, own_target_object, plugin_of_target
-from tvo_cli.plugins.references import is_own_code_reference
 
 BUILDABLE_ROOMS = (
     "advantage",

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from tvo_cli.config.moved_targets import current_target
 from tvo_cli.plugins.code_sources import find_source, is_file_name, module_of_reference
-from tvo_cli.plugins.references import is_own_code_reference
+from tvo_cli.plugins.own_code_references import is_own_code_reference
 
 PACKAGE = Path(__file__).resolve().parents[1]
 Definition = ast.FunctionDef | ast.ClassDef

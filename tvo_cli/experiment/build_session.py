@@ -22,8 +22,8 @@ from tvo_cli.experiment.build_sampler import build_sampler
 from tvo_cli.experiment.build_test_sets import EvaluatedBy, build_test_sets, is_scored_by_evaluation
 from tvo_cli.experiment.memory_bounds import plan_of_run
 from tvo_cli.experiment.shard_networks import shard_networks
-from tvo_cli.memory.optional_copies import RecorderChoice
 from tvo_cli.memory.planned_run import PlannedRun
+from tvo_cli.memory.reference_and_recorder import RecorderChoice
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks

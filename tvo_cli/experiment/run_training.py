@@ -15,7 +15,7 @@ from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.experiment.disk_room import check_disk_room
-from tvo_cli.memory.optional_copies import copies_left_out
+from tvo_cli.memory.reference_and_recorder import copies_left_out
 from tvo_cli.model.model_files.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability import idle_rules

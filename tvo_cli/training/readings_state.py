@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tvo_cli.memory.extra_work import READ_ROWS
+from tvo_cli.memory.branches_replay_readings import READ_ROWS
 
 
 @dataclass(frozen=True, slots=True)

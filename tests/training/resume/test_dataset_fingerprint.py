@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_writer, store
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
@@ -110,7 +110,7 @@ def _without_hash(held: Path) -> None:
 
     kept = held.with_name("kept")
     held.rename(kept)
-    store.save_checkpoint(
+    checkpoint_writer.save_checkpoint(
         held,
         policy=lambda folder: (
             [folder.mkdir(parents=True, exist_ok=True)]

@@ -9,8 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
+from tvo_cli.checkpoint.checkpoint_writer import bytes_to_store, save_checkpoint
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
+from tvo_cli.checkpoint.pruning import prune_checkpoints, remove_leftovers
+from tvo_cli.checkpoint.store import (
+    checkpoint_name,
+    checkpoint_position,
+    list_checkpoints,
+    load_checkpoint,
+    score_of_stored_policy,
+)
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
@@ -31,12 +40,12 @@ def save_session(session: Session) -> Path:
         UserError: the disk is full; the checkpoints before are untouched.
     """
     root, work, ranks = session.folder / "checkpoints", session.work, session.ranks
-    folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
+    folder = root / checkpoint_name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
     score, own = session.counters.score, work is None
-    stale = ranks.run_on_first(lambda: own and store.score_of_stored_policy(folder) != score, bool)
-    if stale or store.find_damage(folder, ranks):
+    stale = ranks.run_on_first(lambda: own and score_of_stored_policy(folder) != score, bool)
+    if stale or find_damage(folder, ranks):
         session.tracker.sync()
         try:
             _write_checkpoint(session, folder)
@@ -50,10 +59,10 @@ def save_session(session: Session) -> Path:
 def _write_checkpoint(session: Session, folder: Path) -> None:
     """Write it, every rank what it alone has."""
     policy_alone = not session.resumable or (session.limits.save_policy_only and is_run_over(session))
-    store.save_checkpoint(
+    save_checkpoint(
         folder,
         policy=lambda place: _save_policy(session, place),
-        policy_bytes=store.bytes_to_store({"policy": session.weights()}),
+        policy_bytes=bytes_to_store({"policy": session.weights()}),
         tensors={} if policy_alone else session.tensors(),
         state=session.state() | {"identity": _kept_identity(session.folder)},
         ranks=session.ranks,
@@ -61,7 +70,7 @@ def _write_checkpoint(session: Session, folder: Path) -> None:
 
 
 def _prune_older_checkpoints(limits: RunSettings, root: Path, folder: Path, healthy: Collection[int]) -> None:
-    store.prune_checkpoints(
+    prune_checkpoints(
         root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best, healthy=healthy
     )
     if limits.save_policy_only:
@@ -78,9 +87,9 @@ def _save_policy(session: Session, folder: Path) -> None:
 
 def _drop_resume_tensors_of_older(root: Path, newest: Path) -> None:
     """Leave the policy alone in the checkpoints before the newest; damaged ones stay as they are."""
-    for older in store.list_checkpoints(root):
-        earlier = store.checkpoint_position(older) < store.checkpoint_position(newest)
-        if earlier and resume_tensor_bytes(older) and not store.find_damage(older):
+    for older in list_checkpoints(root):
+        earlier = checkpoint_position(older) < checkpoint_position(newest)
+        if earlier and resume_tensor_bytes(older) and not find_damage(older):
             drop_resume_tensors(older)
 
 
@@ -123,7 +132,7 @@ def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
-    held = store.list_checkpoints(root)
+    held = list_checkpoints(root)
     kept = f"the run can be resumed from {held[-1].name}" if held else "nothing is saved yet"
     remedy = "Free some, or keep fewer: trainer.keep, recorder.keep."
     return UserError("output_dir", root, f"no space for a checkpoint ({error.strerror}); {kept}.", remedy)
@@ -132,12 +141,12 @@ def _error_for_full_disk(root: Path, error: OSError) -> Exception:
 def resume_session(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
     root, ranks = session.folder / "checkpoints", session.ranks
-    ranks.run_on_first(lambda: store.remove_leftovers(root), None)
-    folder = store.newest_whole_checkpoint(root, log.warning, ranks)
+    ranks.run_on_first(lambda: remove_leftovers(root), None)
+    folder = newest_whole_checkpoint(root, log.warning, ranks)
     if folder is None:
         return None
     log.info("resuming %s from %s", session.folder, folder.name)
-    parts, state = store.load_checkpoint(folder, session.held_rows())
+    parts, state = load_checkpoint(folder, session.held_rows())
     compare_checkpoint_origin(state["origin"], session.origin, log.warning)
     state["cursor"] = _cursor_state_to_resume(session, state)
     weights = session.learner.policy.read_saved(folder / "policy")

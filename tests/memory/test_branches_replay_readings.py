@@ -15,7 +15,7 @@ from tests.memory.live_bytes import most_live_bytes
 from tests.memory.test_memory_plan import request_of
 from tvo_cli import config
 from tvo_cli.memory.adapter_size import AdapterSize, unpacked_bytes
-from tvo_cli.memory.extra_work import (
+from tvo_cli.memory.branches_replay_readings import (
     KEPT_BATCHES,
     ExtraWork,
     branch_columns,

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tests.training.conftest import Runs
-from tvo_cli.memory import optional_copies
+from tvo_cli.memory import reference_and_recorder
 
 ONE = ("trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=1", "algorithm=grpo")
 
@@ -17,8 +17,8 @@ ONE = ("trainer.steps=1", "rollout.epochs=1", "rollout.minibatches=1", "algorith
 @pytest.fixture
 def above_the_size(monkeypatch: pytest.MonkeyPatch) -> None:
     """The embedded model counts as a large one."""
-    monkeypatch.setattr(optional_copies, "REFERENCE_AT_MOST", 0)
-    monkeypatch.setattr(optional_copies, "RECORDER_AT_MOST", 0)
+    monkeypatch.setattr(reference_and_recorder, "REFERENCE_AT_MOST", 0)
+    monkeypatch.setattr(reference_and_recorder, "RECORDER_AT_MOST", 0)
 
 
 def run_of(run: Runs, *words: str) -> tuple[Path, dict[str, Any], str]:
@@ -62,8 +62,8 @@ def test_a_resumed_run_says_that_the_reading_ends(run: Runs) -> None:
 
 
 def test_the_plan_alone_decides_what_a_run_keeps(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    none = optional_copies.CopyChoice(False, "mine")
-    chosen = optional_copies.RecorderChoice(none, none, ())
+    none = reference_and_recorder.CopyChoice(False, "mine")
+    chosen = reference_and_recorder.RecorderChoice(none, none, ())
     monkeypatch.setattr("tvo_cli.memory.planned_run.choose_reference", lambda *given, **more: none)
     monkeypatch.setattr("tvo_cli.memory.planned_run.choose_recorder", lambda *given: chosen)
     monkeypatch.setattr("tvo_cli.training.session.Session.take_snapshot", lambda session: pytest.fail("a copy"))

@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from tvo_cli import config
-from tvo_cli.memory import optional_copies
-from tvo_cli.memory.state_size import measured_optimizer_bytes, optimizer_bytes_per_parameter
+from tvo_cli.memory import reference_and_recorder
+from tvo_cli.memory.optimizer_state_size import measured_optimizer_bytes, optimizer_bytes_per_parameter
 from tvo_cli.objective import penalty_terms
 from tvo_cli.objective.coefficient import Constant, EntropyTarget
 from tvo_cli.objective.token_function import does_read_reference
@@ -26,11 +26,11 @@ def needs(*words: str) -> bool:
 
 
 def readers(*words: str) -> list[str]:
-    return optional_copies.readers_of_reference(config.compose([*words, "output_dir=x"]))
+    return reference_and_recorder.readers_of_reference(config.compose([*words, "output_dir=x"]))
 
 
 def test_auto_keeps_a_reference_where_it_is_small_or_something_needs_it() -> None:
-    choose = optional_copies.choose_reference
+    choose = reference_and_recorder.choose_reference
     assert choose("auto", required=False, copy_bytes=4e5).kept
     assert choose("auto", required=True, copy_bytes=3e10).kept
     assert choose("auto", named=["mine"], **LARGE).kept  # type: ignore[arg-type]
@@ -39,7 +39,7 @@ def test_auto_keeps_a_reference_where_it_is_small_or_something_needs_it() -> Non
 
 
 def test_what_is_asked_for_is_done_whatever_the_size() -> None:
-    choose = optional_copies.choose_reference
+    choose = reference_and_recorder.choose_reference
     assert choose(True, **LARGE).kept and not choose(False, required=False, copy_bytes=1.0).kept  # type: ignore[arg-type]
     assert choose(False, required=True, copy_bytes=1e12).kept, "a loss that needs it has it"
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.sweep.held_disk import NOTHING, HeldDisk, disk_held_by_jobs
+from tvo_cli.sweep.disk_of_jobs import NOTHING, HeldDisk, disk_held_by_jobs
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
 
 A, B = "a" * 64, "b" * 64

@@ -8,7 +8,7 @@ import pytest
 
 from tvo_cli.config.own_code_record import referenced_code_fingerprints
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.references import own_code_references, source_of_reference, target_leads_into_plugin
+from tvo_cli.plugins.own_code_references import own_code_references, source_of_reference, target_leads_into_plugin
 
 TREE = {
     "plugins": ["./mine.py", "my_package.sub"],

@@ -1,4 +1,4 @@
-"""Which rows of a checkpoint's tensors this process holds: those of its parameters and of all that is kept of them."""
+"""Which rows of a checkpoint's tensors this process loads: those of its parameters, and of all that is kept of them."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ SNAPSHOT = "tensors."  # in the name of a tensor of a snapshot: before.tensors.P
 
 
 @dataclass(frozen=True, slots=True)
-class HeldRows:
+class RowsToLoad:
     """The sharded parameters by the part that keeps them or their optimiser's state; none: everything is whole."""
 
     by_part: Mapping[str, Mapping[str, ShardedShape]] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, parameters: Mapping[str, Mapping[str, Tensor]]) -> HeldRows:
+    def of(cls, parameters: Mapping[str, Mapping[str, Tensor]]) -> RowsToLoad:
         """Of the parameters of each part."""
-        return cls({part: _sharded_parameters(named) for part, named in parameters.items()})
+        return cls({part: _rows_of_sharded(named) for part, named in parameters.items()})
 
     def wanted(self, part: str, name: str, shape: tuple[int, ...]) -> RowRange | None:
         """The rows of a stored tensor that belong to this process; None: all of it."""
@@ -34,6 +34,7 @@ class HeldRows:
         return rows if shape == whole else None
 
 
-def _sharded_parameters(named: Mapping[str, Tensor]) -> dict[str, ShardedShape]:
+def _rows_of_sharded(named: Mapping[str, Tensor]) -> dict[str, ShardedShape]:
+    """Of each parameter that is sharded the rows that are loaded here, and the shape of the whole."""
     ranges = {name: (row_range(value), tuple(value.shape)) for name, value in named.items()}
     return {name: (rows, shape) for name, (rows, shape) in ranges.items() if rows is not None}
