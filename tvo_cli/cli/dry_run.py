@@ -71,10 +71,10 @@ def _check_data_of_dry_run(config: DictConfig) -> None:
     if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
         return
     from tvo_cli.tracking.buffered_log import BufferedLog
-    from tvo_cli.training.run_data.check_data import check_data
+    from tvo_cli.training.run_data.run_problems import check_run_problems_without_model
 
     with BufferedLog():
-        check_data(config)
+        check_run_problems_without_model(config)
 
 
 def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str, ranks: int) -> list[DerivedSizes]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvo_cli.config.instantiation import target_object
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.own_targets import target_object
 
 BRANCHING, HEAT = "algorithm.branching", "algorithm.token_temperature"
 SECOND = "TemperedBranch samples some prompts once more at another temperature"

@@ -106,3 +106,10 @@ def _is_own(target: object) -> bool:
 def _importable_target(target: str) -> str:
     """Return a checked `_target_` as Python finds it: own code under the name that it was loaded by."""
     return importable_name(own_target_object("_target_", target)) if _is_own(target) else target
+
+
+def target_object(key: str, target: str) -> Any:
+    """Return what a `_target_` names, own code or this program's."""
+    from hydra.utils import get_object
+
+    return get_object(target) if plugin_of_target(target) is None else own_target_object(key, target)

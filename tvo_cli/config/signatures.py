@@ -183,3 +183,14 @@ def _documented_definitions(file: Path) -> Iterator[ast.FunctionDef | ast.ClassD
     for node in ast.parse(file.read_text(encoding="utf-8")).body if file.is_file() else ():
         if isinstance(node, ast.FunctionDef | ast.ClassDef):
             yield node
+
+
+def type_of_mapping_values(annotation: str) -> str:
+    """Return the type of a keyword's mapping: `Mapping[str, Force]` → `Force`; "" for anything else."""
+    return annotation.removeprefix("Mapping[str, ").removesuffix("]") if annotation.startswith("Mapping[") else ""
+
+
+def is_built_type(annotation: str) -> bool:
+    """Return whether a keyword holds what is built: its type is a class of ours, and no plain value."""
+    kinds = [kind for kind in annotation.split(" | ") if kind != "None"]
+    return bool(kinds) and all(kind.isidentifier() and kind[0].isupper() and kind != "Any" for kind in kinds)

@@ -7,10 +7,10 @@ from typing import Any
 import torch
 from omegaconf import DictConfig
 
+from tvo_cli.byte_sizes import tensor_bytes
 from tvo_cli.memory.bounds import free_gpu_bytes
 from tvo_cli.memory.kv_cache_size import cache_limit
 from tvo_cli.memory.network_shape import shape_of_network
-from tvo_cli.memory.optimizer_state_size import state_tensor_bytes
 from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.model import Policy
 
@@ -28,4 +28,4 @@ def cache_bytes_of_evaluation(rollout: Any, policy: Policy) -> float:
     if device.type != "cuda":
         return cache_limit(rollout.get("cache_gb", 0), free=None)
     whole = torch.cuda.get_device_properties(device).total_memory
-    return cache_limit(rollout.get("cache_gb", 0), free=free_gpu_bytes(whole, state_tensor_bytes(weights)))
+    return cache_limit(rollout.get("cache_gb", 0), free=free_gpu_bytes(whole, tensor_bytes(weights)))

@@ -61,7 +61,7 @@ class ExtraWork:
         entropy, spectral = bool(node.get("layer_entropy")), bool(node.get("spectral_entropy"))
         read = longest if entropy else longest - int(config.rollout.max_tokens)
         return cls(
-            branched=_branched_rows(config),
+            branched=_rows_of_branches(config),
             kept=kept,
             replayed=replayed,
             probed=rows if node.get("valley") else 0,
@@ -70,7 +70,7 @@ class ExtraWork:
         )
 
 
-def _branched_rows(config: Any) -> int:
+def _rows_of_branches(config: Any) -> int:
     """Return how many rows behind cuts are sampled at once, were there no bound of a cache."""
     node, rollout = config.algorithm.get("branching"), config.rollout
     if not node:

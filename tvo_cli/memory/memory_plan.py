@@ -104,8 +104,8 @@ def _snapshot_bytes(request: MemoryRequest) -> float:
     return request.copies * trained * (request.trained_itemsize + request.optimizer_bytes)
 
 
-def cast_bytes(request: MemoryRequest) -> float:
-    """Return the copies of the weights in bfloat16 that autocast keeps."""
+def autocast_bytes(request: MemoryRequest) -> float:
+    """Return what the plan counts for autocast, in every phase: the bytes of its bfloat16 weights."""
     return 2.0 * request.shape.parameters if request.autocast else 0.0
 
 
@@ -129,7 +129,7 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
     }
     most = max(*sampling.values(), *passes.values())
     taken = {name: _allocated(request, size, most) + passing.get(name, 0.0) for name, size in passes.items() if size}
-    beside = cast_bytes(request) + _unfolded_bytes(request)
+    beside = autocast_bytes(request) + _unfolded_bytes(request)
     return {name: beside + size for name, size in (sampling | taken).items() if size}
 
 
@@ -242,6 +242,6 @@ def _allocated(request: MemoryRequest, living: float, most: float) -> float:
 
 def positions_that_fit(request: MemoryRequest, free: float) -> int:
     """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
-    fixed = cast_bytes(request) + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
+    fixed = autocast_bytes(request) + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
     each = RESERVED * (_position_bytes(request) + _attention_weights(request, 1) / max(request.length, 1))
     return max(1, int((free - fixed) / each))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
+
+from tvo_cli.byte_sizes import tensor_bytes
 
 PROBED = 4096  # numbers of the parameter that an optimiser is tried on: block-wise ones keep as little for less
 
@@ -38,12 +40,7 @@ def measured_optimizer_bytes(make: Callable[..., Any], dtype: Any) -> float:
     parameter.grad = torch.zeros_like(parameter)
     optimizer = make([parameter], lr=1e-3)
     optimizer.step()
-    return state_tensor_bytes(_tensors_of_state(dict(optimizer.state))) // PROBED
-
-
-def state_tensor_bytes(tensors: Iterable[Any]) -> int:
-    """Return the bytes of tensors."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    return tensor_bytes(_tensors_of_state(dict(optimizer.state))) // PROBED
 
 
 def _tensors_of_state(tree: Any) -> list[Any]:

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from tvo_cli.memory.memory_plan import MemoryPlan, cast_bytes, plan_memory
+from tvo_cli.memory.memory_plan import MemoryPlan, autocast_bytes, plan_memory
 from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
 
 SHARED_OUT = ("weights", "gradients", "optimiser", "critic", "reference")
@@ -78,7 +78,7 @@ def plan_rank_memory(request: MemoryRequest, layout: RankLayout) -> MemoryPlan:
         return replace(plan, standing={**plan.standing, **bucket})
     standing = {name: _shared_out(name, size, request, layout) for name, size in plan.standing.items()}
     moved = {name: standing.pop(name) for name in SHARED_OUT if layout.offload and name in standing}
-    casts = cast_bytes(request)
+    casts = autocast_bytes(request)
     phases = {name: size - casts + _gathered(name, request, layout) for name, size in plan.phases.items()}
     host = {name: _shared_out(name, size, request, layout) for name, size in plan.host.items()}
     return MemoryPlan(standing, phases, {**host, **moved})

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tvo_cli.data.special_tokens import literal_control
+from tvo_cli.data.special_tokens import literal_control, unknown_token_id
 from tvo_cli.data.vocabulary import WORDS
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
@@ -94,13 +94,6 @@ def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Seque
     seen.unread += [(problem.id, prompt)] if count else []
     seen.ended += [problem.id] if ids[-1] in reader.end_ids else []
     seen.literal += [problem.id] if literal_control(prompt) is not None else []
-
-
-def unknown_token_id(tokenizer: Any) -> int | None:
-    """The unknown token, unless the tokenizer uses another's for it: GPT-2's is its end token."""
-    found = getattr(tokenizer, "unk_token_id", None)
-    shared = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}
-    return None if found in shared else found
 
 
 def _refuse_token_without_embedding(problem: Problem, token: int, reader: PromptReader) -> None:

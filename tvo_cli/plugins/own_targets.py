@@ -82,10 +82,3 @@ def own_target_object(key: str, target: str) -> Any:
 def importable_name(found: Any) -> str:
     """Return the dotted name by which Python finds a loaded function or class."""
     return f"{found.__module__}.{found.__qualname__}"
-
-
-def target_object(key: str, target: str) -> Any:
-    """Return what a `_target_` names, own code or this program's."""
-    from hydra.utils import get_object
-
-    return get_object(target) if plugin_of_target(target) is None else own_target_object(key, target)

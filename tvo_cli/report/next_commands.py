@@ -12,7 +12,8 @@ from typing import Any
 
 from tvo_cli.config import split_override
 from tvo_cli.config.default_suite import HELDOUT_SUITE, is_run_of_default_suite
-from tvo_cli.config.overrides import ENVIRONMENT, hydra_override, shell_override
+from tvo_cli.config.overrides import hydra_override, shell_override
+from tvo_cli.config.rerun_command import ENVIRONMENT
 from tvo_cli.redaction import MASK
 from tvo_cli.report.run_folder_reading import LoadedRun, collapse_firings
 from tvo_cli.tracking.recorded_steps import recorded_steps

@@ -44,7 +44,7 @@ def unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, To
     if chosen == PLAIN:
         mapping = find_mapping({name for row in rows for name in row})
         mapping = replace(mapping, step=_step_column(rows, mapping.step))
-    rows, said = _last_run(rows, mapping.step)
+    rows, said = _rows_of_last_run(rows, mapping.step)
     return LoggedRows(rows, read.document, (*read.said, *said)), mapping
 
 
@@ -59,8 +59,8 @@ def _step_column(rows: Rows, usual: str) -> str:
     return next((name for name in (usual, *STEPS) if name in names), usual)
 
 
-def _last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
-    """Return the last run of a file in which the steps begin anew, and say so; a resumed run goes on as one."""
+def _rows_of_last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
+    """Return the logged rows of the last run in a file whose steps begin anew, and say so; a resumed run is one."""
     begun = [0]
     reached = first = None
     for at, row in enumerate(rows):

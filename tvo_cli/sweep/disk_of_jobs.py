@@ -1,4 +1,4 @@
-"""The disk that jobs of a sweep hold already, from an earlier command: nothing more is asked for it."""
+"""The disk of a sweep's jobs together: what they hold already from an earlier command, and what they take besides."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
+from tvo_cli.checkpoint.disk_size import DiskSize
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
 from tvo_cli.tracking.run_folder_size import disk_held_by_run
 
@@ -54,3 +55,16 @@ def _held_by_job(index: SweepIndex, job: SweepJob) -> HeldDisk:
 def _overrides_of_experiment(words: Sequence[str]) -> frozenset[str]:
     """The overrides by which a job is the same as one that holds disk already."""
     return frozenset(word for word in words if re.split(r"[./]", configuration.split_override(word)[0])[0] not in APART)
+
+
+def disk_to_come(disk: DiskSize, held: HeldDisk) -> DiskSize:
+    """Return the disk that a job of a sweep takes besides what it holds; nothing where it is finished."""
+    if held.finished:
+        return disk._replace(finished=0, at_most=0)
+    return disk._replace(finished=max(0, disk.finished - held.held), at_most=max(0, disk.at_most - held.held))
+
+
+def disk_of_jobs(disks: Sequence[DiskSize], at_once: int) -> int:
+    """Return the most bytes that jobs take together: what all leave, and `at_once` of them at their largest."""
+    beyond = sorted((disk.at_most - disk.finished for disk in disks), reverse=True)
+    return sum(disk.finished for disk in disks) + sum(beyond[:at_once])

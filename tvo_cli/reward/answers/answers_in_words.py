@@ -95,7 +95,7 @@ def same_phrase(gold: str, answer: str, same: Same) -> bool:
     expected, said = _phrase_pieces(gold), _phrase_pieces(answer)
     if len(expected) != len(said) or len(expected) < 2:
         return False
-    return all(_same_phrase_piece(g, a, same) for g, a in zip(expected, said, strict=True))
+    return all(_same_piece_of_phrase_answer(g, a, same) for g, a in zip(expected, said, strict=True))
 
 
 def _phrase_pieces(text: str) -> list[str]:
@@ -103,7 +103,7 @@ def _phrase_pieces(text: str) -> list[str]:
     return [piece.strip(",; ") for piece in CHUNK.split(text) if piece.strip(",; ")]
 
 
-def _same_phrase_piece(gold: str, answer: str, same: Same) -> bool:
+def _same_piece_of_phrase_answer(gold: str, answer: str, same: Same) -> bool:
     """Whether two pieces of a phrase answer are equal: words as words, values as values."""
     gold_words, answer_words = CHUNK.fullmatch(gold), CHUNK.fullmatch(answer)
     if gold_words and answer_words:

@@ -1,4 +1,4 @@
-"""Seeding: random streams that are a pure function of their name, the same on every machine and rank."""
+"""Random streams of the data: a pure function of their name, the same on every machine and rank; no torch."""
 
 from __future__ import annotations
 
