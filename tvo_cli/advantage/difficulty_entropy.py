@@ -130,6 +130,7 @@ def score_of_windows(excess: float, target: float, level: str, right: bool, stre
 
 
 def _huber(x: float, level: str) -> float:
+    """Huber's loss of how far a response's uncertain windows are from what its problem's difficulty allows."""
     knee = KNEE[level]
     return 0.5 * x * x / knee if x <= knee else x - 0.5 * knee
 

@@ -192,6 +192,7 @@ def _own_tensors(named: Mapping[str, HeldTensor], *, is_first: bool) -> dict[str
 
 
 def _flushed_file(path: Path, draft: Path) -> ManifestFile:
+    """Flush a file of the draft and describe it for the manifest."""
     flush_to_disk(path)
     return ManifestFile(path.relative_to(draft).as_posix(), path.stat().st_size, file_sha256(path))
 

@@ -59,6 +59,7 @@ def _is_for_resume(name: str) -> bool:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
+    """Put a file of the checkpoint into the smaller one, as a hard link where the file system has them."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

@@ -120,6 +120,7 @@ def shard_files_damage(names: Iterable[str]) -> str:
 
 
 def _pieces_of_file(file: Path) -> Iterator[tuple[str, StoredPiece]]:
+    """Yield what one safetensors file holds of each tensor, from its header."""
     with safe_open(file, framework="pt") as content:
         metadata = content.metadata() or {}
         for name in content.keys():  # noqa: SIM118 (a file of safetensors is no mapping)
@@ -171,6 +172,7 @@ def _tensor_piece_text(piece: StoredPiece) -> str:
 
 
 def _refusal(file: Path, name: str, problem: str) -> UserError:
+    """The error for a tensor whose files do not fit together."""
     return UserError("checkpoint", file, f"tensor {name}: {problem}.", "The checkpoint before it may be whole.")
 
 
@@ -208,6 +210,7 @@ def _read_rows(content: Any, name: str, piece: StoredPiece, wanted: RowRange | N
 
 
 def _joined_rows(pieces: list[Tensor], wanted: RowRange | None) -> HeldTensor:
+    """The rows that were read of a tensor's files as one tensor, or the slice that was wanted."""
     rows = pieces[0] if len(pieces) == 1 else torch.cat(pieces)
     return rows if wanted is None else TensorSlice(rows, wanted.begin, wanted.of)
 

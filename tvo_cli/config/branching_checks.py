@@ -56,6 +56,7 @@ def _check_apart(algorithm: Any, key: str, name: str) -> None:
 
 
 def _check_branching(config: Any, name: str) -> None:
+    """Refuse branching where its responses could not share their first tokens, or are not learnt from."""
     if int(config.rollout.samples) == 1:
         problem = f"{name} lets responses to one prompt share their first tokens, and there is one response to each."
         raise UserError("rollout.samples", 1, problem, f"Take more rollout.samples, or {BRANCHING}=null.")

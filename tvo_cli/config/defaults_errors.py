@@ -32,6 +32,7 @@ def check_defaults_list(path: Path) -> None:
 
 
 def _check_entry(path: Path, entry: Any) -> None:
+    """Refuse an entry of a user's defaults list that is neither a choice nor `group: choice`."""
     if isinstance(entry, str):
         return
     if not isinstance(entry, dict) or len(entry) != 1:

@@ -28,6 +28,7 @@ def quote_overrides(words: Sequence[str]) -> list[str]:
 
 
 def _quote_override(word: str) -> str:
+    """Return an override with its value in quotes where Hydra's grammar needs them."""
     key, _, value = word.partition("=")
     if not key.lstrip("+~") or key.lstrip("+~").startswith("@"):  # Hydra fails by a ValueError
         raise UserError("override", word, "has no key.", "Settings are written key=value: optimizer.lr=1e-4.")
@@ -39,6 +40,7 @@ def _quote_override(word: str) -> str:
 
 
 def _quote_non_ascii(found: re.Match[str]) -> str:
+    """Put an override's part beyond ASCII into quotes for Hydra."""
     text = found.group()
     bare = text.strip(" ")
     closing = len(bare) - len(bare.rstrip("\\"))  # backslashes before the closing quote are read as pairs

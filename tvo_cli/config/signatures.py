@@ -96,6 +96,7 @@ def _module_tree(module: str) -> ast.Module | None:
 
 @cache
 def _parsed(path: Path, changed: int) -> ast.Module:
+    """The syntax tree of a source file whose signatures are read; read again once the file has changed."""
     return ast.parse(path.read_text(encoding="utf-8"))
 
 
@@ -157,6 +158,7 @@ def _dataclass_keywords(node: ast.ClassDef) -> Iterator[tuple[str, Keyword]]:
 
 
 def _annotation_text(node: ast.expr | None) -> str:
+    """An annotation, default or decorator of a signature as it is written."""
     return "" if node is None else ast.unparse(node)
 
 

@@ -75,5 +75,6 @@ def _column_override(key: str, name: str) -> str:
 
 
 def _listed(columns: Iterable[str]) -> str:
+    """Return columns in the words of the refusal of a named one, as many as a line takes."""
     names = [name if name.isidentifier() else repr(name) for name in columns]
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "") or "none"

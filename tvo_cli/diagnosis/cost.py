@@ -32,6 +32,7 @@ def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
 
 
 def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None, each: float) -> float | None:
+    """Return the tokens that were spent since a failure's first step; None where the log does not say."""
     grown = _growth_of_count(before, rows, TOKENS)
     counted = _sum(rows, TOKENS_OF_STEP, each) if grown is None else grown
     if counted is not None or rollouts is None:

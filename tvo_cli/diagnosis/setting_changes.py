@@ -85,6 +85,7 @@ def roll_back(facts: RunFacts) -> Remedy:
 
 
 def _scaled(facts: RunFacts, setting: str, factor: float) -> str | None:
+    """Return a setting of the run times a factor, as it is typed; None where the run does not state it."""
     key = KEYS[setting].get(TVO, "")
     value = facts.settings.get(KNOWN_AS.get(setting, key))
     if isinstance(value, bool) or not isinstance(value, int | float):

@@ -141,6 +141,7 @@ def _below_parents(path: Path) -> tuple[str, ...]:
 
 
 def _config_of_run(folder: Path) -> Mapping[str, Any]:
+    """The recorded config of a run that is to be pruned; empty where it cannot be read."""
     try:
         return parse_run_config((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

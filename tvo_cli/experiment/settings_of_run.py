@@ -41,6 +41,7 @@ def _recorded_value(recorded: Any, key: str) -> Any:
 
 
 def _adopt(config: DictConfig, values: dict[str, Any], given: Collection[str], tell: Tell, why: str) -> None:
+    """Take over settings of the run whose policy is evaluated, but for those that are given, and tell each."""
     for key, value in values.items():
         name = f"model.{key}"
         if any(name == one or name.startswith(f"{one}.") for one in given if one != "model"):

@@ -48,6 +48,7 @@ def _not_dominated(points: Sequence[Point]) -> list[Point]:
 
 
 def _weakly_dominates(one: Point, other: Point) -> bool:
+    """Whether a point is at least as good as another in every reward."""
     return all(a >= b for a, b in zip(one, other, strict=True))
 
 

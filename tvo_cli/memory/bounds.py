@@ -46,4 +46,5 @@ def _bound_or_automatic(setting: int | str, automatic: int) -> int:
 
 
 def _cached_positions(request: MemoryRequest) -> int:
+    """Positions that bound a forward pass by `auto` on a CPU; 0: a small network has no bound."""
     return CACHED if request.shape.parameters >= LARGE else 0

@@ -77,6 +77,7 @@ def plan_memory(request: MemoryRequest) -> MemoryPlan:
 
 
 def _standing_parts(request: MemoryRequest) -> dict[str, float]:
+    """Return the parts of the plan that stand from the first step to the last."""
     shape, size = request.shape, request.trained_itemsize
     own_reference = request.reference and request.adapter is None
     parts = {
@@ -110,6 +111,7 @@ def autocast_bytes(request: MemoryRequest) -> float:
 
 
 def _phases(request: MemoryRequest) -> dict[str, float]:
+    """Return what the plan adds in each phase of a step."""
     sampling = {
         "generation": generation_bytes(request, request.generated_rows),
         "branches": _branch_bytes(request) if request.extra.branched else 0.0,
@@ -146,6 +148,7 @@ def generation_bytes(request: MemoryRequest, rows: int) -> float:
 
 
 def _evaluation_bytes(request: MemoryRequest) -> float:
+    """Return what the plan counts for the generation of the held-out check."""
     return generation_bytes(replace(request, response=request.evaluated_response), request.evaluated_rows)
 
 
@@ -174,6 +177,7 @@ def _layers_bytes(request: MemoryRequest) -> float:
 
 
 def _scoring_bytes(request: MemoryRequest) -> float:
+    """Return what the plan counts for scoring a batch without gradient."""
     positions = request.scored_rows * request.length
     found = forward_bytes(request.shape, positions, itemsize=request.itemsize, autocast=request.autocast)
     return found + logits_bytes(request.shape, request.scored_rows * request.response, tiled=request.tiled)
@@ -186,6 +190,7 @@ def _update_bytes(request: MemoryRequest) -> float:
 
 
 def _activations(request: MemoryRequest, rows: int) -> float:
+    """Return the plan's activations of a micro-batch of so many rows."""
     positions = positions_of_rows(request, rows)
     return positions * _position_bytes(request) + _attention_weights(request, rows)
 
@@ -201,6 +206,7 @@ def _position_bytes(request: MemoryRequest) -> float:
 
 
 def _attention_weights(request: MemoryRequest, rows: int) -> float:
+    """Return the plan's attention weights of so many rows; 0 where attention never holds them."""
     if not request.eager:
         return 0.0
     return eager_attention_bytes(
@@ -219,6 +225,7 @@ def _passing_gradients(request: MemoryRequest) -> float:
 
 
 def _passing_gradients_of_critic(request: MemoryRequest) -> float:
+    """Return the plan's gradient of the critic's embedding."""
     return 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)
 
 

@@ -83,6 +83,7 @@ def copies_left_out(config: Any, reference: CopyChoice, recorder: RecorderChoice
 
 
 def _choose_recorded_state(setting: bool | str, key: str, copy_bytes: float) -> CopyChoice:
+    """Choose whether the recorder copies the state before each step for one of its reasons."""
     if setting != AUTO:
         return CopyChoice(bool(setting), f"{key}={str(bool(setting)).lower()}")
     size = format_bytes(copy_bytes)

@@ -36,6 +36,7 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
 
 
 def _starts_with_bos(tokenizer: Any, prompt: str) -> bool:
+    """Whether a prompt begins with the begin token, so that encoding adds none."""
     begin = tokenizer.bos_token
     if not begin or not prompt.startswith(begin):
         return False
@@ -44,6 +45,7 @@ def _starts_with_bos(tokenizer: Any, prompt: str) -> bool:
 
 
 def _encode_plain_prompts(tokenizer: Any, prompts: list[str], add: bool) -> list[list[int]]:
+    """The ids of prompts in which a special token's text is that token."""
     if not prompts:
         return []
     try:
@@ -64,6 +66,7 @@ def _prompt_encoding_error(tokenizer: Any, prompts: Sequence[str], error: Except
 
 
 def _strip_added_eos(tokenizer: Any, row: list[int]) -> list[int]:
+    """The ids of a prompt without the end tokens that the tokenizer has put behind it."""
     return row[: len(row) - len(eos_ids_added_to_prompts(tokenizer))]
 
 
@@ -79,6 +82,7 @@ def eos_ids_added_to_prompts(tokenizer: Any) -> tuple[int, ...]:
 
 
 def _encode_literal_prompt(tokenizer: Any, prompt: str, control: Sequence[tuple[int, int]], *, add: bool) -> list[int]:
+    """The ids of a prompt in which only the special tokens at `control` are tokens, and others plain text."""
     renamed, names = tokenizer_with_renamed_specials(tokenizer)
     parts, end = [], 0
     for start, stop in control:

@@ -193,10 +193,12 @@ def import_neighbours_of(key: str, path: Path, *, anew: bool) -> None:
 
 
 def _neighbour_name(file: Path, folder: Path) -> str:
+    """The module name under which what lies beside own code is imported."""
     return ".".join(file.relative_to(folder).with_suffix("").parts).removesuffix(".__init__")
 
 
 def _put_before_other_own_folders(folder: str) -> None:
+    """Have Python look into a folder of own code before the others of its kind, and after all else."""
     sys.path[:] = [one for one in sys.path if one not in _own_folders]
     _own_folders[:] = [folder, *(one for one in _own_folders if one != folder)]
     sys.path += _own_folders
@@ -224,6 +226,7 @@ def forget_changed_package(name: str, source: Path) -> None:
 
 
 def _forget_module(module: str) -> None:
+    """Have a module of own code imported anew: its registrations go with it."""
     if module.partition(".")[0] in sys.stdlib_module_names:
         return
     registry.forget_registrations(module)

@@ -15,6 +15,7 @@ from tvo_cli.plugins.registry import Registration
 
 @cache
 def _folder_of_process() -> Path:
+    """The folder of the registered choices' yamls, removed when the process ends."""
     folder = Path(tempfile.mkdtemp(prefix="tvo-plugins-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

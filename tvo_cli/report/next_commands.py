@@ -90,6 +90,7 @@ def _words_of_run(run: LoadedRun) -> tuple[list[str], list[str]]:
 
 
 def _program_of_run(run: LoadedRun) -> list[str]:
+    """The variables and the program, with its launcher, that the next training's command begins with."""
     variables = _variables_of_run(run)
     return [*variables, *(_words_of_run(run)[0][len(variables) :] or ["tvo"])]
 
@@ -128,6 +129,7 @@ def _folder_of_rival(run: LoadedRun, rival: str) -> str:
 
 
 def _key_in_next_command(word: str) -> str:
+    """The key of an override of the run's command, without the group that it takes the choice of."""
     return split_override(word)[0].partition("/")[0]
 
 

@@ -134,6 +134,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
 
 
 def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> EvaluatedTestSets | None:
+    """Evaluate the session's policy on the test sets, with the weights of now."""
     if not test_sets:
         return None
     hold_weights(session, Stopwatch())
@@ -161,6 +162,7 @@ def _stop_if_requested(session: Session, interrupted: StopRequest) -> None:
 
 
 def _is_due(step: int, every: int) -> bool:
+    """Whether the loop does something after this step that it does every so many."""
     return every > 0 and step % every == 0
 
 

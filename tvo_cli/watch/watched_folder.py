@@ -135,6 +135,7 @@ class WatchedFolder:
 
 
 def _modification_stamp(path: Path) -> tuple[int, int]:
+    """When a file of a watched run was last written, and its size: whether it is read again."""
     try:
         found = path.stat()
     except OSError:

@@ -130,6 +130,7 @@ def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
 
 
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:
+    """The error for a checkpoint that found no room: what can be resumed, and what to do; any other as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
     held = list_checkpoints(root)

@@ -120,6 +120,7 @@ def _score_by_old_policy(session: Session, rollout: Rollout) -> _OldPolicy:
 
 
 def _check_sampler(session: Session, rollout: Rollout, recomputed: Tensor) -> None:
+    """Refuse a batch whose sampler's log-probabilities are too far from the trainer's."""
     limit, about = session.limits.mismatch_limit, f"step {session.counters.step + 1}"
     check_sampler_mismatch(rollout.logp, recomputed, rollout.mask, limit, about)
 

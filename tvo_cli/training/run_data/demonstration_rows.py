@@ -135,6 +135,7 @@ def read_rows(
 
 
 def _demonstration_at(problems: Problems, index: int) -> Demonstration:
+    """A problem of the data as the demonstration that a row is encoded of."""
     found = problems.problem(index)
     if not isinstance(found, Demonstration):
         raise TypeError(f"{problems.name} gives problems without a conversation")
