@@ -11,12 +11,12 @@ from tvo_cli.data.chain_sums import ChainSumsProblems, ChainSumsSettings
 from tvo_cli.data.curriculum import build_cursor
 from tvo_cli.data.cursor import Cursor, ProblemCursor
 from tvo_cli.data.file_problems import load_problem_file
-from tvo_cli.data.fingerprint import problems_fingerprint
 from tvo_cli.data.generated_settings import settings_of
 from tvo_cli.data.hub_problems import load_hub
 from tvo_cli.data.mixture import load_mixture
 from tvo_cli.data.own_problems import load_own_problems
 from tvo_cli.data.problems import Problems
+from tvo_cli.data.problems_fingerprint import problems_fingerprint
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.data.reasoning_gym_tasks import load_reasoning_gym_task
 from tvo_cli.data.row_selection import limit_of

@@ -156,14 +156,14 @@ def _learn(work: SFTWork, folder: Path, before: dict[str, float], report: Report
             metrics.append(update.step, update.metrics())
             report(update.step, update.loss)
             if interrupted.number:
-                raise Interrupted(_save_fine_tuning_on_its_way(tuning, folder, before, metrics), interrupted.number)
+                raise Interrupted(_save_tuning(tuning, folder, before, metrics), interrupted.number)
             if every and update.step % every == 0 and update.step < tuning.settings.steps:
-                _save_fine_tuning_on_its_way(tuning, folder, before, metrics)
-    _save_fine_tuning_on_its_way(tuning, folder, before, metrics)
+                _save_tuning(tuning, folder, before, metrics)
+    _save_tuning(tuning, folder, before, metrics)
     metrics.close()
 
 
-def _save_fine_tuning_on_its_way(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: MetricsFile) -> Path:
+def _save_tuning(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: MetricsFile) -> Path:
     metrics.sync()
     return sft_checkpoint.save_fine_tuning(tuning, folder, {"before": before})
 

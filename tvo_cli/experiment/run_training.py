@@ -22,7 +22,7 @@ from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import training_loop
 from tvo_cli.training.collapse_response import verdict_of_run
-from tvo_cli.training.resume import dataset_fingerprint, resume_compatibility, session_checkpoint
+from tvo_cli.training.resume import resume_compatibility, same_dataset, session_checkpoint
 from tvo_cli.training.same_state import state_digest
 from tvo_cli.training.session import Session
 
@@ -45,7 +45,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         ranks.run_on_first(lambda: check_disk_room(config, session.plan, folder), None)
-        dataset_fingerprint.check_same_dataset(folder, session.origin, config)
+        same_dataset.check_same_dataset(folder, session.origin, config)
         ranks.check_same(_facts_of_session(session))
         ranks.run_on_first(lambda: resume_compatibility.write_origin(folder, config), None)
         resources.enter_context(session.tracker)

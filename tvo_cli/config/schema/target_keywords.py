@@ -36,7 +36,7 @@ from tvo_cli.config.schema.value_types import (
     Whole,
 )
 from tvo_cli.config.search_path import conf_dir
-from tvo_cli.config.signatures import (
+from tvo_cli.config.target_signatures import (
     Keyword,
     callable_keywords,
     is_built_type,

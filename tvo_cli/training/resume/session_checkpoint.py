@@ -24,7 +24,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
 from tvo_cli.training.collapse_response import is_run_over
-from tvo_cli.training.resume import dataset_fingerprint
+from tvo_cli.training.resume import same_dataset
 from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
@@ -168,9 +168,9 @@ def _cursor_state_to_resume(session: Session, state: Mapping[str, Any]) -> dict[
     if _shape_of_cursor_state(held) != _shape_of_cursor_state(fresh):
         log.warning("the problems are drawn by another rule than the checkpoint's: their order starts again")
         return fresh
-    if dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
+    if same_dataset.is_same_dataset(state["origin"], session.origin):
         return held
-    return session.cursor.begin_anew(held, dataset_fingerprint.changed_data_sources(state["origin"], session.origin))
+    return session.cursor.begin_anew(held, same_dataset.changed_data_sources(state["origin"], session.origin))
 
 
 def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:

@@ -13,7 +13,7 @@ from tvo_cli.checkpoint import checkpoint_writer, store
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
-from tvo_cli.training.resume import dataset_fingerprint
+from tvo_cli.training.resume import same_dataset
 from tvo_cli.types import Problem
 
 Run = Callable[..., Path]
@@ -21,7 +21,7 @@ PROBLEMS = [Problem(f"id{i}", f"q{i}", str(i), "mine") for i in range(4)]
 
 
 def stated(rows: list[Problem]) -> str:
-    return dataset_fingerprint.dataset_fingerprints(ProblemList("mine", rows), ())["data"]
+    return same_dataset.dataset_fingerprints(ProblemList("mine", rows), ())["data"]
 
 
 def test_the_hash_is_of_questions_turns_golds_and_order() -> None:
@@ -37,9 +37,9 @@ def test_the_hash_is_of_questions_turns_golds_and_order() -> None:
     ]
     assert len({stated(rows) for rows in [PROBLEMS, *other]}) == 8
     assert stated([replace(p, id=f"else{p.id}", source="renamed") for p in PROBLEMS]) == stated(PROBLEMS)
-    assert dataset_fingerprint.dataset_fingerprints(Subset(ProblemList("mine", PROBLEMS), [0, 2]), ())[
-        "data"
-    ] == stated(PROBLEMS[::2])
+    assert same_dataset.dataset_fingerprints(Subset(ProblemList("mine", PROBLEMS), [0, 2]), ())["data"] == stated(
+        PROBLEMS[::2]
+    )
 
 
 def test_every_row_of_a_large_file_counts() -> None:
@@ -125,7 +125,7 @@ def _without_hash(held: Path) -> None:
 def test_other_held_out_problems_are_said() -> None:
     said = list[str]()
     before, now = {"data": "1:a", "heldout": "x"}, {"data": "1:a", "heldout": "y"}
-    dataset_fingerprint.compare_dataset_fingerprints(before, now, (), said.append)
+    same_dataset.compare_dataset_fingerprints(before, now, (), said.append)
     assert len(said) == 1 and "held-out problems are not those" in said[0]
-    dataset_fingerprint.compare_dataset_fingerprints(before, {"data": "1:a"}, (), said.append)
+    same_dataset.compare_dataset_fingerprints(before, {"data": "1:a"}, (), said.append)
     assert len(said) == 1
