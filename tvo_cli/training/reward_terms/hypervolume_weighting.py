@@ -1,6 +1,6 @@
 """The weighting of a reward by the hypervolume of held-out evaluations: one factor for all advantages.
 
-Lu et al. 2025, arXiv:2509.11452; the arithmetic is in maths/reward_weighting.py.
+Lu et al. 2025, arXiv:2509.11452; the arithmetic is in maths/hypervolume_and_mirror_ascent.py.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, ClassVar
 
-from tvo_cli.maths.reward_weighting import hypervolume, meta_factor
+from tvo_cli.maths.hypervolume_and_mirror_ascent import hypervolume, meta_factor
 from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting
 from tvo_cli.types import Advantage
 

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from tvo_cli.maths.reward_weighting import hypervolume, influences, meta_factor, mirror_ascent
+from tvo_cli.maths.hypervolume_and_mirror_ascent import hypervolume, influences, meta_factor, mirror_ascent
 
 HALVES = torch.tensor([0.5, 0.5], dtype=torch.float64)
 TWO = torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)

@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 from tests.experiment.test_automatic_settings import SMALL, composed
 from tests.model.chat_models import save_model, talking_tokenizer
 from tvo_cli.experiment import evaluate, train
+from tvo_cli.experiment.adopt_run_settings import adopt_run_settings
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
-from tvo_cli.experiment.settings_of_run import adopt_run_settings
 
 ASKED = ("evaluation=[arithmetic]", "evaluation.limit=2", "decoding.samples=1", "decoding.greedy=false", "threads=1")
 
