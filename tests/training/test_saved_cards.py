@@ -12,7 +12,7 @@ import pytest
 from tests.training.conftest import Runs, Whole, before_each_update, train_in
 from tvo_cli.checkpoint import checkpoint_writer, store
 from tvo_cli.checkpoint.checkpoint_damage import find_damage
-from tvo_cli.model.card_of_base import read_base_card_head
+from tvo_cli.model.base_model_card import read_base_card_head
 from tvo_cli.model.model_files.model_location import WEIGHTS
 from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
 

@@ -10,6 +10,7 @@ from tvo_cli import config as configuration
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.disk_of_jobs import disk_of_jobs, disk_to_come
+from tvo_cli.sweep.slots import Job
 from tvo_cli.tracking.run_folder_size import disk_held_by_run, free_disk
 
 if TYPE_CHECKING:
@@ -17,8 +18,6 @@ if TYPE_CHECKING:
 
     from tvo_cli.derived_sizes import DiskSize
     from tvo_cli.sweep.disk_of_jobs import HeldDisk
-
-Job = Sequence[str]
 
 
 def show_disk_of_jobs(
@@ -51,22 +50,6 @@ def show_disk_of_jobs(
         raise UserError("output_dir", output_dir, problem, remedy)
     if len(disks) > 1:
         print(f"All jobs take{_beside_what_jobs_hold(held)} up to {needed} of disk{as_first}; {there} are free.\n")
-
-
-def jobs_at_once(jobs: Sequence[Job]) -> int:
-    """Return how many jobs of a sweep run side by side on this machine."""
-    from tvo_cli.sweep.slots import divide_into_slots
-
-    given = dict(map(configuration.split_override, jobs[0]))
-    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
-    slots = divide_into_slots(
-        len(jobs),
-        int(at_once) if at_once.isdigit() else None,
-        "auto",
-        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
-        on_cpu=given.get("trainer.device") == "cpu",
-    )
-    return len(slots)
 
 
 def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConfig, name: str) -> list[HeldDisk]:

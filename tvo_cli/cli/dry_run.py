@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli.cli.disk_check import Job, disk_held_already, jobs_at_once, show_disk_of_jobs
+from tvo_cli.cli.disk_check import disk_held_already, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
+from tvo_cli.sweep.slots import Job, jobs_at_once
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -47,7 +47,7 @@ def choice_text(one: Registration, target: str) -> str:
 
 
 def _with_node_at_path(tree: dict[str, Any], path: tuple[str, ...], node: dict[str, Any]) -> dict[str, Any]:
-    """Return the tree with a node at a path; what stands there already is kept beside it."""
+    """Return a registered choice's tree with its node at a path; what stands there already is kept beside it."""
     first, *rest = path
     below = dict(tree.get(first) or {})
     return tree | {first: _with_node_at_path(below, tuple(rest), node) if rest else node | below}
