@@ -5,7 +5,7 @@ from __future__ import annotations
 import atexit
 import shutil
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -51,3 +51,12 @@ def _with_node_at_path(tree: dict[str, Any], path: tuple[str, ...], node: dict[s
     first, *rest = path
     below = dict(tree.get(first) or {})
     return tree | {first: _with_node_at_path(below, tuple(rest), node) if rest else node | below}
+
+
+def merged_choice(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is registered and its changes as one tree; the second one's values count."""
+    found = dict(one)
+    for name, value in other.items():
+        inside = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
+        found[name] = merged_choice(found[name], value) if inside else value
+    return found

@@ -27,7 +27,7 @@ from tvo_cli.model.forward_pass.cache_support import cache_argument, supports_kv
 from tvo_cli.model.forward_pass.forward_inputs_and_outputs import accepted_arguments, output_states
 from tvo_cli.rollout.decoding.stop_strings import StopStrings
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams, sample_token, uniform_numbers
-from tvo_cli.rollout.engines.engine import Completion, EngineInProcess, PairCost, ReportCompletion
+from tvo_cli.rollout.engines.engine import Completion, EngineInProcess, PairTokens, ReportCompletion
 
 
 class SwitchSettings(NamedTuple):
@@ -151,7 +151,7 @@ class EntropyAdaptiveEngine(EngineInProcess):
             finished = int(token) in ends or bool(stopped(*_response(tokens, len(start)))[0])
             switch.after(entropy_in_bits(logits))
         text = self._large.tokenizer.decode(tokens[len(start) :].tolist(), skip_special_tokens=True)
-        return Completion(text, count, finished, PairCost(by_large, *(one.computed for one in readers)))
+        return Completion(text, count, finished, PairTokens(by_large, *(one.computed for one in readers)))
 
 
 def entropy_in_bits(logits: Tensor) -> float:

@@ -12,7 +12,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.engines.engine import LocalEngine
-from tvo_cli.rollout.entropy_adaptive import EntropyAdaptiveEngine, ModelSwitch, SwitchSettings, entropy_in_bits
+from tvo_cli.rollout.engines.entropy_adaptive import EntropyAdaptiveEngine, ModelSwitch, SwitchSettings, entropy_in_bits
 
 PROMPTS, KEYS = ["1 + 2 =", "3 * 4 + 5 ="], ["a", "b"]
 SAMPLING = SamplingParams(samples=2, max_tokens=8)
