@@ -171,7 +171,7 @@ def _save_tuning(tuning: FineTuning, folder: Path, before: dict[str, float], met
 def _finish(work: SFTWork, folder: Path, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
     """Write the model, its card and sft.json; the states on the way are not needed any more."""
     config, tuning = work.config, work.tuning
-    environment.record(folder, environment.facts_of_network(tuning.policy, work.runtime), anew=True)
+    environment.record_environment(folder, environment.facts_of_network(tuning.policy, work.runtime), anew=True)
     if tuning.policy.base is None:
         tuning.policy.save(folder)
     else:

@@ -53,7 +53,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         facts = environment.facts_of_run(session.learner)
         if ranks.is_first:
             shared = {"ranks": ranks.count, "parallel": str(config.parallel.strategy)} if ranks.count > 1 else {}
-            environment.record(folder, facts | shared)
+            environment.record_environment(folder, facts | shared)
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
         told = {"fast_paths": environment.fast_paths_taken(facts), "model": identity}

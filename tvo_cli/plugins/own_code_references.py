@@ -94,7 +94,7 @@ def _place_of_source(name: str) -> str:
 
 
 def _texts_of_tree(tree: Any, path: str = "") -> Iterator[tuple[str, str]]:
-    """Yield every text of a tree with its dotted key."""
+    """Yield every text of a config with its dotted key: any of them may be a reference to own code."""
     if isinstance(tree, str):
         yield path.removesuffix("."), tree
     elif isinstance(tree, Mapping):

@@ -132,11 +132,11 @@ def test_it_is_one_screen_and_json(monkeypatch: pytest.MonkeyPatch, capsys: pyte
 
 def test_versions_keep_what_they_hold(tmp_path: Path) -> None:
     (tmp_path / "versions.json").write_text('{"python": "3.x", "fingerprint": "abc"}')
-    environment.record(tmp_path, {"device": "cpu"})
+    environment.record_environment(tmp_path, {"device": "cpu"})
     held = json.loads((tmp_path / "versions.json").read_text())
     assert held == {"python": "3.x", "fingerprint": "abc", "environment": {"device": "cpu"}}
     (tmp_path / "other").mkdir()
-    environment.record(tmp_path / "other", {"device": "cpu"})
+    environment.record_environment(tmp_path / "other", {"device": "cpu"})
     assert {"python", "packages", "environment"} <= set(json.loads((tmp_path / "other/versions.json").read_text()))
 
 

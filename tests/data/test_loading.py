@@ -15,6 +15,7 @@ from tvo_cli import data
 from tvo_cli.data.addition import AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticSettings
 from tvo_cli.data.generated_settings import settings_of
+from tvo_cli.data.loading import KINDS
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
@@ -38,7 +39,7 @@ def node(name: str) -> Any:
 def test_every_yaml_composes_and_says_what_the_rest_needs(name: str) -> None:
     composed = node(name)
     assert (CONF / f"{name}.yaml").read_text().startswith("# ")
-    assert composed.kind in data.KINDS
+    assert composed.kind in KINDS
     assert composed.profile in ("math", "aime", "digits")
     assert composed.max_tokens >= 16
     assert isinstance(composed.suffix, str) or name == "mixture"  # whose sources bring their own
