@@ -55,7 +55,7 @@ def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = Non
 
 
 def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device: Any) -> MemoryRequest:
-    """Return what does not depend on how the work is cut."""
+    """Return the part of a planned run's request that does not depend on how its work is cut."""
     import torch
 
     model, trainer = config.model, config.trainer
