@@ -8,7 +8,7 @@ from typing import Never
 
 import pytest
 
-from tests.checkpoint.test_store import write
+from tests.checkpoint.small_checkpoints import write
 from tvo_cli.checkpoint import checkpoint_damage, policy_only, pruning, store
 
 

@@ -1,4 +1,4 @@
-"""The ranks of a run: the processes that were started together, or this one alone where it shards."""
+"""Connecting the ranks of a run: the processes that were started together, or this one alone where it shards."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""One wheel, without its dependencies and without running any of its code, unpacked into a folder."""
+"""Download of one wheel, without its dependencies and without running any of its code, and its unpacking."""
 
 from __future__ import annotations
 
