@@ -56,7 +56,7 @@ class NamedColumns:
 
 
 def nearest_column(name: str, columns: Iterable[str]) -> str:
-    """Return the column that a mistyped one of dataset.columns may stand for: one with its letters, or spelled alike."""
+    """Return the column that a mistyped one of dataset.columns may stand for: one of its letters, or spelled alike."""
     plain = {column.lower(): column for column in columns}
     word = name.lower()
     held = [column for column in plain if word in column.split() or column in word.split()]
