@@ -12,6 +12,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from tvo_cli import data
+from tvo_cli.config import register_resolvers
 from tvo_cli.data.addition import AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticSettings
 from tvo_cli.data.generated_settings import settings_of
@@ -31,6 +32,7 @@ def changed(name: str, **keys: int) -> Any:
 def node(name: str) -> Any:
     from hydra import compose, initialize_config_dir
 
+    register_resolvers()
     with initialize_config_dir(str(CONF.parent), version_base="1.3"):
         return compose(overrides=[f"+dataset={name}"]).dataset
 
