@@ -27,7 +27,7 @@ from benchmarks.harness.record import Record, Row, flag, group, number, numbers,
 from benchmarks.harness.settings import Settings, option
 from tests.training import faults
 from tvo_cli import config
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_writer, store
 from tvo_cli.experiment import train
 from tvo_cli.file_digest import file_sha256
 
@@ -157,12 +157,12 @@ def _bytes(folder: Path) -> int:
 @contextmanager
 def _timed_saves() -> Iterator[list[float]]:
     """The seconds of each checkpoint that is written meanwhile."""
-    real, seconds = store.save_checkpoint, list[float]()
-    store.save_checkpoint = timed(real, seconds)
+    real, seconds = checkpoint_writer.save_checkpoint, list[float]()
+    checkpoint_writer.save_checkpoint = timed(real, seconds)
     try:
         yield seconds
     finally:
-        store.save_checkpoint = real
+        checkpoint_writer.save_checkpoint = real
 
 
 def timed(save: Callable[..., Path], into: list[float]) -> Callable[..., Path]:

@@ -1,6 +1,9 @@
-"""Bytes as people read them."""
+"""Bytes: those of tensors, and their number as people read it."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
 
 UNITS = (("GB", 1e9), ("MB", 1e6), ("kB", 1e3))
 
@@ -11,3 +14,8 @@ def format_bytes(size: float) -> str:
         if size >= scale:
             return f"{size / scale:,.1f} {unit}"
     return f"{size:.0f} bytes"
+
+
+def tensor_bytes(tensors: Iterable[Any]) -> int:
+    """Return the bytes of tensors."""
+    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)

@@ -13,10 +13,9 @@ from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
-from tvo_cli.memory.planned_ranks import rank_layout, request_of_run_rank, step_work
 from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals, is_served, planned_run
-from tvo_cli.memory.rank_memory import plan_rank_memory
-from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step
+from tvo_cli.memory.rank_memory import plan_rank_memory, rank_layout, request_of_run_rank
+from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step, step_work
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.loading.parameter_count import parameter_count
 

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from tvo_cli.api.overrides import checked_overrides, options_named_as_keywords, user_errors_raised
+from tvo_cli.api.overrides import checked_overrides
+from tvo_cli.api.python_errors import options_named_as_keywords, user_errors_raised
 from tvo_cli.errors import UserError
 
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 
 from tests.checkpoint.thread_ranks import ThreadRank, results, run_ranks
-from tvo_cli.checkpoint import store
-from tvo_cli.checkpoint.held_rows import HeldRows
+from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint.rows_to_load import RowsToLoad
 from tvo_cli.checkpoint.tensor_slice import HeldTensor, even_row_range, rows_of_whole
 
 RNG = torch.Generator().manual_seed(0)
@@ -39,10 +39,10 @@ def parts_of_rank(rank: int, count: int) -> dict[str, dict[str, HeldTensor]]:
     return {"optimizer": {**WHOLE, **cut}, "streams": dict(STREAMS)}
 
 
-def rows_of_rank(rank: int, count: int) -> HeldRows:
+def rows_of_rank(rank: int, count: int) -> RowsToLoad:
     """Which rows a rank asks for."""
     ranges = {name: (even_row_range(len(value), rank, count), tuple(value.shape)) for name, value in SHARDED.items()}
-    return HeldRows({"policy": ranges, "optimizer": ranges})
+    return RowsToLoad({"policy": ranges, "optimizer": ranges})
 
 
 def save(root: Path, step: int, rank: ThreadRank) -> Path:
@@ -54,7 +54,7 @@ def save(root: Path, step: int, rank: ThreadRank) -> Path:
             for name, content in POLICY.items():
                 (folder / name).write_bytes(content)
 
-    return store.save_checkpoint(
+    return checkpoint_writer.save_checkpoint(
         root / store.checkpoint_name(step),
         tensors=parts_of_rank(rank.rank, rank.count),
         state={"step": step},

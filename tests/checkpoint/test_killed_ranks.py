@@ -15,23 +15,23 @@ import pytest
 from tests.checkpoint.sharded_state import moments, save, saved_by
 from tests.checkpoint.thread_ranks import Killed, ThreadRank, results, run_ranks
 from tests.training import faults
-from tvo_cli.checkpoint import store, stored_tensors
+from tvo_cli.checkpoint import checkpoint_damage, pruning, safetensors_files, store
 
 OLD, NEW = "step-000010", "step-000020"
-POINTS = [(os, "fsync"), (Path, "rename"), (shutil, "rmtree"), (stored_tensors, "save_file"),
+POINTS = [(os, "fsync"), (Path, "rename"), (shutil, "rmtree"), (safetensors_files, "save_file"),
           (Path, "write_text"), (Path, "mkdir"), (ThreadRank, "gather")]  # fmt: skip
 
 
 def assert_whole(root: Path) -> None:
     """There is the old one, perhaps the new one, both whole; and the next save goes well and leaves nothing else."""
     said: list[str] = []
-    newest = store.newest_whole_checkpoint(root, said.append)
+    newest = checkpoint_damage.newest_whole_checkpoint(root, said.append)
     assert said == [] and newest is not None and newest.name in (OLD, NEW)
-    assert store.find_damage(root / OLD) == ""
+    assert checkpoint_damage.find_damage(root / OLD) == ""
     assert len(store.load_checkpoint(newest)[0]["optimizer"]) == len(moments())
-    store.remove_leftovers(root)
+    pruning.remove_leftovers(root)
     saved_by(2, root, 20)
-    assert sorted(path.name for path in root.iterdir()) == [OLD, NEW] and not store.find_damage(root / NEW)
+    assert sorted(path.name for path in root.iterdir()) == [OLD, NEW] and not checkpoint_damage.find_damage(root / NEW)
 
 
 @pytest.mark.slow

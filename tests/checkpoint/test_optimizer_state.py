@@ -13,7 +13,7 @@ from transformers import AutoModelForCausalLM
 
 from tests.golden.test_earlier_release import MADE
 from tvo_cli.checkpoint.optimizer_state import optimizer_tensors, parameter_of_state, restore_optimizer
-from tvo_cli.checkpoint.tensor_slice import HeldTensor, whole_values
+from tvo_cli.checkpoint.tensor_slice import HeldTensor, values_held, whole_values
 
 TABLE = torch.linspace(-1, 1, 256)
 ADAMW = ("step", "exp_avg", "exp_avg_sq")
@@ -146,3 +146,23 @@ def test_the_next_step_of_torchs_optimisers_is_the_same(kind: Any) -> None:
             parameter.grad = 2 * torch.ones_like(parameter)
         optimizer.step()
     assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters()))
+
+
+def test_an_optimiser_goes_on_as_if_nothing_had_happened() -> None:
+    def steps(count: int, restored: tuple[Tensor, dict[str, Tensor]] | None = None) -> tuple[Tensor, dict[str, Tensor]]:
+        network = torch.nn.ParameterDict({"weight": torch.ones(3)})
+        weight, optimizer = network["weight"], torch.optim.AdamW(network.parameters(), lr=0.1)
+        for k in range(count):
+            if restored and k == 2:
+                with torch.no_grad():
+                    weight.copy_(restored[0])
+                optimizer = torch.optim.AdamW(network.parameters(), lr=0.1)
+                restore_optimizer(optimizer, restored[1], network)
+            weight.grad = torch.tensor([1.0, -2.0, 0.5]) * (k + 1)
+            optimizer.step()
+        state = optimizer_tensors(optimizer, network)
+        return weight.detach().clone(), {name: values_held(value).clone() for name, value in state.items()}
+
+    middle = steps(2)
+    assert middle[1].keys() == {"weight|step", "weight|exp_avg", "weight|exp_avg_sq"}
+    assert torch.equal(steps(5)[0], steps(5, middle)[0])

@@ -8,8 +8,8 @@ from typing import Never
 
 import pytest
 
-from tests.checkpoint.test_store import write
-from tvo_cli.checkpoint import policy_only, store
+from tests.checkpoint.small_checkpoints import write
+from tvo_cli.checkpoint import checkpoint_damage, policy_only, pruning, store
 
 
 def test_the_policy_and_the_state_stay_and_the_bytes_of_the_rest_are_told(tmp_path: Path) -> None:
@@ -18,7 +18,7 @@ def test_the_policy_and_the_state_stay_and_the_bytes_of_the_rest_are_told(tmp_pa
     assert not policy_only.is_policy_only(folder)
     assert policy_only.drop_resume_tensors(folder) == size
     assert policy_only.is_policy_only(folder)
-    assert store.find_damage(folder) == ""
+    assert checkpoint_damage.find_damage(folder) == ""
     parts, state = store.load_checkpoint(folder)
     assert parts == {} and state == {"step": 10}
     assert (folder / "policy" / "model.safetensors").read_bytes() == b"weights of step 10"
@@ -40,7 +40,7 @@ def test_without_hard_links_files_are_copied(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(os, "link", refuse)
     folder = write(tmp_path, 10)
     policy_only.drop_resume_tensors(folder)
-    assert store.find_damage(folder) == "" and policy_only.is_policy_only(folder)
+    assert checkpoint_damage.find_damage(folder) == "" and policy_only.is_policy_only(folder)
 
 
 def test_killed_before_the_rename_the_whole_checkpoint_is_there(
@@ -53,5 +53,5 @@ def test_killed_before_the_rename_the_whole_checkpoint_is_there(
     monkeypatch.setattr(policy_only, "rename_into_place", killed)
     with pytest.raises(KeyboardInterrupt):
         policy_only.drop_resume_tensors(folder)
-    store.remove_leftovers(tmp_path)
-    assert store.find_damage(folder) == "" and not policy_only.is_policy_only(folder)
+    pruning.remove_leftovers(tmp_path)
+    assert checkpoint_damage.find_damage(folder) == "" and not policy_only.is_policy_only(folder)

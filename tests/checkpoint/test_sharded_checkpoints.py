@@ -27,9 +27,11 @@ from tests.checkpoint.sharded_state import (
     saved_by,
 )
 from tests.checkpoint.thread_ranks import ThreadRank, results, run_ranks
-from tvo_cli.checkpoint import checkpoint_writer, policy_only, store, stored_tensors
-from tvo_cli.checkpoint.prune_plan import finished_removals
-from tvo_cli.checkpoint.stored_tensors import shard_file
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, policy_only, safetensors_files
+from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
+from tvo_cli.checkpoint.pruning import finished_removals
+from tvo_cli.checkpoint.safetensors_files import shard_file
+from tvo_cli.checkpoint.store import load_checkpoint
 from tvo_cli.checkpoint.tensor_slice import HeldTensor, TensorSlice, values_held
 from tvo_cli.errors import UserError
 from tvo_cli.file_digest import file_sha256
@@ -49,9 +51,9 @@ def equal(found: HeldTensor, wanted: HeldTensor) -> bool:
 @pytest.mark.parametrize("readers", [1, 2, 3, 5])
 def test_what_some_ranks_wrote_any_number_of_ranks_reads(tmp_path: Path, writers: int, readers: int) -> None:
     folder = saved_by(writers, tmp_path)
-    assert store.find_damage(folder) == ""
+    assert find_damage(folder) == ""
     for rank in range(readers):
-        parts, state = store.load_checkpoint(folder, rows_of_rank(rank, readers))
+        parts, state = load_checkpoint(folder, rows_of_rank(rank, readers))
         wanted = parts_of_rank(rank, readers)
         assert state == {"step": 10} and parts.keys() == wanted.keys()
         for part, named in wanted.items():
@@ -61,7 +63,7 @@ def test_what_some_ranks_wrote_any_number_of_ranks_reads(tmp_path: Path, writers
 
 @pytest.mark.parametrize("writers", [1, 2, 3, 8])
 def test_one_process_reads_the_whole_of_it(tmp_path: Path, writers: int) -> None:
-    parts, _ = store.load_checkpoint(saved_by(writers, tmp_path))
+    parts, _ = load_checkpoint(saved_by(writers, tmp_path))
     assert parts["optimizer"].keys() == moments().keys()
     assert all(equal(parts["optimizer"][name], value) for name, value in moments().items())
     assert all(equal(parts["streams"][name], value) for name, value in STREAMS.items())
@@ -71,7 +73,13 @@ def test_each_rank_has_a_file_of_its_slices_and_the_first_what_all_hold(tmp_path
     folder = saved_by(3, tmp_path)
     files = [folder / shard_file("optimizer", number, 3) for number in (1, 2, 3)]
     assert sorted(path.name for path in folder.iterdir()) == sorted(
-        [*(file.name for file in files), "streams.safetensors", "policy", store.STATE, store.MANIFEST]
+        [
+            *(file.name for file in files),
+            "streams.safetensors",
+            "policy",
+            checkpoint_writer.STATE,
+            checkpoint_writer.MANIFEST,
+        ]
     )
     held = []
     for file in files:
@@ -86,7 +94,7 @@ def test_each_rank_has_a_file_of_its_slices_and_the_first_what_all_hold(tmp_path
 def test_ranks_that_hold_everything_whole_write_what_one_process_writes(tmp_path: Path) -> None:
     def write(rank: ThreadRank) -> Path:
         folder = tmp_path / f"{rank.count}" / "step-000001"
-        return store.save_checkpoint(folder, tensors={"optimizer": moments()}, state={"a": 1}, ranks=rank)
+        return checkpoint_writer.save_checkpoint(folder, tensors={"optimizer": moments()}, state={"a": 1}, ranks=rank)
 
     one, two = (results(run_ranks(n, write))[0] for n in (1, 2))
     names = sorted(path.name for path in one.iterdir())
@@ -102,48 +110,50 @@ def test_ranks_that_hold_the_same_rows_write_them_once(tmp_path: Path) -> None:
         for name, held in tensors["optimizer"].items():
             if isinstance(held, TensorSlice):
                 tensors["optimizer"][name] = held._replace(is_owned=rank.rank < 2)
-        return store.save_checkpoint(tmp_path / "step-000010", tensors=tensors, state={}, ranks=rank)
+        return checkpoint_writer.save_checkpoint(tmp_path / "step-000010", tensors=tensors, state={}, ranks=rank)
 
     folder = results(run_ranks(4, write))[0]
     assert sorted(path.name for path in folder.glob("opt*")) == [OPTIMIZER.format(1), OPTIMIZER.format(2)]
-    assert all(equal(found, moments()[name]) for name, found in store.load_checkpoint(folder)[0]["optimizer"].items())
+    assert all(equal(found, moments()[name]) for name, found in load_checkpoint(folder)[0]["optimizer"].items())
 
 
 def test_only_files_with_wanted_rows_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     folder = saved_by(4, tmp_path)  # of 7 rows: 2, 2, 2, 1
     read: set[str] = set()
-    take = stored_tensors._read_rows
+    take = safetensors_files._read_rows
 
-    def reading(content: object, name: str, piece: stored_tensors.StoredPiece, *rest: object) -> torch.Tensor:
+    def reading(content: object, name: str, piece: safetensors_files.StoredPiece, *rest: object) -> torch.Tensor:
         read.update([piece.file.name] if name == "embed.weight|exp_avg" else [])
         return take(content, name, piece, *rest)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(stored_tensors, "_read_rows", reading)
+    monkeypatch.setattr(safetensors_files, "_read_rows", reading)
     found = []
     for rank in range(3):  # asks for rows 0 to 3, 3 to 6, 6 to 7
         read.clear()
-        store.load_checkpoint(folder, rows_of_rank(rank, 3))
+        load_checkpoint(folder, rows_of_rank(rank, 3))
         found.append({int(name.split("-")[1]) for name in read})
     assert found == [{1, 2}, {2, 3}, {4}]
 
 
 def test_the_manifest_names_the_files_of_all_ranks(tmp_path: Path) -> None:
     folder = saved_by(2, tmp_path)
-    manifest = json.loads((folder / store.MANIFEST).read_text())
+    manifest = json.loads((folder / checkpoint_writer.MANIFEST).read_text())
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    assert manifest.keys() == files.keys() - {store.MANIFEST}
+    assert manifest.keys() == files.keys() - {checkpoint_writer.MANIFEST}
     assert all(entry["bytes"] == files[name].stat().st_size for name, entry in manifest.items())
 
 
-@pytest.mark.parametrize("file", [OPTIMIZER.format(1), OPTIMIZER.format(2), "policy/model.safetensors", store.STATE])
+@pytest.mark.parametrize(
+    "file", [OPTIMIZER.format(1), OPTIMIZER.format(2), "policy/model.safetensors", checkpoint_writer.STATE]
+)
 @pytest.mark.parametrize("ranks", [1, 2, 3])
 def test_damage_in_any_ranks_file_is_found_on_all(tmp_path: Path, file: str, ranks: int) -> None:
     good, bad = saved_by(2, tmp_path, 10), saved_by(2, tmp_path, 20)
     content = bytearray((bad / file).read_bytes())
     content[-1] ^= 1
     (bad / file).write_bytes(content)
-    assert run_ranks(ranks, lambda rank: store.find_damage(bad, rank)) == [f"{file} differs from its manifest"] * ranks
-    found = run_ranks(ranks, lambda rank: store.newest_whole_checkpoint(tmp_path, lambda text: None, rank))
+    assert run_ranks(ranks, lambda rank: find_damage(bad, rank)) == [f"{file} differs from its manifest"] * ranks
+    found = run_ranks(ranks, lambda rank: newest_whole_checkpoint(tmp_path, lambda text: None, rank))
     assert found == [good] * ranks
 
 
@@ -154,10 +164,10 @@ def test_each_file_is_read_by_one_rank(tmp_path: Path, monkeypatch: pytest.Monke
         read.append((path.name, threading.current_thread().name))
         return file_sha256(path)
 
-    monkeypatch.setattr(store, "file_sha256", counted)
-    assert run_ranks(3, lambda rank: store.find_damage(folder, rank)) == [""] * 3
+    monkeypatch.setattr(checkpoint_damage, "file_sha256", counted)
+    assert run_ranks(3, lambda rank: find_damage(folder, rank)) == [""] * 3
     assert sorted(name for name, _ in read) == sorted(
-        Path(name).name for name in json.loads((folder / store.MANIFEST).read_text())
+        Path(name).name for name in json.loads((folder / checkpoint_writer.MANIFEST).read_text())
     )
 
 
@@ -166,12 +176,12 @@ def test_without_the_file_of_a_rank_it_is_damaged(tmp_path: Path, by_manifest: b
     folder, missing = saved_by(3, tmp_path), shard_file("optimizer", 2, 3)
     (folder / missing).unlink()
     if by_manifest:
-        manifest = json.loads((folder / store.MANIFEST).read_text())
+        manifest = json.loads((folder / checkpoint_writer.MANIFEST).read_text())
         del manifest[missing]
-        (folder / store.MANIFEST).write_text(json.dumps(manifest))
-    assert missing in store.find_damage(folder)
+        (folder / checkpoint_writer.MANIFEST).write_text(json.dumps(manifest))
+    assert missing in find_damage(folder)
     with pytest.raises(UserError, match=f"{missing} is missing"):
-        store.load_checkpoint(folder)
+        load_checkpoint(folder)
 
 
 def no_space(error: Exception) -> Callable[..., Never]:
@@ -197,20 +207,22 @@ def test_a_disk_that_fills_on_one_rank_ends_it_on_all(
             raise full
         safetensors.torch.save_file(named, file, **more)
 
-    monkeypatch.setattr(stored_tensors, "save_file", save_file)
+    monkeypatch.setattr(safetensors_files, "save_file", save_file)
     errors = run_ranks(3, lambda rank: save(tmp_path, 20, rank))
     assert all(isinstance(error, OSError) and error.errno == errno.ENOSPC for error in errors)
     assert len({str(error) for error in errors}) == 1 and f"on rank {failing}" in str(errors[0])
-    assert [path.name for path in tmp_path.iterdir()] == [old.name] and not store.find_damage(old)
+    assert [path.name for path in tmp_path.iterdir()] == [old.name] and not find_damage(old)
     monkeypatch.undo()
-    assert not store.find_damage(saved_by(3, tmp_path, 20))
+    assert not find_damage(saved_by(3, tmp_path, 20))
 
 
 @pytest.mark.parametrize("error", [UserError("model.path", "x", "cannot be written."), TypeError("no tensor")])
 def test_any_other_error_of_a_rank_is_raised_on_all(tmp_path: Path, error: Exception) -> None:
     def write(rank: ThreadRank) -> Path:
         policy = no_space(error) if rank.rank == 0 else None
-        return store.save_checkpoint(tmp_path / "step-000001", tensors={}, state={}, policy=policy, ranks=rank)
+        return checkpoint_writer.save_checkpoint(
+            tmp_path / "step-000001", tensors={}, state={}, policy=policy, ranks=rank
+        )
 
     errors = run_ranks(2, write)
     kind = UserError if isinstance(error, UserError) else RuntimeError
@@ -250,8 +262,8 @@ def test_the_policy_alone_stays_of_a_sharded_checkpoint(tmp_path: Path) -> None:
     [removal] = finished_removals(tmp_path, {folder})
     assert removal.bytes == sum(sizes)
     removal.apply()
-    assert policy_only.is_policy_only(folder) and store.find_damage(folder) == ""
-    assert store.load_checkpoint(folder) == ({}, {"step": 10})
+    assert policy_only.is_policy_only(folder) and find_damage(folder) == ""
+    assert load_checkpoint(folder) == ({}, {"step": 10})
     assert {path.name: path.read_bytes() for path in (folder / "policy").iterdir()} == POLICY
 
 
@@ -285,4 +297,4 @@ def test_every_file_and_folder_reaches_the_disk_before_it_gets_its_name(
     saved_by(count, tmp_path)
     assert named == [set()]
     assert flushed[-1] == tmp_path and flushed[-2].name == ".step-000010.partial"
-    assert flushed.index(flushed[-2] / store.MANIFEST) > 4
+    assert flushed.index(flushed[-2] / checkpoint_writer.MANIFEST) > 4

@@ -14,8 +14,8 @@ from torch.distributed.fsdp import fully_shard
 from torch.distributed.tensor import Replicate, Shard, distribute_tensor
 from torch.testing._internal.distributed.fake_pg import FakeStore
 
-from tvo_cli.checkpoint.held_rows import HeldRows
 from tvo_cli.checkpoint.optimizer_state import optimizer_tensors, restore_optimizer
+from tvo_cli.checkpoint.rows_to_load import RowsToLoad
 from tvo_cli.checkpoint.sharded_parameters import (
     gather_whole_tensors,
     held_tensor,
@@ -105,7 +105,7 @@ def test_a_slice_and_a_whole_tensor_come_to_the_same_rows(mesh_of: Any) -> None:
 
 def test_what_is_asked_of_a_checkpoint_follows_the_parameters(mesh_of: Any) -> None:
     sharded = distribute_tensor(WHOLE, mesh_of(1, 3), [Shard(0)], src_data_rank=None)
-    rows = HeldRows.of({part: {"a.weight": sharded, "b": torch.ones(2)} for part in ("policy", "optimizer")})
+    rows = RowsToLoad.of({part: {"a.weight": sharded, "b": torch.ones(2)} for part in ("policy", "optimizer")})
     wanted = row_range(sharded)
     for part, name in (
         *(("policy", "a.weight"), ("optimizer", "a.weight|exp_avg"), ("snapshot", "tensors.policy.a.weight")),

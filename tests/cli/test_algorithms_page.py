@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from tvo_cli import config
 from tvo_cli.cli import algorithm_descriptions
 from tvo_cli.cli.main import app, main
-from tvo_cli.config import signatures
+from tvo_cli.config import target_signatures
 
 ROOT = Path(__file__).parent.parent.parent
 runner = CliRunner()
@@ -48,10 +48,10 @@ def test_the_weakest_counts_and_a_docstring_is_found_through_a_package() -> None
     assert algorithm_descriptions.algorithm_fidelity("grpo_target_entropy").startswith("notes"), (
         "the controller's, not the bonus's"
     )
-    assert "Spinning Up" in signatures.target_docstring("tvo_cli.optim.EarlyStop")
+    assert "Spinning Up" in target_signatures.target_docstring("tvo_cli.optim.EarlyStop")
     assert (
-        signatures.target_docstring("tvo_cli.optim.Nothing")
-        == signatures.target_docstring("tvo_cli.nowhere.Nothing")
+        target_signatures.target_docstring("tvo_cli.optim.Nothing")
+        == target_signatures.target_docstring("tvo_cli.nowhere.Nothing")
         == ""
     )
 

@@ -12,9 +12,8 @@ from types import SimpleNamespace
 import pytest
 
 from tvo_cli.checkpoint.disk_size import DiskSize
-from tvo_cli.cli.disk_check import disk_of_jobs, disk_to_come
 from tvo_cli.cli.main import main
-from tvo_cli.sweep.held_disk import HeldDisk
+from tvo_cli.sweep.disk_of_jobs import HeldDisk, disk_of_jobs, disk_to_come
 
 SWEEP = ["train", "--dry-run", "-m", "algorithm=grpo", "seed=1,2,3", "hydra.launcher.n_jobs=1"]
 

@@ -11,7 +11,7 @@ from hydra.utils import get_object
 from tvo_cli import config
 from tvo_cli.config import schema
 from tvo_cli.config.moved_targets import MOVED, PIECES, current_target, target_before_move
-from tvo_cli.config.signatures import callable_keywords
+from tvo_cli.config.target_signatures import callable_keywords
 
 MADE = Path(__file__).parents[1] / "golden" / "release_0_1" / "sweep"
 

@@ -53,7 +53,7 @@ def test_every_declared_key_is_in_a_yaml(root: str) -> None:
 
 
 def test_keywords_are_read_from_the_source_without_an_import() -> None:
-    from tvo_cli.config.signatures import callable_keywords
+    from tvo_cli.config.target_signatures import callable_keywords
 
     assert set(callable_keywords("tvo_cli.stability.collapse_rules.Floor") or ()) >= {
         "severity",

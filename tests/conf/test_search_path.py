@@ -10,7 +10,7 @@ import pytest
 from tvo_cli import config
 from tvo_cli.cli import completion
 from tvo_cli.cli.main import main
-from tvo_cli.config.users_yaml import notes_on_users_configs
+from tvo_cli.config.notes_on_user_folders import notes_on_users_configs
 from tvo_cli.errors import UserError
 
 

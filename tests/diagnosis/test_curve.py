@@ -9,9 +9,8 @@ import statistics
 import pytest
 
 from tests.diagnosis.logs import line, noisy
-from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.curve import Curve, trend_below_since
 from tvo_cli.diagnosis.failures.entropy_collapse import windows_until_entropy_collapse
-from tvo_cli.diagnosis.trend_rule import trend_below_since
 from tvo_cli.stability.solved_task import share_standard_error
 
 

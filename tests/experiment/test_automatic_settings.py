@@ -15,13 +15,13 @@ from tests.model.chat_models import save_model, talking_tokenizer
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import automatic_settings, train
+from tvo_cli.experiment.adopt_run_settings import OF_ANY_MODEL
 from tvo_cli.experiment.automatic_settings import (
     automatic_precision,
     notes_on_prompt,
     settle_evaluation_settings,
     settle_training_settings,
 )
-from tvo_cli.experiment.settings_of_run import OF_ANY_MODEL
 
 SMALL = (
     *("logger=none", "logger.console=off", "evaluation=off", "trainer.threads=1", "trainer.checkpoint_every=0"),

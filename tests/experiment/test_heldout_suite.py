@@ -17,10 +17,10 @@ from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import load_suites
+from tvo_cli.experiment.adopt_run_settings import adopt_run_settings
 from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_changed_problems
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
-from tvo_cli.experiment.settings_of_run import adopt_run_settings
-from tvo_cli.training.resume.dataset_fingerprint import dataset_fingerprints
+from tvo_cli.training.resume.same_dataset import dataset_fingerprints
 from tvo_cli.types import Problem
 
 OWN = ("dataset=jsonl", "dataset.columns.question=task", "dataset.suffix=' ='", "model.prompt.system=sum", "seed=3")

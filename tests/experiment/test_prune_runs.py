@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from tests.training.conftest import train_in
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint.checkpoint_damage import find_damage
 from tvo_cli.checkpoint.policy_only import is_policy_only
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
@@ -29,7 +30,7 @@ def checkpoint(run: Path, step: int, score: float | None = None) -> Path:
 
     state = {"step": step, "counters": {"score": score}}
     tensors = {"optimizer": {"0.exp_avg": torch.zeros(6)}}
-    return store.save_checkpoint(
+    return checkpoint_writer.save_checkpoint(
         run / "checkpoints" / store.checkpoint_name(step), policy=policy, tensors=tensors, state=state
     )
 
@@ -65,7 +66,7 @@ def test_of_a_finished_run_the_last_and_the_best_policy_stay(tmp_path: Path) -> 
     run = run_with(tmp_path / "run", "finished")
     assert main(["prune", str(tmp_path), "--yes"]) == 0
     assert names(run) == ["step-000020", "step-000030"]
-    assert all(is_policy_only(one) and not store.find_damage(one) for one in (run / "checkpoints").iterdir())
+    assert all(is_policy_only(one) and not find_damage(one) for one in (run / "checkpoints").iterdir())
     assert [Path(resolve_policy_checkpoint(str(run), one)).parent.name for one in ("best", "last")] == names(run)
     assert (run / "recorder" / "step.safetensors").read_bytes() == b"recorded"
 

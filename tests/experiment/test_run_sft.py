@@ -16,7 +16,7 @@ from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_sft import sft, write_sft_record
 from tvo_cli.file_digest import file_sha256
-from tvo_cli.model.card_of_base import read_base_card_head
+from tvo_cli.model.base_model_card import read_base_card_head
 from tvo_cli.training.sft import supervised_fine_tuning
 from tvo_cli.training.stop_signals import Interrupted
 

@@ -8,9 +8,9 @@ from tests.memory import networks
 from tests.memory.test_memory_plan import request_of
 from tvo_cli import config
 from tvo_cli.memory.bounds import memory_bounds
+from tvo_cli.memory.kv_cache_size import AHEAD, cache_bytes_per_token
 from tvo_cli.memory.memory_plan import plan_memory
 from tvo_cli.memory.network_shape import shape_of_network
-from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 from tvo_cli.model import load_policy
 from tvo_cli.rollout import SamplingParams, generate
 from tvo_cli.rollout.decoding.decoding_state import DecodingState

@@ -18,10 +18,10 @@ from tests.slow_cases import mostly_slow
 from tvo_cli import config
 from tvo_cli.memory import memory_plan
 from tvo_cli.memory.activation_size import activation_bytes, eager_attention_bytes
+from tvo_cli.memory.kv_cache_size import cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
 from tvo_cli.memory.planned_run import planned_run
-from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
 from tvo_cli.model.forward_pass.cache_support import cache_argument
 from tvo_cli.model.forward_pass.gradient_checkpointing import enable_gradient_checkpointing
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tvo_cli.model.card_of_base import base_origin
+from tvo_cli.model.base_model_card import base_origin
 from tvo_cli.model.model_card import ModelCard
 
 

@@ -12,7 +12,7 @@ from tests.training.conftest import composed
 from tvo_cli.checkpoint import store
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import train
-from tvo_cli.experiment.ranks_of_run import ranks_of_single_process
+from tvo_cli.experiment.connect_ranks import ranks_of_single_process
 
 REPLICATE, SHARD = "parallel=replicate", "parallel=shard"
 

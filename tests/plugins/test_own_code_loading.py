@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli.errors import UserError
-from tvo_cli.plugins import fresh_import, own_code_loading
+from tvo_cli.plugins import own_code_loading
 
 
 @pytest.fixture
@@ -133,7 +133,7 @@ def test_an_import_leaves_the_output_and_the_working_folder_alone(
 
 
 def test_an_import_that_takes_long_is_named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fresh_import, "PATIENCE", 0.0)
+    monkeypatch.setattr(own_code_loading, "PATIENCE", 0.0)
     monkeypatch.setattr(sys, "stderr", said := io.StringIO())
     mine.write_text("import sys, time\nwhile not sys.stderr.getvalue():\n    time.sleep(0.001)\n")
     own_code_loading.load_module("k", "mine.py")

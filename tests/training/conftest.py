@@ -19,7 +19,7 @@ from omegaconf import DictConfig, OmegaConf
 from safetensors.torch import load_file
 
 from tvo_cli import config
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_damage
 from tvo_cli.experiment import train
 from tvo_cli.training import training_loop
 from tvo_cli.training.stop_signals import Interrupted
@@ -243,7 +243,7 @@ def in_pieces(run: Runs, stop_after: Callable[[int], None]) -> Callable[..., tup
             try:
                 return run(name, *overrides), stops
             except Interrupted as stopped:
-                assert not store.find_damage(stopped.checkpoint)
+                assert not checkpoint_damage.find_damage(stopped.checkpoint)
         raise AssertionError("it never ends")
 
     return go

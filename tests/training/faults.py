@@ -13,13 +13,13 @@ import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from tvo_cli.checkpoint import stored_tensors
+from tvo_cli.checkpoint import safetensors_files
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.training import training_loop
 from tvo_cli.training.rollout_collection import collect_rollouts
 
 POINTS = [
-    *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (stored_tensors, "save_file")),
+    *((os, "fsync"), (Path, "rename"), (Path, "replace"), (shutil, "rmtree"), (safetensors_files, "save_file")),
     *(
         (Path, "write_text"),
         (Path, "mkdir"),

@@ -17,7 +17,7 @@ import torch
 
 from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli import config, experiment
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, store
 from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
@@ -64,7 +64,7 @@ def test_a_full_disk_keeps_the_old_checkpoint_and_says_so(small_disk: Path, monk
     (small_disk / "ballast").write_bytes(b"x" * room)
     with pytest.raises(UserError, match=r"no space for a checkpoint .* the run can be resumed from step-000001"):
         go("trainer.steps=3")
-    assert store.newest_whole_checkpoint(root, print) == root / "step-000001"
+    assert checkpoint_damage.newest_whole_checkpoint(root, print) == root / "step-000001"
     rows = (small_disk / "run" / "metrics.jsonl").read_text().splitlines()
     assert len(rows) == 3, "the run went on past the checkpoint that had no room"
     (small_disk / "ballast").unlink()
@@ -77,12 +77,12 @@ def test_a_disk_that_fills_while_writing_keeps_the_old_checkpoint(
 ) -> None:
     """Another process takes the space between the check and the writing."""
     tensors = {"optimizer": {"x": torch.zeros(150_000)}}
-    old = store.save_checkpoint(small_disk / "step-000001", tensors=tensors, state={})
+    old = checkpoint_writer.save_checkpoint(small_disk / "step-000001", tensors=tensors, state={})
     monkeypatch.setattr(checkpoint_writer, "check_free_space", lambda root, wanted: None)
     (small_disk / "ballast").write_bytes(b"x" * (shutil.disk_usage(small_disk).free - 300_000))
     with pytest.raises(OSError, match="No space left"):
-        store.save_checkpoint(small_disk / "step-000002", tensors=tensors, state={})
-    assert store.newest_whole_checkpoint(small_disk, print) == old
+        checkpoint_writer.save_checkpoint(small_disk / "step-000002", tensors=tensors, state={})
+    assert checkpoint_damage.newest_whole_checkpoint(small_disk, print) == old
     assert sorted(path.name for path in small_disk.iterdir()) == ["ballast", "step-000001"]
 
 
@@ -100,7 +100,7 @@ def test_a_damaged_newest_checkpoint_is_passed_over(whole: Whole, tmp_path: Path
         content[len(content) // 2] ^= 1
         victim.write_bytes(content if damage == "flip" else content[: len(content) // 2])
     said: list[str] = []
-    assert store.newest_whole_checkpoint(root, said.append) == root / "step-000001"
+    assert checkpoint_damage.newest_whole_checkpoint(root, said.append) == root / "step-000001"
     assert len(said) == 1 and "step-000002 is damaged" in said[0] and file in said[0]
 
 
@@ -115,14 +115,14 @@ def test_all_damaged_means_a_start_from_nothing(run: Runs, whole: Whole, weights
 
 @pytest.mark.parametrize("way", ["../../outside", "/etc/hostname", "link"])
 def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path: Path, way: str) -> None:
-    folder = store.save_checkpoint(tmp_path / "step-000001", tensors={}, state={})
+    folder = checkpoint_writer.save_checkpoint(tmp_path / "step-000001", tensors={}, state={})
     (tmp_path / "outside").write_text("x")
     if way == "link":
         (folder / "link").symlink_to(tmp_path / "outside")
-    manifest = json.loads((folder / store.MANIFEST).read_text())
+    manifest = json.loads((folder / checkpoint_writer.MANIFEST).read_text())
     manifest[way] = {"bytes": 1, "sha256": file_sha256(tmp_path / "outside")}
-    (folder / store.MANIFEST).write_text(json.dumps(manifest))
-    assert store.find_damage(folder) == f"{way} leads out of the folder"
+    (folder / checkpoint_writer.MANIFEST).write_text(json.dumps(manifest))
+    assert checkpoint_damage.find_damage(folder) == f"{way} leads out of the folder"
 
 
 def test_links_are_no_checkpoints(run: Runs, whole: Whole, tmp_path: Path) -> None:
@@ -179,7 +179,7 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run: Runs, eve
     step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
     [last] = store.list_checkpoints(folder / "checkpoints")
     wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
-    assert store.score_of_stored_policy(last) == wanted and not store.find_damage(last)
+    assert store.score_of_stored_policy(last) == wanted and not checkpoint_damage.find_damage(last)
     assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
 
 

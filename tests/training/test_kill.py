@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.training.conftest import Checksum, MetricRows, Runs
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_damage, store
 
 from . import faults
 
@@ -45,7 +45,7 @@ def test_killed_at_random_moments_it_ends_in_the_same_bits(
         folder = run(name, *RUN)
         assert steps(folder) == steps(whole), (at, kinds[at])
         assert weights(folder, 3) == weights(whole, 3), (at, kinds[at])
-        assert not store.find_damage(folder / "checkpoints" / "step-000003")
+        assert not checkpoint_damage.find_damage(folder / "checkpoints" / "step-000003")
         assert not list((folder / "checkpoints").glob(".*")), "a half-written folder was left"
         survived += 1
     assert survived == count
@@ -60,8 +60,8 @@ def test_no_half_written_folder_is_ever_the_newest(run: Runs) -> None:
         name = f"cut-{number}"
         faults.killed(partial(run, name, *RUN), at, after=False)
         root = (run.root / name) / "checkpoints"
-        assert [store.find_damage(folder) for folder in store.list_checkpoints(root)].count("") >= 1
+        assert [checkpoint_damage.find_damage(folder) for folder in store.list_checkpoints(root)].count("") >= 1
         said: list[str] = []
-        found = store.newest_whole_checkpoint(root, said.append)
+        found = checkpoint_damage.newest_whole_checkpoint(root, said.append)
         assert found is not None and store.checkpoint_position(found)[0] in (1, 2)
         assert said == []

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import MetricRows, Runs, Whole, largest_difference, train_in, trained_policy
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_damage, store
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
 
@@ -18,7 +18,7 @@ ALONE = ("trainer.save_policy_only=true", "trainer.checkpoint_every=1", "trainer
 
 def which_are_policy_only(folder: Path) -> dict[int, bool]:
     found = store.list_checkpoints(folder / "checkpoints")
-    assert all(store.find_damage(one) == "" for one in found)
+    assert all(checkpoint_damage.find_damage(one) == "" for one in found)
     return {store.checkpoint_position(one)[0]: is_policy_only(one) for one in found}
 
 

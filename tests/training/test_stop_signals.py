@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.training.conftest import Runs
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer
 from tvo_cli.cli.main import main
 from tvo_cli.tracking import run_status
 from tvo_cli.training import stop_signals, training_loop
@@ -72,7 +72,7 @@ def test_signals_that_were_ignored_at_the_start_change_nothing(run: Runs) -> Non
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    newest = store.newest_whole_checkpoint(run.root / "a" / "checkpoints", print)
+    newest = checkpoint_damage.newest_whole_checkpoint(run.root / "a" / "checkpoints", print)
     assert sent and newest is not None and newest.name == "step-000001"
 
 
@@ -90,8 +90,8 @@ def test_a_second_ctrl_c_stops_at_once_and_harms_nothing(run: Runs, monkeypatch:
     with pytest.raises(KeyboardInterrupt):
         run("a", *QUICK)
     monkeypatch.undo()
-    assert store.newest_whole_checkpoint(root, print) == root / "step-000001"
-    assert run("a", *QUICK) and store.newest_whole_checkpoint(root, print) == root / "step-000002"
+    assert checkpoint_damage.newest_whole_checkpoint(root, print) == root / "step-000001"
+    assert run("a", *QUICK) and checkpoint_damage.newest_whole_checkpoint(root, print) == root / "step-000002"
 
 
 def test_a_launchers_signal_saves_too_and_is_named_to_whoever_hands_it_on(run: Runs) -> None:

@@ -116,7 +116,7 @@ class DifficultyEntropyReward:
 
 
 def score_of_windows(excess: float, target: float, level: str, right: bool, strength: float) -> float:
-    """s of a response with so many windows above its target, in units of reward."""
+    """ARES's s of a response with so many uncertain windows above its target, in units of reward."""
     margin, cap = max(1.0, MARGIN[level] * max(target, 1.0)), strength * CAP[level]
     room = margin + KNEE[level]
     if not right:
@@ -130,6 +130,7 @@ def score_of_windows(excess: float, target: float, level: str, right: bool, stre
 
 
 def _huber(x: float, level: str) -> float:
+    """Huber's loss of how far a response's uncertain windows are from what its problem's difficulty allows."""
     knee = KNEE[level]
     return 0.5 * x * x / knee if x <= knee else x - 0.5 * knee
 

@@ -63,4 +63,5 @@ def _names_of_sources(experience: Experience) -> tuple[str, ...]:
 
 
 def _largest(index: Tensor) -> float:
+    """The largest source number of a batch."""
     return float(index.max())

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.api.overrides import options_named_as_keywords, user_errors_raised
+from tvo_cli.api.python_errors import options_named_as_keywords, user_errors_raised
 from tvo_cli.api.run import Run
 from tvo_cli.comparison.analysis.rate_choice import CORRECTED
 from tvo_cli.comparison.render.document import (

@@ -99,5 +99,5 @@ def _scores_of_suite(found: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _score_with_interval(name: str, score: Mapping[str, Any] | None) -> dict[str, Any]:
-    """Return a score and the ends of its interval, as columns."""
+    """Return a score and the ends of its interval, as columns of what Python is given."""
     return {} if score is None else {name: score["mean"], f"{name}_low": score["low"], f"{name}_high": score["high"]}

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.api.overrides import options_named_as_keywords, user_errors_raised
+from tvo_cli.api.python_errors import options_named_as_keywords, user_errors_raised
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -7,9 +7,11 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from tvo_cli import config as configuration
-from tvo_cli.api.overrides import options_named_as_keywords, user_errors_raised
 from tvo_cli.api.process_state import process_state_kept
+from tvo_cli.api.python_errors import options_named_as_keywords, user_errors_raised
 from tvo_cli.config import search_path
+from tvo_cli.errors import UserError
+from tvo_cli.parallel.launched_process import launched_process
 
 
 @contextmanager
@@ -36,3 +38,11 @@ def _user_configs_of_call(folder: str | None) -> Iterator[None]:
         yield
     finally:
         search_path.use_config_dir(before)
+
+
+def refuse_call_on_ranks(command: str) -> None:
+    """Refuse a call in one of several processes that a launcher has started: each would train in the same folder."""
+    place = launched_process()
+    if place.count > 1:
+        problem = f"{place.count} processes were started, and tvo.{command} runs in one."
+        raise UserError(place.launcher, command, problem, f"Start {place.program} {command} … instead.")

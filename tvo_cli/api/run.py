@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tvo_cli.api.overrides import user_errors_raised
+from tvo_cli.api.python_errors import user_errors_raised
 from tvo_cli.report import run_card, run_folder_reading, run_listing
 
 if TYPE_CHECKING:

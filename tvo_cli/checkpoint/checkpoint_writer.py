@@ -1,4 +1,4 @@
-"""The hidden folder in which a checkpoint is written, by one process or by many, before it gets its name.
+"""Writing of a checkpoint: whole or not at all, in a hidden folder before it gets its name, by one process or by many.
 
 Every process writes and flushes files of its own; the manifest, which rank 0 makes of what all of them hand over, comes
 last. A tensor that several processes hold slices of is in a file of each; every other one is written by rank 0.
@@ -16,8 +16,14 @@ from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
-from tvo_cli.checkpoint.rank_group import RankGroup, first_rank_of_each_host, run_on_every_rank, run_on_first_rank
-from tvo_cli.checkpoint.stored_tensors import SUFFIX, shard_file, write_tensors
+from tvo_cli.checkpoint.rank_group import (
+    ALONE,
+    RankGroup,
+    first_rank_of_each_host,
+    run_on_every_rank,
+    run_on_first_rank,
+)
+from tvo_cli.checkpoint.safetensors_files import SUFFIX, shard_file, write_tensors
 from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, TensorSlice, values_held
 from tvo_cli.file_digest import file_sha256
 
@@ -40,6 +46,29 @@ class CheckpointContents(NamedTuple):
     state: Mapping[str, Any]
     policy: Callable[[Path], object] | None
     policy_bytes: int
+
+
+def save_checkpoint(
+    folder: Path,
+    *,
+    tensors: HeldParts,
+    state: Mapping[str, Any],
+    policy: Callable[[Path], object] | None = None,
+    policy_bytes: int = 0,
+    ranks: RankGroup = ALONE,
+) -> Path:
+    """Write the folder; `policy` writes the model into the subfolder it is given.
+
+    Of several ranks all call this. Each writes the slices that it owns; the state, the manifest and what every rank
+    holds whole are rank 0's; `policy` is called on all, for they may have to put the model together.
+
+    Raises:
+        OSError: ENOSPC when there is not enough room, found out before anything is written, or any other; on all
+            ranks where one fails. What was there before is untouched.
+    """
+    draft = write_draft(folder, CheckpointContents(tensors, state, policy, policy_bytes), ranks)
+    run_on_first_rank(ranks, lambda: rename_into_place(draft, folder))
+    return folder
 
 
 def draft_of(folder: Path) -> Path:
@@ -163,6 +192,7 @@ def _own_tensors(named: Mapping[str, HeldTensor], *, is_first: bool) -> dict[str
 
 
 def _flushed_file(path: Path, draft: Path) -> ManifestFile:
+    """Flush a file of the draft and describe it for the manifest."""
     flush_to_disk(path)
     return ManifestFile(path.relative_to(draft).as_posix(), path.stat().st_size, file_sha256(path))
 

@@ -105,6 +105,7 @@ def _names_by_first_place(named: Mapping[str, Tensor]) -> dict[int, str]:
 
 
 def _state_value(value: HeldTensor, parameter: Tensor, *, is_number: bool) -> Any:
+    """A stored number or tensor as the optimiser's state keeps it for its parameter."""
     if is_number:
         return values_held(value).item()
     return placed_as(with_values(value, values_held(value).clone()), parameter)

@@ -7,8 +7,8 @@ import os
 import shutil
 from pathlib import Path
 
-from tvo_cli.checkpoint.checkpoint_writer import rename_into_place
-from tvo_cli.checkpoint.store import MANIFEST, is_file_of_checkpoint
+from tvo_cli.checkpoint.checkpoint_damage import is_file_of_checkpoint
+from tvo_cli.checkpoint.checkpoint_writer import MANIFEST, rename_into_place
 
 TENSORS = ".safetensors"
 
@@ -59,6 +59,7 @@ def _is_for_resume(name: str) -> bool:
 
 
 def _link_or_copy(source: Path, target: Path) -> None:
+    """Put a file of the checkpoint into the smaller one, as a hard link where the file system has them."""
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
         os.link(source, target)

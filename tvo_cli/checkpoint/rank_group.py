@@ -35,6 +35,9 @@ class OneProcess:
         return [own]
 
 
+ALONE = OneProcess()
+
+
 class RankFailure(NamedTuple):
     """Why a rank's part of writing or reading a checkpoint failed, as it can be sent."""
 

@@ -119,6 +119,7 @@ def _is_first_copy(value: Tensor) -> bool:
 
 
 def _local_tensor(value: Tensor) -> Tensor:
+    """The part of a sharded parameter that is in this process, as a plain tensor."""
     sharded: Any = value.detach()
     found: Tensor = sharded.to_local() if is_sharded(value) else sharded
     return found

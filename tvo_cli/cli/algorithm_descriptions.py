@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tvo_cli import config
-from tvo_cli.config.signatures import target_docstring
+from tvo_cli.config.target_signatures import target_docstring
 
 PACKAGE = Path(config.__file__).parents[1]
 FIDELITY = re.compile(r"^Fidelity:\s*(.+?)\s*(?:\n\s*\n|\Z)", re.DOTALL | re.MULTILINE)

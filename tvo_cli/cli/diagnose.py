@@ -77,6 +77,7 @@ def _write(diagnoses: Sequence[Diagnosis], form: str, out: Path | None) -> None:
 
 
 def _report(diagnoses: Sequence[Diagnosis], form: str) -> str:
+    """Return the diagnoses of `tvo diagnose` in the format of its option."""
     from tvo_cli.diagnosis.render import html_page, json_format, markdown, terminal
 
     if form == "json":

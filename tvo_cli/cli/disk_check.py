@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 from tvo_cli import config as configuration
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
-from tvo_cli.tracking.run_folder_size import free_disk
+from tvo_cli.sweep.disk_of_jobs import disk_of_jobs, disk_to_come
+from tvo_cli.sweep.slots import Job
+from tvo_cli.tracking.run_folder_size import disk_held_by_run, free_disk
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from tvo_cli.derived_sizes import DiskSize
-    from tvo_cli.sweep.held_disk import HeldDisk
-
-Job = Sequence[str]
+    from tvo_cli.sweep.disk_of_jobs import HeldDisk
 
 
 def show_disk_of_jobs(
@@ -44,59 +44,30 @@ def show_disk_of_jobs(
     as_first = ", if all are as large as the first" if assumed else ""
     if wanted > free:
         who = f"{len(disks)} jobs take" if len(disks) > 1 else "the run takes"
-        who += _beside_what_is_held(held)
+        who += _beside_what_jobs_hold(held)
         remedy = "Take trainer.save_policy_only=true, a smaller trainer.keep, recorder=off, or another disk."
         problem = f"{who} up to {needed} of disk{as_first}; {there} are free in {place}."
         raise UserError("output_dir", output_dir, problem, remedy)
     if len(disks) > 1:
-        print(f"All jobs take{_beside_what_is_held(held)} up to {needed} of disk{as_first}; {there} are free.\n")
-
-
-def disk_to_come(disk: DiskSize, held: HeldDisk) -> DiskSize:
-    """Return what a job takes besides what it holds; nothing where it is finished."""
-    if held.finished:
-        return disk._replace(finished=0, at_most=0)
-    return disk._replace(finished=max(0, disk.finished - held.held), at_most=max(0, disk.at_most - held.held))
-
-
-def _beside_what_is_held(held: Sequence[HeldDisk]) -> str:
-    done, there = sum(one.finished for one in held), sum(one.held for one in held)
-    return f", beside {format_bytes(there)} that they hold ({done} finished)," if there or done else ""
-
-
-def disk_of_jobs(disks: Sequence[DiskSize], at_once: int) -> int:
-    """Return the most bytes that jobs take together: what all leave, and `at_once` of them at their largest."""
-    beyond = sorted((disk.at_most - disk.finished for disk in disks), reverse=True)
-    return sum(disk.finished for disk in disks) + sum(beyond[:at_once])
-
-
-def jobs_at_once(jobs: Sequence[Job]) -> int:
-    """Return how many jobs of a sweep run side by side on this machine."""
-    from tvo_cli.sweep.slots import divide_into_slots
-
-    given = dict(map(configuration.split_override, jobs[0]))
-    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
-    slots = divide_into_slots(
-        len(jobs),
-        int(at_once) if at_once.isdigit() else None,
-        "auto",
-        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
-        on_cpu=given.get("trainer.device") == "cpu",
-    )
-    return len(slots)
+        print(f"All jobs take{_beside_what_jobs_hold(held)} up to {needed} of disk{as_first}; {there} are free.\n")
 
 
 def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConfig, name: str) -> list[HeldDisk]:
     """Return what each job holds in the folder where the command would put it."""
     from hydra._internal.utils import get_args_parser
 
+    from tvo_cli.sweep.disk_of_jobs import HeldDisk, disk_held_by_jobs
     from tvo_cli.sweep.folder_names import folder_of_sweep
-    from tvo_cli.sweep.held_disk import HeldDisk, disk_held_by_jobs
     from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
-    from tvo_cli.tracking.run_folder_size import disk_held_by_run
 
     known = get_args_parser().parse_args(configuration.normalised_overrides(words))
     if not known.multirun:
         return [HeldDisk(disk_held_by_run(Path(first.output_dir)), finished=False)]
     folder = folder_of_sweep(known.overrides, str(first.experiment_name), name)
     return disk_held_by_jobs(folder, jobs, lambda number: fingerprint_of_job(configuration.compose(jobs[number], name)))
+
+
+def _beside_what_jobs_hold(held: Sequence[HeldDisk]) -> str:
+    """Return the clause of the dry run's line on what the jobs hold already."""
+    done, there = sum(one.finished for one in held), sum(one.held for one in held)
+    return f", beside {format_bytes(there)} that they hold ({done} finished)," if there or done else ""

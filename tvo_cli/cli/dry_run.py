@@ -7,10 +7,11 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli.cli.disk_check import Job, disk_held_already, jobs_at_once, show_disk_of_jobs
+from tvo_cli.cli.disk_check import disk_held_already, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
+from tvo_cli.sweep.slots import Job, jobs_at_once
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -71,10 +72,10 @@ def _check_data_of_dry_run(config: DictConfig) -> None:
     if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
         return
     from tvo_cli.tracking.buffered_log import BufferedLog
-    from tvo_cli.training.run_data.check_data import check_data
+    from tvo_cli.training.run_data.run_problems import check_run_problems_without_model
 
     with BufferedLog():
-        check_data(config)
+        check_run_problems_without_model(config)
 
 
 def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str, ranks: int) -> list[DerivedSizes]:

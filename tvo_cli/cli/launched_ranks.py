@@ -86,7 +86,7 @@ def _refuse_sweep(words: Sequence[str]) -> None:
 
 
 def _run_as_first(group: ProcessGroup, task: RankTask, config: DictConfig) -> Any:
-    from tvo_cli.experiment.ranks_of_run import ranks_of_run
+    from tvo_cli.experiment.connect_ranks import ranks_of_run
 
     check_ranks(config, group.place.count)
     group.send_config({CONFIG: configuration.resolved_tree(config)})
@@ -98,7 +98,7 @@ def _follow(group: ProcessGroup, task: RankTask) -> int:
     """Run what rank 0 has composed; the exit code."""
     from omegaconf import OmegaConf
 
-    from tvo_cli.experiment.ranks_of_run import ranks_of_run
+    from tvo_cli.experiment.connect_ranks import ranks_of_run
 
     told = group.receive_config()
     if REFUSED in told:

@@ -74,4 +74,5 @@ def _print_plan(root: Path, runs: list[PrunableRun]) -> None:
 
 
 def _shown_path(root: Path, path: Path) -> str:
+    """Return a path as `tvo prune` lists it, below the folder that it was given."""
     return str(path.relative_to(root))

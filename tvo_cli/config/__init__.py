@@ -13,18 +13,13 @@ from tvo_cli.config.groups_and_choices import (
 )
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.instantiation import build, check_target_name, check_target_object, targets_in_tree
-from tvo_cli.config.overrides import (
-    dotted_keys,
-    hydra_override,
-    launched_from_python,
-    normalised_overrides,
-    rerun_command,
-    split_override,
-)
+from tvo_cli.config.notes_on_user_folders import notes_on_users_configs
+from tvo_cli.config.overrides import dotted_keys, hydra_override, normalised_overrides, split_override
 from tvo_cli.config.own_code_record import clear_own_code_record, record_own_code, recorded_own_code
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
 from tvo_cli.config.renamed_recipes import fingerprint_under_first_name, note_on_renamed_recipe
+from tvo_cli.config.rerun_command import launched_from_python, rerun_command
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
 from tvo_cli.config.search_path import (
     ROOTS,
@@ -35,7 +30,6 @@ from tvo_cli.config.search_path import (
     use_config_dir,
     users_config_folders,
 )
-from tvo_cli.config.users_yaml import notes_on_users_configs
 from tvo_cli.nearest_names import nearest_names
 
 __all__ = [

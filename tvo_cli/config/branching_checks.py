@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from tvo_cli.config.instantiation import target_object
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.own_targets import target_object
 
 BRANCHING, HEAT = "algorithm.branching", "algorithm.token_temperature"
 SECOND = "TemperedBranch samples some prompts once more at another temperature"
@@ -56,6 +56,7 @@ def _check_apart(algorithm: Any, key: str, name: str) -> None:
 
 
 def _check_branching(config: Any, name: str) -> None:
+    """Refuse branching where its responses could not share their first tokens, or are not learnt from."""
     if int(config.rollout.samples) == 1:
         problem = f"{name} lets responses to one prompt share their first tokens, and there is one response to each."
         raise UserError("rollout.samples", 1, problem, f"Take more rollout.samples, or {BRANCHING}=null.")

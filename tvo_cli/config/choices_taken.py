@@ -29,6 +29,7 @@ def choices_taken(
 
 
 def _choices_of_root(root: str) -> dict[str, list[str]]:
+    """Return the choices in the defaults of the command's own yaml."""
     path = conf_dir() / f"{root}.yaml"
     found = choices_of_defaults(read_yaml(path).get("defaults"), "") if root and path.is_file() else []
     return {group: [name] for group, name in found}

@@ -14,11 +14,11 @@ from typing import Any
 from tvo_cli.config import schema
 from tvo_cli.config.alert_checks import check_alerts
 from tvo_cli.config.branching_checks import check_sampling_pieces
+from tvo_cli.config.instantiation import target_object
 from tvo_cli.config.rank_checks import check_keys_are_used
 from tvo_cli.config.readings_checks import check_readings
 from tvo_cli.config.reward_checks import check_reward
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.own_targets import target_object
 
 # Directions that cancel each other (docs/combining.md); or act on the same thing.
 CONTRADICTIONS = {
@@ -157,9 +157,9 @@ def _check_refusals(config: Any) -> None:
     if config.curriculum.kind != "none":
         problem = f"{config.curriculum.kind} changes the problems: a rise of F would not be the policy's."
         raise UserError("curriculum", config.curriculum.kind, problem, "Take curriculum=none, or stability.refuse=0.")
-    largest = _largest_permutation_z(prompts)
+    largest = _largest_z_of_refusal(prompts)
     if largest < limit:
-        enough = next((n for n in range(prompts, 200) if _largest_permutation_z(n) >= limit), None)
+        enough = next((n for n in range(prompts, 200) if _largest_z_of_refusal(n) >= limit), None)
         more = f"at least {enough} prompts, or " if enough else ""
         problem = f"{prompts} prompts against {prompts} show at most {largest:.2f} standard errors: it would never act."
         raise UserError("stability.refuse", config.stability.refuse, problem, f"Take {more}a lower limit.")
@@ -210,8 +210,8 @@ def _check_self_imitation(chosen: Any) -> None:
             raise UserError(f"algorithm.objective.reads.{name}", True, problem, "Take false, or another method.")
 
 
-def _largest_permutation_z(prompts: int) -> float:
-    """The z of the least probability that a permutation test of n against n values has: 1/C(2n, n)."""
+def _largest_z_of_refusal(prompts: int) -> float:
+    """The largest z that stability.refuse can see between two batches of so many prompts: that of p = 1/C(2n, n)."""
     return -NormalDist().inv_cdf(max(1 / comb(2 * prompts, prompts), 1e-300))
 
 

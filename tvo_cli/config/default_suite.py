@@ -28,5 +28,5 @@ def is_run_of_default_suite(config: Mapping[str, Any]) -> bool:
 
 
 def _agrees(stated: Mapping[str, Any], wanted: Mapping[str, Any]) -> bool:
-    """Return whether every wanted value that is stated is stated so."""
+    """Return whether a run's config states each of the default suite's values so, as far as it states them."""
     return all(stated[key] == value for key, value in wanted.items() if key in stated)

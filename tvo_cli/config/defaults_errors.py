@@ -32,6 +32,7 @@ def check_defaults_list(path: Path) -> None:
 
 
 def _check_entry(path: Path, entry: Any) -> None:
+    """Refuse an entry of a user's defaults list that is neither a choice nor `group: choice`."""
     if isinstance(entry, str):
         return
     if not isinstance(entry, dict) or len(entry) != 1:
@@ -69,7 +70,8 @@ def _choice_without_override(group: str, overrides: Sequence[str], root: str) ->
 def _misplaced_entry(path: Path, group: str) -> UserError | None:
     """Explain an entry of a group without the slash in front, or of a group that there is not."""
     own, _, short = group.rpartition("/")
-    name = next((name for found, name in _entries_of_defaults(path) if found in (group, short)), "…")
+    entries = choices_of_defaults(read_yaml(path).get("defaults"), path.parent.name)
+    name = next((name for found, name in entries if found in (group, short)), "…")
     if own == path.parent.name and short in groups_of_package():
         problem = f"{short}: {name} {INSIDE} ({own}/{short})."
         return _entry_error(path, short, problem, f"Write: override /{short}: {name}")
@@ -94,10 +96,6 @@ def _plain_entries(path: Path) -> Iterator[tuple[str, str]]:
         for key, name in entry.items() if isinstance(entry, dict) else ():
             if not str(key).startswith("override "):
                 yield str(key), str(name)
-
-
-def _entries_of_defaults(path: Path) -> list[tuple[str, str]]:
-    return choices_of_defaults(read_yaml(path).get("defaults"), path.parent.name)
 
 
 def _entry_error(path: Path, group: str, problem: str, remedy: str) -> UserError:

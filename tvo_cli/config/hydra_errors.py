@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config import groups_and_choices, search_path, users_yaml
+from tvo_cli.config import groups_and_choices, missing_choices, search_path
 from tvo_cli.config.defaults_errors import explain_defaults_error
 from tvo_cli.config.mixture_sources import SOURCES, source_error
 from tvo_cli.config.overrides import split_override
@@ -201,11 +201,14 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], folder: Path |
     if not options and group in groups_and_choices.config_groups(folder):
         options = groups_and_choices.choices_of_group(group, folder)
     own = _where_own_code_is_named(group, overrides) if group in OF_PLUGINS else ""
-    own += users_yaml.clause_on_no_folder_here(group) + users_yaml.clause_on_folder_of_new(group, name)
+    own += missing_choices.clause_on_no_folder_here(group) + missing_choices.clause_on_folder_of_new(group, name)
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{own}"
-    stands = users_yaml.place_of_default(str(error), missing)
+    stands = missing_choices.place_of_default(str(error), missing)
     return UserError(
-        group, name, f"there is no such {group}{stands}.", users_yaml.misplaced_choice(group, name) or remedy.strip()
+        group,
+        name,
+        f"there is no such {group}{stands}.",
+        missing_choices.misplaced_choice(group, name) or remedy.strip(),
     )
 
 

@@ -13,9 +13,9 @@ from typing import Any
 from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError, first_line_of_error
+from tvo_cli.plugins.own_code_references import is_own_code_reference
 from tvo_cli.plugins.own_failure import own_failure
 from tvo_cli.plugins.own_targets import check_own_target_name, importable_name, own_target_object, plugin_of_target
-from tvo_cli.plugins.references import is_own_code_reference
 
 BUILDABLE_ROOMS = (
     "advantage",
@@ -106,3 +106,10 @@ def _is_own(target: object) -> bool:
 def _importable_target(target: str) -> str:
     """Return a checked `_target_` as Python finds it: own code under the name that it was loaded by."""
     return importable_name(own_target_object("_target_", target)) if _is_own(target) else target
+
+
+def target_object(key: str, target: str) -> Any:
+    """Return what a `_target_` names, own code or this program's."""
+    from hydra.utils import get_object
+
+    return get_object(target) if plugin_of_target(target) is None else own_target_object(key, target)

@@ -1,24 +1,16 @@
-"""Overrides of a command line: quoting, splitting, the keys they name, and the command that makes a run again."""
+"""Overrides of a command line: quoting for Hydra and for a shell, splitting, the keys that they name."""
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any
 
-from tvo_cli import redaction
 from tvo_cli.config.renamed_keys import rename_keys_of_overrides
 from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
-
-_command_from_python: ContextVar[str] = ContextVar("command", default="")
-
-ENVIRONMENT = ("TVO_CONF", "TVO_PLUGINS")  # variables that decide what a config is
 DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
 
 
@@ -36,6 +28,7 @@ def quote_overrides(words: Sequence[str]) -> list[str]:
 
 
 def _quote_override(word: str) -> str:
+    """Return an override with its value in quotes where Hydra's grammar needs them."""
     key, _, value = word.partition("=")
     if not key.lstrip("+~") or key.lstrip("+~").startswith("@"):  # Hydra fails by a ValueError
         raise UserError("override", word, "has no key.", "Settings are written key=value: optimizer.lr=1e-4.")
@@ -47,6 +40,7 @@ def _quote_override(word: str) -> str:
 
 
 def _quote_non_ascii(found: re.Match[str]) -> str:
+    """Put an override's part beyond ASCII into quotes for Hydra."""
     text = found.group()
     bare = text.strip(" ")
     closing = len(bare) - len(bare.rstrip("\\"))  # backslashes before the closing quote are read as pairs
@@ -67,47 +61,6 @@ def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
     for name, value in tree.items() if isinstance(tree, dict) else ():
         yield f"{prefix}{name!s}"
         yield from dotted_keys(value, f"{prefix}{name!s}.")
-
-
-@contextmanager
-def launched_from_python(program: str, words: Sequence[str]) -> Iterator[None]:
-    """Inside: `rerun_command` is that of a run which Python code has started: the same command in a shell."""
-    command = f"{environment_prefix()}{program} {shlex.join(redaction.redacted_arguments(words))}"
-    token = _command_from_python.set(command.strip())
-    try:
-        yield
-    finally:
-        _command_from_python.reset(token)
-
-
-def rerun_command(launched: str = "tvo") -> str:
-    """Return the command line that makes this very run, ready to copy, secrets redacted; a sweep's job has its own.
-
-    `launched`: what starts it in place of `tvo`, where that is several processes.
-    """
-    import sys
-
-    if _command_from_python.get():
-        return _command_from_python.get()
-
-    from hydra.core.hydra_config import HydraConfig
-
-    words = sys.argv[1:]
-    if HydraConfig.initialized() and HydraConfig.get().mode is not None and "MULTIRUN" in str(HydraConfig.get().mode):
-        kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
-        words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
-    program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
-    program = program.replace("tvo", launched, 1)
-    return f"{environment_prefix()}{program} {shlex.join(redaction.redacted_arguments(words))}".strip()
-
-
-def environment_prefix() -> str:
-    """Return `TVO_CONF=… ` before a command to copy, where a variable is set without which it is another command."""
-    from tvo_cli.config.search_path import is_ignored_folder_of_ours
-
-    given = {name: os.environ.get(name, "") for name in ENVIRONMENT}
-    ignoring = "TVO_CONF= " if is_ignored_folder_of_ours() else ""
-    return ignoring + "".join(f"{name}={shlex.quote(value)} " for name, value in given.items() if value)
 
 
 def hydra_override(key: str, value: str) -> str:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from tvo_cli.config import plugins_in_effect
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.plugin_loading import plugins_of_environment
-from tvo_cli.plugins.references import (
+from tvo_cli.plugins.own_code_references import (
     own_code_references,
     referenced_plugins,
     referenced_targets,
     target_leads_into_plugin,
 )
+from tvo_cli.plugins.plugin_loading import plugins_of_environment
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig

@@ -45,6 +45,7 @@ def check_keys_are_used(parallel: Any) -> None:
 
 
 def _check_prompts_of_ranks(rollout: Any, count: int) -> None:
+    """Refuse minibatches of fewer prompts than there are ranks."""
     prompts = int(rollout.prompts) // int(rollout.minibatches)
     if prompts < count:
         whole = count * int(rollout.minibatches)

@@ -26,4 +26,5 @@ def check_readings(config: Any) -> None:
 
 
 def _start_is_evaluated(evaluation: Any) -> bool:
+    """Return whether the policy is evaluated before the first step, which a reading compares with."""
     return bool(evaluation.at_start and (evaluation.problems or evaluation.test_sets))

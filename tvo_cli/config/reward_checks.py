@@ -6,7 +6,7 @@ from typing import Any
 
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.errors import UserError
-from tvo_cli.plugins.references import scorers_of_config
+from tvo_cli.plugins.own_code_references import scorers_of_config
 from tvo_cli.plugins.reward_entries import check_reward_functions, reward_entries
 from tvo_cli.plugins.scorer_reference import check_scorer
 

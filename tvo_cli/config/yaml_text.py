@@ -24,10 +24,12 @@ class ConfigDumper(_ConfigText, getattr(yaml, "CSafeDumper", yaml.SafeDumper)): 
 
 
 def _represent_text(dumper: Any, text: str) -> Any:
+    """Write a text of a config, in quotes where OmegaConf would read it as a number."""
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style="'" if _reads_as_number(text) else None)
 
 
 def _reads_as_number(text: str) -> bool:
+    """Return whether a text of a config would be read back from YAML as a number."""
     try:
         float(text)
     except ValueError:
@@ -48,4 +50,5 @@ def to_yaml(tree: Any) -> str:
 
 
 def _dumped(tree: Any, dumper: Any) -> str:
+    """Return a config as YAML text by one of the two dumpers."""
     return str(yaml.dump(tree, Dumper=dumper, default_flow_style=False, sort_keys=False, allow_unicode=True))

@@ -12,7 +12,7 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import random_stream, split_of_question
+from tvo_cli.data.random_stream import random_stream, split_of_question
 from tvo_cli.data.vocabulary import BLANK, BOX, CARRY, CLOSE, EQUALS, NO_CARRY, OPENERS, OPERATORS
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem

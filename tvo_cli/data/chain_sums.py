@@ -14,7 +14,7 @@ from __future__ import annotations
 import random
 from dataclasses import dataclass
 
-from tvo_cli.data.seeding import random_stream, split_of_question
+from tvo_cli.data.random_stream import random_stream, split_of_question
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 

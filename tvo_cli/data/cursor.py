@@ -7,7 +7,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple, Protocol
 
 from tvo_cli.data.problems import Problems
-from tvo_cli.data.seeding import random_stream
+from tvo_cli.data.random_stream import random_stream
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 

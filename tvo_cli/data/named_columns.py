@@ -56,7 +56,7 @@ class NamedColumns:
 
 
 def nearest_column(name: str, columns: Iterable[str]) -> str:
-    """Return the column that a mistyped name may stand for: one that holds its letters, or is spelled much alike."""
+    """Return the column that a mistyped one of dataset.columns may stand for: one of its letters, or spelled alike."""
     plain = {column.lower(): column for column in columns}
     word = name.lower()
     held = [column for column in plain if word in column.split() or column in word.split()]
@@ -75,5 +75,6 @@ def _column_override(key: str, name: str) -> str:
 
 
 def _listed(columns: Iterable[str]) -> str:
+    """Return columns in the words of the refusal of a named one, as many as a line takes."""
     names = [name if name.isidentifier() else repr(name) for name in columns]
     return ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "") or "none"

@@ -47,6 +47,7 @@ def load_own_problems(node: Mapping[str, Any], *, split: str, seed: int) -> Prob
 
 
 def _rows_of(function: Callable[..., Any], node: Mapping[str, Any], split: str, seed: int) -> Any:
+    """Return what the user's function makes of a split and a seed."""
     settings = {name: value for name, value in node["make"].items() if not str(name).startswith("_")}
     taken = inspect.signature(function).parameters
     if "split" not in taken:
@@ -79,6 +80,7 @@ def _problem_of(row: Any, name: str, source: str, target: str) -> Problem:
 
 
 def _problem_of_mapping(row: Any, name: str, source: str, target: str) -> Problem:
+    """A row of the user's function, which must be a mapping with question and answer, as a problem."""
     if not isinstance(row, Mapping):
         raise UserError(KEY, target, f"row {name} is {type(row).__name__}, no mapping.")
     for key in ("question", "answer"):

@@ -17,7 +17,7 @@ from typing import Any
 
 from tvo_cli.data.cursor import ProblemOutcome
 from tvo_cli.data.problems import Problems
-from tvo_cli.data.seeding import random_stream
+from tvo_cli.data.random_stream import random_stream
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 

@@ -6,8 +6,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from tvo_cli.data.random_stream import stable_hash
 from tvo_cli.data.row_selection import limit_of
-from tvo_cli.data.seeding import stable_hash
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.types import Problem

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tvo_cli.data.problems import ProblemList
-from tvo_cli.data.seeding import stable_hash
+from tvo_cli.data.random_stream import stable_hash
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 

@@ -7,15 +7,21 @@ writes every special token that belongs into the prompt, so that none is added t
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
+
 OPEN, CLOSE = "\ufdd2", "\ufdd3"  # noncharacters: no text holds them
+NAME_OPEN, NAME_CLOSE = "\ufdd0", "\ufdd1"  # of the other names of special tokens
 PLACEHOLDER = re.compile(f"{OPEN}([0-9]+){CLOSE}")
 
 
@@ -94,3 +100,45 @@ def restore_special_tokens(text: str, tokenizer: Any, *, templated: bool = False
         end, length = found.end(), length + sum(map(len, parts[-2:]))
         control += [] if found[1] else [(length - len(found[0]), length)]
     return Prompt("".join([*parts, text[end:]]), control, templated=templated)
+
+
+def unknown_token_id(tokenizer: Any) -> int | None:
+    """The unknown token, unless the tokenizer uses another's for it: GPT-2's is its end token."""
+    found = getattr(tokenizer, "unk_token_id", None)
+    shared = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}
+    return None if found in shared else found
+
+
+@lru_cache(maxsize=8)
+def tokenizer_with_renamed_specials(tokenizer: Any) -> tuple[Tokenizer, Mapping[str, str]]:
+    """The same tokenizer with other names for its special tokens, and these names: their usual ones are then text."""
+    from tokenizers import Tokenizer
+
+    names = {text: f"{NAME_OPEN}{number}{NAME_CLOSE}" for number, text in enumerate(special_tokens(tokenizer))}
+    try:
+        state = json.loads(tokenizer.backend_tokenizer.to_str())
+        for token in state["added_tokens"]:
+            token["content"] = names.get(token["content"], token["content"])
+        _rename_in_vocabulary(state["model"], names)
+        made = Tokenizer.from_str(json.dumps(state))
+    except Exception as error:  # not a tokenizer of the tokenizers library, or one that needs its names
+        raise UserError(
+            "model.path",
+            tokenizer.name_or_path,
+            f"its tokenizer cannot read a special token as plain text ({error}).",
+            f"Take the texts {', '.join(sorted(names)[:4])} … out of the questions.",
+        ) from error
+    made.no_truncation()
+    made.no_padding()
+    return made, names
+
+
+def _rename_in_vocabulary(model: dict[str, Any], names: Mapping[str, str]) -> None:
+    """Give special tokens their other names in the vocabulary of a tokenizer's state, in place."""
+    vocabulary = model.get("vocab")
+    if isinstance(vocabulary, dict):
+        model["vocab"] = {names.get(text, text): number for text, number in vocabulary.items()}
+    elif isinstance(vocabulary, list):
+        model["vocab"] = [[names.get(text, text), score] for text, score in vocabulary]
+    if model.get("unk_token") in names:
+        model["unk_token"] = names[model["unk_token"]]

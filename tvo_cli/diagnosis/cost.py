@@ -4,11 +4,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from tvo_cli.diagnosis.finding import Cost, Finding
 from tvo_cli.diagnosis.training_log import Row, TrainingLog
 
+if TYPE_CHECKING:
+    from tvo_cli.diagnosis.finding import Finding
+
 ROLLOUTS, TOKENS, TOKENS_OF_STEP, SECONDS, LENGTH = "rollouts", "tokens", "tokens/step", "time/step", "response/length"
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a finding's failure has cost since its first step; None where the log does not tell."""
+
+    steps: int
+    rollouts: float | None = None  # responses sampled
+    tokens: float | None = None  # response tokens
+    hours: float | None = None
+    share: float | None = None  # of the steps that were asked for, or recorded
 
 
 def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
@@ -32,6 +47,7 @@ def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
 
 
 def _tokens(before: Sequence[Row], rows: Sequence[Row], rollouts: float | None, each: float) -> float | None:
+    """Return the tokens that were spent since a failure's first step; None where the log does not say."""
     grown = _growth_of_count(before, rows, TOKENS)
     counted = _sum(rows, TOKENS_OF_STEP, each) if grown is None else grown
     if counted is not None or rollouts is None:

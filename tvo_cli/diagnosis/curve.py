@@ -7,7 +7,7 @@ values are alike. Of n values with autocorrelations ρ_k the mean has the varian
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
@@ -136,3 +136,23 @@ def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> floa
     curve.steps.append(int(metrics["step"]))
     curve.values.append(value)
     return value
+
+
+def trend_below_since(curve: Curve, level: float) -> int:
+    """Return the step since which a curve has stayed below a level, but for single values above it."""
+    return curve.steps[_begin_of_last_stretch(value < level for value in reversed(curve.values))]
+
+
+def trend_above_since(curve: Curve, level: float) -> int:
+    """Return the step since which a curve has stayed above a level, but for single values below it."""
+    return curve.steps[_begin_of_last_stretch(value > level for value in reversed(curve.values))]
+
+
+def _begin_of_last_stretch(holds_backwards: Iterable[bool]) -> int:
+    """Return the index, from the end, at which the last stretch begins in which no two values on end fail."""
+    begin, failed = -1, False
+    for at, holds in enumerate(holds_backwards, start=1):
+        if failed and not holds:
+            break
+        begin, failed = -at if holds else begin, not holds
+    return begin

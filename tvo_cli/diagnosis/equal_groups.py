@@ -47,7 +47,7 @@ def equal_share(metrics: Mapping[str, float]) -> float | None:
 
 
 def largest_mean(values: Sequence[float], window: int) -> float:
-    """Return the largest mean of so many values on end; −∞ of fewer values."""
+    """Return the largest mean that the share of equal groups has over so many steps on end; −∞ of fewer."""
     sums = list(accumulate(values, initial=0.0))
     return max(map(sub, sums[window:], sums), default=-math.inf) / window
 

@@ -99,6 +99,7 @@ def _from_both_ends(files: Sequence[Path]) -> list[Path]:
 
 
 def _graded_step(grader: Any, file: Path, end: float) -> GradedStep:
+    """The verdicts of a step's kept responses, given again by the grader, within the time that is left."""
     rows = list(_judged_rows(file))
     judged, wrong, problems = 0, list[int](), dict[str, bool]()
     for number, row in rows[:: -(-len(rows) // ROWS) or 1]:

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve, append_metric, trend_above_since
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, trend_above_since
+from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
 from tvo_cli.stability.whole_log import WholeLog

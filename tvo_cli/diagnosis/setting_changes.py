@@ -57,7 +57,7 @@ def change(facts: RunFacts, setting: str, text: str, value: object = None, facto
     if key is None:
         return Remedy(text) if facts.tool not in TOOLS else NOTHING
     wanted = value if factor is None else _scaled(facts, setting, factor)
-    return Remedy(text, (f"{key}={_setting_text(wanted)}",) if wanted is not None else ())
+    return Remedy(text, (f"{key}={wanted}",) if wanted is not None else ())
 
 
 def ours(facts: RunFacts, text: str, override: str) -> Remedy:
@@ -85,13 +85,10 @@ def roll_back(facts: RunFacts) -> Remedy:
 
 
 def _scaled(facts: RunFacts, setting: str, factor: float) -> str | None:
+    """Return a setting of the run times a factor, as it is typed; None where the run does not state it."""
     key = KEYS[setting].get(TVO, "")
     value = facts.settings.get(KNOWN_AS.get(setting, key))
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
     scaled = value * factor
     return str(max(round(scaled), 1)) if isinstance(value, int) else f"{scaled:.2g}"
-
-
-def _setting_text(value: object) -> str:
-    return str(value)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -57,23 +57,3 @@ class UnsolvedTrendRule(TrendRule):
         """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""
         heldout = self.heldout.values[-1] if self.heldout.values else None
         return is_solved(self.success.values, self.responses, heldout, self.solved)
-
-
-def trend_below_since(curve: Curve, level: float) -> int:
-    """Return the step since which a curve has stayed below a level, but for single values above it."""
-    return curve.steps[_begin(value < level for value in reversed(curve.values))]
-
-
-def trend_above_since(curve: Curve, level: float) -> int:
-    """Return the step since which a curve has stayed above a level, but for single values below it."""
-    return curve.steps[_begin(value > level for value in reversed(curve.values))]
-
-
-def _begin(holds_backwards: Iterable[bool]) -> int:
-    """Return the index, from the end, at which the last stretch begins in which no two values on end fail."""
-    begin, failed = -1, False
-    for at, holds in enumerate(holds_backwards, start=1):
-        if failed and not holds:
-            break
-        begin, failed = -at if holds else begin, not holds
-    return begin

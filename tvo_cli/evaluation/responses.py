@@ -103,6 +103,7 @@ def append_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
 
 
 def _record(response: GradedResponse) -> dict[str, object]:
+    """A graded response of an evaluation as a line of responses.jsonl."""
     found = asdict(response)
     return {name: value for name, value in found.items() if name not in WHERE_THERE or value is not None}
 

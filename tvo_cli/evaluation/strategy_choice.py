@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import fmean
-from typing import Any
+from typing import Any, NamedTuple
 
 from tvo_cli.evaluation.protocol import Protocol, protocol_from_record
 from tvo_cli.evaluation.responses import GradedResponse, responses_by_problem
@@ -76,3 +76,10 @@ def summarise_strategies(rows: Sequence[GradedResponse], probe: Mapping[str, Any
     read = sum(int(row.strategy["read"]) for row in first if row.strategy)
     costs = {name: probe[name] for name in ("labelled", "label_tokens", "label_prompt_tokens")}
     return found | {"probe_tokens": read, **costs}
+
+
+class ChosenStrategy(NamedTuple):
+    """The strategy by which one problem is asked, and the tokens of its prompt that were read to choose."""
+
+    name: str  # of STRATEGIES
+    read: int

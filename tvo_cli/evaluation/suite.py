@@ -8,7 +8,7 @@ import re
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import data
@@ -20,17 +20,11 @@ from tvo_cli.evaluation.protocol import (
     protocol_template_fields,
     resolve_protocol,
 )
+from tvo_cli.evaluation.strategy_choice import ChosenStrategy
 from tvo_cli.reward.grader_version import grader_version
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
-
-
-class ChosenStrategy(NamedTuple):
-    """How one problem is asked, and the tokens of its prompt that were read to choose."""
-
-    name: str  # of evaluation/strategy_choice.py
-    read: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,7 +15,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_exchange import build_client, build_exchange, check_whole_model
 from tvo_cli.experiment.build_pair import check_pair, pair_engine
 from tvo_cli.experiment.build_strategies import check_adaptive_engine
-from tvo_cli.experiment.memory_bounds import cache_bytes_of_evaluation
+from tvo_cli.experiment.device_memory import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_files.model_location import model_location
 from tvo_cli.model.prompt_check import PromptReader

@@ -12,7 +12,7 @@ from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_files.model_location import model_location
 from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
 from tvo_cli.rollout.engines.engine import Engine
-from tvo_cli.rollout.entropy_adaptive import EntropyAdaptiveEngine, SwitchSettings
+from tvo_cli.rollout.engines.entropy_adaptive import EntropyAdaptiveEngine, SwitchSettings
 from tvo_cli.training.device_and_precision import Runtime
 
 log = logging.getLogger("tvo")

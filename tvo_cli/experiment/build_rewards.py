@@ -13,7 +13,8 @@ from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.reward import Rewards
 from tvo_cli.reward.reward_functions import RewardFunctions
 from tvo_cli.training.reward_terms.gradient_weighting import GradientWeighting
-from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, HypervolumeWeighting, RewardWeighting
+from tvo_cli.training.reward_terms.hypervolume_weighting import HypervolumeWeighting
+from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.reward_terms.window_weighting import WindowWeighting
 
 

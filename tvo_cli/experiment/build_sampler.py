@@ -74,6 +74,7 @@ def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torc
 
 
 def _probe(engines: Any, node: Any, prompt: tuple[int, ...]) -> Any:
+    """The probe that checks that the run's servers hold its weights."""
     from tvo_cli.rollout.weight_transfer.weight_probe import PROMPT, WeightProbe
 
     return WeightProbe(engines, SamplingParams.of(node), prompt[:PROMPT], float(node.mismatch_limit))

@@ -20,10 +20,10 @@ from tvo_cli.experiment.build_next_token import build_next_token_loss
 from tvo_cli.experiment.build_rewards import build_rewards
 from tvo_cli.experiment.build_sampler import build_sampler
 from tvo_cli.experiment.build_test_sets import EvaluatedBy, build_test_sets, is_scored_by_evaluation
-from tvo_cli.experiment.memory_bounds import plan_of_run
+from tvo_cli.experiment.device_memory import plan_of_run
 from tvo_cli.experiment.shard_networks import shard_networks
-from tvo_cli.memory.optional_copies import RecorderChoice
 from tvo_cli.memory.planned_run import PlannedRun
+from tvo_cli.memory.reference_and_recorder import RecorderChoice
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
@@ -37,7 +37,7 @@ from tvo_cli.training import rng
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.readings_state import ReadingsSettings
 from tvo_cli.training.resume.checkpoint_origin import checkpoint_origin
-from tvo_cli.training.resume.dataset_fingerprint import dataset_fingerprints
+from tvo_cli.training.resume.same_dataset import dataset_fingerprints
 from tvo_cli.training.run_data import run_problems as chosen_problems
 from tvo_cli.training.run_data.heldout_overlap import warn_of_heldout_overlap
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings

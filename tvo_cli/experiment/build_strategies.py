@@ -12,8 +12,8 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
-from tvo_cli.evaluation.strategy_choice import STRATEGIES
-from tvo_cli.evaluation.suite import ChosenStrategy, Suite, few_shot_question_fingerprint
+from tvo_cli.evaluation.strategy_choice import STRATEGIES, ChosenStrategy
+from tvo_cli.evaluation.suite import Suite, few_shot_question_fingerprint
 from tvo_cli.experiment.strategy_probe import FACTS, chosen_strategies, read_probe_facts, train_strategy_probe
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy

@@ -46,7 +46,7 @@ def check_training_data_early(config: DictConfig) -> None:
         _check_data(config.dataset, _problems_loader(seed), is_evaluated=bool(evaluation.problems))
         for name, node in (evaluation.test_sets or {}).items():
             with keys_of_test_set(str(name)):
-                _check_split(node.dataset, "test", _problems_loader(int(evaluation.seed)))
+                _check_split_early(node.dataset, "test", _problems_loader(int(evaluation.seed)))
         _check_demonstrations_of_run(config.algorithm.get("next_token"), seed)
 
 
@@ -56,7 +56,7 @@ def check_sft_early(config: DictConfig) -> None:
         return
     model_location(config.model)
     with _notes_left_for_later():
-        _check_split(config.dataset, "train", _demonstrations_loader(int(config.seed), config.append_answer))
+        _check_split_early(config.dataset, "train", _demonstrations_loader(int(config.seed), config.append_answer))
 
 
 def check_variance_early(config: DictConfig) -> None:
@@ -89,7 +89,7 @@ def _check_demonstrations_of_run(chosen: Any, seed: int) -> None:
     """Refuse a file of demonstrations that cannot be read; those of the run's own data are in its own file."""
     if chosen and chosen.coefficient and chosen.data is not None:
         with keys_of_demonstrations(str(chosen.data.name)):
-            _check_split(chosen.data, "train", _demonstrations_loader(seed, None))
+            _check_split_early(chosen.data, "train", _demonstrations_loader(seed, None))
 
 
 def _check_data(node: Any, load: Load, *, is_evaluated: bool) -> None:
@@ -97,12 +97,13 @@ def _check_data(node: Any, load: Load, *, is_evaluated: bool) -> None:
     for name, source in (node.get("sources") or {}).items():
         with keys_of_source(str(name)):
             _check_data(source, load, is_evaluated=is_evaluated)
-    _check_split(node, "train", load)
+    _check_split_early(node, "train", load)
     if is_evaluated and node.get("test_path"):
-        _check_split(node, "test", load)
+        _check_split_early(node, "test", load)
 
 
-def _check_split(node: Any, split: str, load: Load) -> None:
+def _check_split_early(node: Any, split: str, load: Load) -> None:
+    """Read a split before torch is loaded, where that is quick, so that what is wrong with it is refused early."""
     if _is_quickly_read(node, split):
         load(node, split)
 

@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell
 from tvo_cli.experiment.run_of_policy import run_folder_of_policy
-from tvo_cli.training.resume.dataset_fingerprint import fingerprint_of_run_dataset
+from tvo_cli.training.resume.same_dataset import fingerprint_of_run_dataset
 
 KEY = f"evaluation.suites.{HELDOUT_SUITE}"
 MOST = 256  # problems, where the run evaluates none itself

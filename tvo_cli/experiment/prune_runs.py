@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import prune_plan, store
-from tvo_cli.checkpoint.prune_plan import Removal
+from tvo_cli.checkpoint import pruning, store
+from tvo_cli.checkpoint.pruning import Removal
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.runs_with_checkpoints import runs_with_checkpoints
 from tvo_cli.model.adapters.adapter_folder import BASE
@@ -70,9 +70,9 @@ def _plan_run(folder: Path, named: set[Path]) -> PrunableRun:
     if running:
         removals: Iterator[Removal] = iter(())
     elif finished and (chosen := _kept_checkpoints(folder, named)):
-        removals = prune_plan.finished_removals(root, chosen)
+        removals = pruning.finished_removals(root, chosen)
     else:
-        removals = prune_plan.leftover_removals(root)
+        removals = pruning.leftover_removals(root)
     return PrunableRun(folder, running, finished, list(removals))
 
 
@@ -85,7 +85,7 @@ def _kept_checkpoints(folder: Path, named: set[Path]) -> set[Path]:
     if not kept:
         return kept
     every = int((_config_of_run(folder).get("trainer") or {}).get("keep_every") or 0)
-    kept |= set(_checkpoints_of_choice(folder, "best")) | prune_plan.steps_apart(folder / CHECKPOINTS, every)
+    kept |= set(_checkpoints_of_choice(folder, "best")) | pruning.steps_apart(folder / CHECKPOINTS, every)
     return (
         kept
         | _last_healthy_checkpoint(folder)
@@ -96,7 +96,7 @@ def _kept_checkpoints(folder: Path, named: set[Path]) -> set[Path]:
 def _last_healthy_checkpoint(folder: Path) -> set[Path]:
     """The last healthy checkpoint before the first collapse, where the run had one."""
     step = read_run_json(folder / "collapse.json").get("last_healthy_policy")
-    return set(store.newest_up_to(_prunable_checkpoints(folder), step)) if isinstance(step, int) else set()
+    return set(pruning.newest_up_to(_prunable_checkpoints(folder), step)) if isinstance(step, int) else set()
 
 
 def _prunable_checkpoints(folder: Path) -> list[Path]:
@@ -141,6 +141,7 @@ def _below_parents(path: Path) -> tuple[str, ...]:
 
 
 def _config_of_run(folder: Path) -> Mapping[str, Any]:
+    """The recorded config of a run that is to be pruned; empty where it cannot be read."""
     try:
         return parse_run_config((folder / "config.yaml").read_text(encoding="utf-8"))
     except (OSError, ValueError):

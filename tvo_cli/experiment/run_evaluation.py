@@ -13,13 +13,13 @@ from tvo_cli import config as configuration
 from tvo_cli.evaluation import pipeline
 from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 from tvo_cli.evaluation.suite import Suite
+from tvo_cli.experiment.adopt_run_settings import adopt_run_settings, notes_on_protocols
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
 from tvo_cli.experiment.build_engine import build_engine
 from tvo_cli.experiment.build_pair import pair_of_models
 from tvo_cli.experiment.build_strategies import build_strategies
 from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_changed_problems
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
-from tvo_cli.experiment.settings_of_run import adopt_run_settings, notes_on_protocols
 from tvo_cli.experiment.unnamed_suite import notes_on_unnamed_suite
 from tvo_cli.model.model_files.model_identity import warn_of_fetched_weights
 from tvo_cli.model.model_files.model_location import model_location

@@ -57,5 +57,5 @@ def _gradient_moments_of(
         raise UserError("rollouts", config.rollouts, f"algorithm={name} draws {rollouts} a batch; they must be equal.")
     with ExitStack() as resources:
         session = build_session(chosen, Path(config.output_dir), resources)
-        environment.record(session.folder, environment.facts_of_run(session.learner), anew=True)
+        environment.record_environment(session.folder, environment.facts_of_run(session.learner), anew=True)
         return collect_gradient_moments(session, batches, int(config.warm_up), truth, progress)

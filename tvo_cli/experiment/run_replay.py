@@ -14,8 +14,8 @@ from tvo_cli import config as configuration
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
+from tvo_cli.plugins.own_code_references import own_code_references
 from tvo_cli.plugins.own_targets import allow_plugins
-from tvo_cli.plugins.references import own_code_references
 from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
 from tvo_cli.tracking import own_code_copies
 from tvo_cli.training import flight_recorder

@@ -156,14 +156,14 @@ def _learn(work: SFTWork, folder: Path, before: dict[str, float], report: Report
             metrics.append(update.step, update.metrics())
             report(update.step, update.loss)
             if interrupted.number:
-                raise Interrupted(_save(tuning, folder, before, metrics), interrupted.number)
+                raise Interrupted(_save_tuning(tuning, folder, before, metrics), interrupted.number)
             if every and update.step % every == 0 and update.step < tuning.settings.steps:
-                _save(tuning, folder, before, metrics)
-    _save(tuning, folder, before, metrics)
+                _save_tuning(tuning, folder, before, metrics)
+    _save_tuning(tuning, folder, before, metrics)
     metrics.close()
 
 
-def _save(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: MetricsFile) -> Path:
+def _save_tuning(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: MetricsFile) -> Path:
     metrics.sync()
     return sft_checkpoint.save_fine_tuning(tuning, folder, {"before": before})
 
@@ -171,7 +171,7 @@ def _save(tuning: FineTuning, folder: Path, before: dict[str, float], metrics: M
 def _finish(work: SFTWork, folder: Path, before: dict[str, float], after: dict[str, float]) -> dict[str, Any]:
     """Write the model, its card and sft.json; the states on the way are not needed any more."""
     config, tuning = work.config, work.tuning
-    environment.record(folder, environment.facts_of_network(tuning.policy, work.runtime), anew=True)
+    environment.record_environment(folder, environment.facts_of_network(tuning.policy, work.runtime), anew=True)
     if tuning.policy.base is None:
         tuning.policy.save(folder)
     else:

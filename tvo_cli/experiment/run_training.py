@@ -15,14 +15,14 @@ from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.experiment.automatic_settings import settle_training_settings
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.experiment.disk_room import check_disk_room
-from tvo_cli.memory.optional_copies import copies_left_out
+from tvo_cli.memory.reference_and_recorder import copies_left_out
 from tvo_cli.model.model_files.model_identity import model_identity, warn_of_fetched_weights
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import training_loop
 from tvo_cli.training.collapse_response import verdict_of_run
-from tvo_cli.training.resume import dataset_fingerprint, resume_compatibility, session_checkpoint
+from tvo_cli.training.resume import resume_compatibility, same_dataset, session_checkpoint
 from tvo_cli.training.same_state import state_digest
 from tvo_cli.training.session import Session
 
@@ -45,7 +45,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         ranks.run_on_first(lambda: check_disk_room(config, session.plan, folder), None)
-        dataset_fingerprint.check_same_dataset(folder, session.origin, config)
+        same_dataset.check_same_dataset(folder, session.origin, config)
         ranks.check_same(_facts_of_session(session))
         ranks.run_on_first(lambda: resume_compatibility.write_origin(folder, config), None)
         resources.enter_context(session.tracker)
@@ -53,7 +53,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         facts = environment.facts_of_run(session.learner)
         if ranks.is_first:
             shared = {"ranks": ranks.count, "parallel": str(config.parallel.strategy)} if ranks.count > 1 else {}
-            environment.record(folder, facts | shared)
+            environment.record_environment(folder, facts | shared)
         session_checkpoint.resume_session(session)
         evaluation = training_loop.train(session)
         told = {"fast_paths": environment.fast_paths_taken(facts), "model": identity}

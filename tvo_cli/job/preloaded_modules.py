@@ -17,7 +17,7 @@ PRELOADED_MODULES = (
     "tvo_cli.stability.collapse_rules",
     "tvo_cli.stability.start_rules",
     "tvo_cli.environment.fast_paths",
-    "tvo_cli.diagnosis.record",
+    "tvo_cli.diagnosis.diagnosis_file",
     "tvo_cli.report.run_end",
     "tvo_cli.report.run_card",
     "tvo_cli.report.run_plot",

@@ -22,7 +22,7 @@ def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: R
     from tvo_cli.experiment import train
 
     if ranks is None and config.parallel.strategy == "shard":
-        from tvo_cli.experiment.ranks_of_run import ranks_of_single_process
+        from tvo_cli.experiment.connect_ranks import ranks_of_single_process
 
         with ranks_of_single_process(config) as alone:
             return train_and_report(config, show, alone)
@@ -30,7 +30,7 @@ def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: R
     if ranks is None or ranks.is_first:
         from pathlib import Path
 
-        from tvo_cli.diagnosis.record import write_diagnosis
+        from tvo_cli.diagnosis.diagnosis_file import write_diagnosis
         from tvo_cli.report.run_end import write_figure_and_card
 
         write_diagnosis(Path(config.output_dir))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Protocol
+
 from torch import Tensor
 
 from tvo_cli.maths.importance_ratio import LOG_RATIO_LIMIT
@@ -60,3 +62,9 @@ def divergence_from_mean_log(log_pi: Tensor, limit: float = 11.0) -> Tensor:
     """
     d = (log_pi.mean(0, keepdim=True) - log_pi).clamp(-limit, limit)
     return (d.exp() - d - 1).sum(-1).mean(0)
+
+
+class TokenDivergence(Protocol):
+    """log π and log π_old of the sampled tokens [B, T] → divergence of each token [B, T]."""
+
+    def __call__(self, logp: Tensor, old_logp: Tensor, /) -> Tensor: ...

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
+from tvo_cli.memory.kv_cache_size import cache_limit
 from tvo_cli.memory.memory_plan import plan_memory, positions_that_fit
 from tvo_cli.memory.memory_request import MemoryRequest
-from tvo_cli.memory.rollout_cache import cache_limit
 
 USED = 0.9  # of a GPU's memory: the rest is for what no formula has
 CACHED = 2048  # positions of one forward on a CPU: what stays in its cache is computed fastest
@@ -46,4 +46,5 @@ def _bound_or_automatic(setting: int | str, automatic: int) -> int:
 
 
 def _cached_positions(request: MemoryRequest) -> int:
+    """Positions that bound a forward pass by `auto` on a CPU; 0: a small network has no bound."""
     return CACHED if request.shape.parameters >= LARGE else 0

@@ -35,6 +35,7 @@ def are_prompts_at_hand(config: Any) -> bool:
 
 
 def _longest_of_first(config: Any) -> int:
+    """The tokens of the longest of the first problems' prompts."""
     from tvo_cli import data
     from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
     from tvo_cli.model.prompt_encoding import encode_prompts

@@ -11,7 +11,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
     DoRA, 4 bits what a layer unfolds for a moment, in every phase
-    others       branches, kept responses and their replay, optional readings: memory/extra_work.py
+    others       branches, kept responses and their replay, optional readings: memory/branches_replay_readings.py
 
 The peak is standing + the largest phase. Constants below were measured (docs/memory.md); what was not says so.
 """
@@ -30,15 +30,15 @@ from tvo_cli.memory.activation_size import (
     logits_bytes,
 )
 from tvo_cli.memory.adapter_size import adapter_activation_bytes, unpacked_bytes
-from tvo_cli.memory.extra_work import (
+from tvo_cli.memory.branches_replay_readings import (
     branch_columns,
     kept_response_bytes,
     layer_reading_bytes,
     running_mean_bytes,
     valley_reading_bytes,
 )
+from tvo_cli.memory.kv_cache_size import AHEAD, cache_bytes_per_token
 from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
-from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token
 
 PROCESS = 0.47e9  # a run of the embedded model: Python, torch, transformers and their code (torch 2.13, CPU)
 TOKENIZER = 1.9e3  # bytes a token of the vocabulary: a tokenizer of 49,152 adds 0.09 GB
@@ -77,6 +77,7 @@ def plan_memory(request: MemoryRequest) -> MemoryPlan:
 
 
 def _standing_parts(request: MemoryRequest) -> dict[str, float]:
+    """Return the parts of the plan that stand from the first step to the last."""
     shape, size = request.shape, request.trained_itemsize
     own_reference = request.reference and request.adapter is None
     parts = {
@@ -104,12 +105,13 @@ def _snapshot_bytes(request: MemoryRequest) -> float:
     return request.copies * trained * (request.trained_itemsize + request.optimizer_bytes)
 
 
-def cast_bytes(request: MemoryRequest) -> float:
-    """Return the copies of the weights in bfloat16 that autocast keeps."""
+def autocast_bytes(request: MemoryRequest) -> float:
+    """Return what the plan counts for autocast, in every phase: the bytes of its bfloat16 weights."""
     return 2.0 * request.shape.parameters if request.autocast else 0.0
 
 
 def _phases(request: MemoryRequest) -> dict[str, float]:
+    """Return what the plan adds in each phase of a step."""
     sampling = {
         "generation": generation_bytes(request, request.generated_rows),
         "branches": _branch_bytes(request) if request.extra.branched else 0.0,
@@ -129,7 +131,7 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
     }
     most = max(*sampling.values(), *passes.values())
     taken = {name: _allocated(request, size, most) + passing.get(name, 0.0) for name, size in passes.items() if size}
-    beside = cast_bytes(request) + _unfolded_bytes(request)
+    beside = autocast_bytes(request) + _unfolded_bytes(request)
     return {name: beside + size for name, size in (sampling | taken).items() if size}
 
 
@@ -146,6 +148,7 @@ def generation_bytes(request: MemoryRequest, rows: int) -> float:
 
 
 def _evaluation_bytes(request: MemoryRequest) -> float:
+    """Return what the plan counts for the generation of the held-out check."""
     return generation_bytes(replace(request, response=request.evaluated_response), request.evaluated_rows)
 
 
@@ -174,6 +177,7 @@ def _layers_bytes(request: MemoryRequest) -> float:
 
 
 def _scoring_bytes(request: MemoryRequest) -> float:
+    """Return what the plan counts for scoring a batch without gradient."""
     positions = request.scored_rows * request.length
     found = forward_bytes(request.shape, positions, itemsize=request.itemsize, autocast=request.autocast)
     return found + logits_bytes(request.shape, request.scored_rows * request.response, tiled=request.tiled)
@@ -186,6 +190,7 @@ def _update_bytes(request: MemoryRequest) -> float:
 
 
 def _activations(request: MemoryRequest, rows: int) -> float:
+    """Return the plan's activations of a micro-batch of so many rows."""
     positions = positions_of_rows(request, rows)
     return positions * _position_bytes(request) + _attention_weights(request, rows)
 
@@ -201,6 +206,7 @@ def _position_bytes(request: MemoryRequest) -> float:
 
 
 def _attention_weights(request: MemoryRequest, rows: int) -> float:
+    """Return the plan's attention weights of so many rows; 0 where attention never holds them."""
     if not request.eager:
         return 0.0
     return eager_attention_bytes(
@@ -219,6 +225,7 @@ def _passing_gradients(request: MemoryRequest) -> float:
 
 
 def _passing_gradients_of_critic(request: MemoryRequest) -> float:
+    """Return the plan's gradient of the critic's embedding."""
     return 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)
 
 
@@ -242,6 +249,6 @@ def _allocated(request: MemoryRequest, living: float, most: float) -> float:
 
 def positions_that_fit(request: MemoryRequest, free: float) -> int:
     """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
-    fixed = cast_bytes(request) + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
+    fixed = autocast_bytes(request) + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
     each = RESERVED * (_position_bytes(request) + _attention_weights(request, 1) / max(request.length, 1))
     return max(1, int((free - fixed) / each))

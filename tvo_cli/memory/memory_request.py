@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from tvo_cli.memory.adapter_size import AdapterSize, frozen_bytes
-from tvo_cli.memory.extra_work import ExtraWork
+from tvo_cli.memory.branches_replay_readings import ExtraWork
 from tvo_cli.memory.network_shape import NetworkShape
 
 FLOAT = 4

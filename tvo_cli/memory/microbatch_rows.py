@@ -62,4 +62,5 @@ def variance_parts(prompts: int, samples: int, most: int, rows: int, ranks: int 
 
 
 def _rows_of_whole_groups(rows: int, samples: int, minibatch: int) -> int:
+    """Rows of a micro-batch that holds whole groups, within a minibatch; 0 rows: the whole minibatch."""
     return min(max(samples, rows // samples * samples), minibatch) if rows else minibatch

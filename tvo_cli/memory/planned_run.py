@@ -8,19 +8,19 @@ from typing import Any, NamedTuple
 from tvo_cli import config as configuration
 from tvo_cli.memory.adapter_size import AdapterSize
 from tvo_cli.memory.bounds import MemoryBounds, memory_bounds
-from tvo_cli.memory.extra_work import ExtraWork, branch_columns
+from tvo_cli.memory.branches_replay_readings import ExtraWork, branch_columns
+from tvo_cli.memory.kv_cache_size import cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
-from tvo_cli.memory.optional_copies import (
+from tvo_cli.memory.optimizer_state_size import optimizer_bytes_per_parameter
+from tvo_cli.memory.reference_and_recorder import (
     CopyChoice,
     RecorderChoice,
     choose_recorder,
     choose_reference,
     readers_of_reference,
 )
-from tvo_cli.memory.rollout_cache import cache_bytes_per_token, rows_within_cache
-from tvo_cli.memory.state_size import optimizer_bytes_per_parameter
 from tvo_cli.model.precision_choice import choose_precision
 
 WIDE = 16384  # of a vocabulary that is read in tiles: model/forward_pass/tiled_logprobs.py
@@ -55,7 +55,7 @@ def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = Non
 
 
 def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device: Any) -> MemoryRequest:
-    """Return what does not depend on how the work is cut."""
+    """Return the part of a planned run's request that does not depend on how its work is cut."""
     import torch
 
     model, trainer = config.model, config.trainer
@@ -118,7 +118,7 @@ def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> Mem
 
 
 def _branched_rows_at_once(extra: ExtraWork, request: MemoryRequest, each: int, cache_bytes: float) -> int:
-    """Return how many of the rows behind cuts the cache holds; their columns: memory/extra_work.py."""
+    """Return how many of the rows behind cuts the cache holds; their columns: memory/branches_replay_readings.py."""
     longest = branch_columns(request.prompt, request.response)
     return rows_within_cache(extra.branched, longest, each, cache_bytes) if extra.branched else 0
 

@@ -23,8 +23,11 @@ Speeds are those of H100s, as achieved and not as printed; nothing here was meas
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
-from tvo_cli.memory.rank_memory import RankLayout
+from tvo_cli.memory.kv_cache_size import cache_bytes_per_token
+from tvo_cli.memory.planned_run import PlannedRun, scores_policy
+from tvo_cli.memory.rank_memory import RankLayout, request_of_run_rank
 
 GRADIENT = 4  # bytes of a gradient that travels
 RECORD = 20  # bytes a token of the batch
@@ -180,3 +183,25 @@ def relief_of_bottleneck(name: str, work: StepWork, layout: RankLayout) -> str:
     if name == "network":
         return "gradients and weights that travel: larger micro-batches, parallel.gather=bfloat16"
     return "arithmetic, which more ranks share out"
+
+
+def step_work(config: Any, run: PlannedRun, ranks: int) -> StepWork:
+    """Return what ranks of a run have to do in a step, were all its responses as long as they may be."""
+    request, rollout = request_of_run_rank(config, run.request, ranks), config.rollout
+    return StepWork(
+        parameters=request.shape.parameters,
+        layers=request.shape.layers,
+        cache_bytes=cache_bytes_per_token(request.shape, itemsize=request.itemsize, autocast=request.autocast),
+        responses=int(rollout.prompts) * int(rollout.samples),
+        prompt=request.prompt,
+        response=request.response,
+        longest=request.response,
+        epochs=int(rollout.epochs),
+        minibatches=int(rollout.minibatches),
+        microbatch_rows=request.microbatch_rows,
+        scorings=request.reference + scores_policy(config, request),
+        recomputed=request.checkpointed,
+        own_loop=not rollout.get("engine"),
+        read_bytes=request.itemsize,
+        adapter=request.trained if request.adapter else 0,
+    )

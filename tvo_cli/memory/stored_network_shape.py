@@ -50,6 +50,7 @@ def _tells_all(config: Any, shapes: Shapes) -> bool:
 
 
 def _shape_of_config(config: Mapping[str, Any], shapes: Shapes) -> NetworkShape:
+    """The shape that memory depends on, from a model's config and the shapes of its stored tensors."""
     heads, hidden = int(config["num_attention_heads"]), int(config["hidden_size"])
     width = int(config.get("head_dim") or hidden // heads)
     tied = bool(config.get("tie_word_embeddings")) or HEAD not in shapes

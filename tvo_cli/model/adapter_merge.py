@@ -52,5 +52,6 @@ def merge_adapter(policy: Policy) -> None:
 
 
 def _exchange_module(network: nn.Module, name: str, new: nn.Module) -> None:
+    """Put a merged layer into the place of the one with an adapter."""
     above, _, last = name.rpartition(".")
     setattr(network.get_submodule(above), last, new)

@@ -44,4 +44,5 @@ def decodable_tokens(tokenizer: Any, end_ids: Iterable[int], logits: int) -> Dec
 
 @lru_cache(maxsize=8)
 def _ids_of_tokenizer(tokenizer: Any) -> frozenset[int]:
+    """The token ids that the tokenizer can decode."""
     return frozenset(tokenizer.get_vocab().values())

@@ -47,6 +47,7 @@ def _states_of_layers(policy: Policy, ids: Tensor, mask: Tensor) -> tuple[Tensor
 
 
 def _mean_entropy(policy: Policy, states: Tensor, temperature: float) -> float:
+    """The mean entropy of the policy that a layer's states would have, in nats, a chunk of logits at a time."""
     total, vocabulary = 0.0, int(policy.network.get_output_embeddings().weight.shape[0])
     for part in states.split(max(1, CHUNK // (FLOAT * vocabulary))):
         logp = (policy.head(part).float() / temperature).log_softmax(-1)

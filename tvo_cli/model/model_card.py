@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from tvo_cli import __version__, escaping
-from tvo_cli.model.card_of_base import CARD, BaseOrigin, base_origin
+from tvo_cli.model.base_model_card import CARD, BaseOrigin, base_origin
 
 ADAPTERS = {"lora": "LoRA", "dora": "DoRA", "miss": "MiSS"}
 RL, SFT = "reinforcement-learning", "sft"  # the hub's tags of how a policy was trained

@@ -13,9 +13,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from tvo_cli.checkpoint.checkpoint_writer import POLICY
-from tvo_cli.checkpoint.held_rows import HeldRows
+from tvo_cli.checkpoint.rows_to_load import RowsToLoad
+from tvo_cli.checkpoint.safetensors_files import read_tensors
 from tvo_cli.checkpoint.sharded_parameters import gather_whole_tensors, place_each
-from tvo_cli.checkpoint.stored_tensors import read_tensors
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.maths.masked import scatter_to_mask
@@ -192,7 +192,7 @@ class Policy:
         if self.base:
             return dict(read_adapter_tensors(self.network, folder))
         current = self._named_tensors()
-        rows = HeldRows.of({POLICY: current})
+        rows = RowsToLoad.of({POLICY: current})
         saved = read_tensors(sorted(folder.glob("model*.safetensors")), partial(rows.wanted, POLICY))
         shared = {id(value): name for name, value in current.items() if name in saved}
         return {name: saved[name if name in saved else shared[id(value)]] for name, value in current.items()}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import Any
 
-from tvo_cli.data.special_tokens import literal_control
+from tvo_cli.data.special_tokens import literal_control, unknown_token_id
 from tvo_cli.data.vocabulary import WORDS
 from tvo_cli.errors import UserError
 from tvo_cli.model.policy import Policy
@@ -81,6 +81,7 @@ def _problem_blocks_to_check(problems: Iterable[Problem]) -> Iterator[list[Probl
 
 
 def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Sequence[int], reader: PromptReader) -> None:
+    """Note of one prompt what the check tells or refuses."""
     if not ids:
         raise UserError("dataset", problem.id, "has a prompt without a single token.", "Mend or remove the row.")
     if reader.embeddings is not None and max(ids) >= reader.embeddings:
@@ -96,14 +97,8 @@ def _survey_prompt(seen: PromptSurvey, problem: Problem, prompt: str, ids: Seque
     seen.literal += [problem.id] if literal_control(prompt) is not None else []
 
 
-def unknown_token_id(tokenizer: Any) -> int | None:
-    """The unknown token, unless the tokenizer uses another's for it: GPT-2's is its end token."""
-    found = getattr(tokenizer, "unk_token_id", None)
-    shared = {getattr(tokenizer, f"{name}_token_id", None) for name in ("bos", "eos")}
-    return None if found in shared else found
-
-
 def _refuse_token_without_embedding(problem: Problem, token: int, reader: PromptReader) -> None:
+    """Refuse a prompt with a token for which the model has no embedding."""
     name = reader.tokenizer.convert_ids_to_tokens(token)
     raise UserError(
         "model.path",
@@ -145,6 +140,7 @@ def check_prompts_readable(
 
 
 def _refuse_unknown_tokens(seen: PromptSurvey, reader: PromptReader, of: str, no_suffix: str) -> None:
+    """Refuse prompts too many of whose tokens the model does not know."""
     name, prompt = seen.unread[0]
     remedy = "Take a model that reads your text: model=custom model.path=FOLDER, or model=qwen2.5-0.5b."
     if _reads_embedded_words_only(reader):
@@ -170,4 +166,5 @@ def _reads_embedded_words_only(reader: PromptReader) -> bool:
 
 
 def _shortened_prompt(prompt: str) -> str:
+    """A prompt as the check's messages quote it."""
     return prompt if len(prompt) <= 60 else prompt[:59] + "…"

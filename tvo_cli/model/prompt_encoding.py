@@ -6,17 +6,18 @@ has written every special token, and none is added.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from tokenizers import Tokenizer
-
-from tvo_cli.data.special_tokens import Prompt, is_templated, literal_control, special_tokens
+from tvo_cli.data.special_tokens import (
+    Prompt,
+    is_templated,
+    literal_control,
+    tokenizer_with_renamed_specials,
+)
 from tvo_cli.errors import UserError
 
-OPEN, CLOSE = "\ufdd0", "\ufdd1"  # noncharacters: no text holds them
 PROBE = "a"
 
 
@@ -35,6 +36,7 @@ def encode_prompts(tokenizer: Any, prompts: Sequence[str]) -> list[list[int]]:
 
 
 def _starts_with_bos(tokenizer: Any, prompt: str) -> bool:
+    """Whether a prompt begins with the begin token, so that encoding adds none."""
     begin = tokenizer.bos_token
     if not begin or not prompt.startswith(begin):
         return False
@@ -43,6 +45,7 @@ def _starts_with_bos(tokenizer: Any, prompt: str) -> bool:
 
 
 def _encode_plain_prompts(tokenizer: Any, prompts: list[str], add: bool) -> list[list[int]]:
+    """The ids of prompts in which a special token's text is that token."""
     if not prompts:
         return []
     try:
@@ -63,6 +66,7 @@ def _prompt_encoding_error(tokenizer: Any, prompts: Sequence[str], error: Except
 
 
 def _strip_added_eos(tokenizer: Any, row: list[int]) -> list[int]:
+    """The ids of a prompt without the end tokens that the tokenizer has put behind it."""
     return row[: len(row) - len(eos_ids_added_to_prompts(tokenizer))]
 
 
@@ -78,42 +82,11 @@ def eos_ids_added_to_prompts(tokenizer: Any) -> tuple[int, ...]:
 
 
 def _encode_literal_prompt(tokenizer: Any, prompt: str, control: Sequence[tuple[int, int]], *, add: bool) -> list[int]:
-    renamed, names = _tokenizer_with_renamed_specials(tokenizer)
+    """The ids of a prompt in which only the special tokens at `control` are tokens, and others plain text."""
+    renamed, names = tokenizer_with_renamed_specials(tokenizer)
     parts, end = [], 0
     for start, stop in control:
         parts += [prompt[end:start], names[prompt[start:stop]]]
         end = stop
     row: list[int] = renamed.encode("".join([*parts, prompt[end:]]), add_special_tokens=add).ids
     return _strip_added_eos(tokenizer, row) if add else row
-
-
-@lru_cache(maxsize=8)
-def _tokenizer_with_renamed_specials(tokenizer: Any) -> tuple[Tokenizer, Mapping[str, str]]:
-    """The same tokenizer with other names for its special tokens, and these names: their usual ones are then text."""
-    names = {text: f"{OPEN}{number}{CLOSE}" for number, text in enumerate(special_tokens(tokenizer))}
-    try:
-        state = json.loads(tokenizer.backend_tokenizer.to_str())
-        for token in state["added_tokens"]:
-            token["content"] = names.get(token["content"], token["content"])
-        _rename_special_tokens_of_encoding(state["model"], names)
-        made = Tokenizer.from_str(json.dumps(state))
-    except Exception as error:  # not a tokenizer of the tokenizers library, or one that needs its names
-        raise UserError(
-            "model.path",
-            tokenizer.name_or_path,
-            f"its tokenizer cannot read a special token as plain text ({error}).",
-            f"Take the texts {', '.join(sorted(names)[:4])} … out of the questions.",
-        ) from error
-    made.no_truncation()
-    made.no_padding()
-    return made, names
-
-
-def _rename_special_tokens_of_encoding(model: dict[str, Any], names: Mapping[str, str]) -> None:
-    vocabulary = model.get("vocab")
-    if isinstance(vocabulary, dict):
-        model["vocab"] = {names.get(text, text): number for text, number in vocabulary.items()}
-    elif isinstance(vocabulary, list):
-        model["vocab"] = [[names.get(text, text), score] for text, score in vocabulary]
-    if model.get("unk_token") in names:
-        model["unk_token"] = names[model["unk_token"]]

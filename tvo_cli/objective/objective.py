@@ -20,7 +20,7 @@ from all of its tokens, so that any split into micro-batches sums to the same lo
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 import torch
@@ -29,14 +29,16 @@ from torch import Tensor
 from tvo_cli.errors import UserError
 from tvo_cli.maths.importance_ratio import Ratio
 from tvo_cli.maths.nucleus import Nucleus
+from tvo_cli.maths.piece_marks import does_read_tokens
 from tvo_cli.objective.entropy_corridor import EntropyCorridor
 from tvo_cli.objective.force import ControlVariate, Force, Temperature, TsallisTemperature
 from tvo_cli.objective.penalty import Anchored, Penalty
 from tvo_cli.objective.piece_output import per_token
 from tvo_cli.objective.reduction import Reduction, weighted_token_sum
-from tvo_cli.objective.token_function import TokenFn, TokenSurrogate, call_surrogate, does_read_reference
+from tvo_cli.objective.token_function import TokenFn, does_read_reference
 from tvo_cli.types import Loss, Tokens
 
+TokenSurrogate = Callable[..., Tensor]  # (ratio, advantage), or (ratio, advantage, tokens) where it is marked so
 # Tokens.whole, .old_entropy and .covariance; of the rollout batch: Experience.old_covariance and what follows it
 READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance", "prompt_logp", "group_divergence", "answers")
 
@@ -164,3 +166,10 @@ class Objective:
 def _checked_piece_output(piece: str, function: object, found: object, tokens: Tokens) -> Tensor:
     """Return what a piece returned, if it is one number a token."""
     return per_token(f"algorithm.objective.{piece}", function, found, tokens.mask)
+
+
+def call_surrogate(surrogate: TokenSurrogate, ratio: Tensor, advantage: Tensor, tokens: Tokens) -> Tensor:
+    """S(ρ, Â), [B, T], or S(ρ, Â, tokens) of one that is marked with `reads_tokens`."""
+    if does_read_tokens(surrogate):
+        return surrogate(ratio, advantage, tokens)
+    return surrogate(ratio, advantage)

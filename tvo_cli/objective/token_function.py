@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
-from tvo_cli.maths.piece_marks import does_read_reference, does_read_tokens, reads_reference
+from tvo_cli.maths.piece_marks import does_read_reference, reads_reference
 from tvo_cli.types import Tokens
 
-__all__ = ["TokenFn", "TokenSurrogate", "does_read_reference", "reads_reference"]
+__all__ = ["TokenFn", "does_read_reference", "reads_reference"]
 
 
 def plain_advantage(tokens: Tokens) -> Tensor:
@@ -28,13 +27,3 @@ class TokenFn(Protocol):
     """Anything computed token by token: a shaping, a weight, a penalty."""
 
     def __call__(self, tokens: Tokens, /) -> Tensor: ...
-
-
-TokenSurrogate = Callable[..., Tensor]  # (ratio, advantage), or (ratio, advantage, tokens) where it is marked so
-
-
-def call_surrogate(surrogate: TokenSurrogate, ratio: Tensor, advantage: Tensor, tokens: Tokens) -> Tensor:
-    """S(ρ, Â), [B, T], or S(ρ, Â, tokens) of one that is marked with `reads_tokens`."""
-    if does_read_tokens(surrogate):
-        return surrogate(ratio, advantage, tokens)
-    return surrogate(ratio, advantage)

@@ -49,6 +49,7 @@ class Lion(Optimizer):
 
 
 def _move(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
+    """Move a parameter by Lion's rule, and its momentum after it."""
     rate, (interpolation, average) = group["lr"] * group["lr_scale"], group["betas"]
     momentum = state.setdefault("momentum", torch.zeros_like(parameter))
     direction = momentum.mul(interpolation).add_(gradient, alpha=1 - interpolation).sign_()

@@ -79,6 +79,7 @@ def rendezvous_variables(place: LaunchedProcess, environment: Mapping[str, str] 
 
 
 def _number(environment: Mapping[str, str], name: str, missing: int | None = None) -> int:
+    """The number that the launcher has set in a variable of the environment."""
     text = environment.get(name)
     if text is None and missing is not None:
         return missing

@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load, save
 from torch import Tensor
 
-from tvo_cli.checkpoint.serialize import pack_record, unpack_record
+from tvo_cli.checkpoint.record_serialization import pack_record, unpack_record
 from tvo_cli.checkpoint.tensor_slice import whole_values
 
 HEAD = 8  # bytes that hold the length of the JSON

@@ -120,7 +120,7 @@ class ProcessGroup:
             found = work()
         except Exception as error:
             failed = error
-        self.store.set(f"ready/{self.place.rank}", json.dumps(failed and _parts_of(failed, self.place.rank)))
+        self.store.set(f"ready/{self.place.rank}", json.dumps(failed and _failed_start_parts(failed, self.place.rank)))
         told = [self._told_by(rank, "ready") for rank in range(self.place.count)]
         if parts := next(filter(None, told), None):
             raise failed or UserError(*parts)
@@ -268,8 +268,8 @@ def _processors_of_process() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 
-def _parts_of(error: Exception, rank: int) -> list[str]:
-    """An error as the others raise it."""
+def _failed_start_parts(error: Exception, rank: int) -> list[str]:
+    """An error of a rank before the group is connected, as its store carries it to the others, which raise it."""
     if isinstance(error, UserError):
         return error.parts
     return ["rank", str(rank), f"could not begin: {type(error).__name__}: {error}.", ""]

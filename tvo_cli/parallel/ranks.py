@@ -186,6 +186,7 @@ def _buckets(parameters: Sequence[Tensor]) -> list[list[Tensor]]:
 
 
 def _sum_bucket(bucket: Sequence[Tensor]) -> None:
+    """Sum the gradients of some parameters over the ranks in one exchange."""
     flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten() for p in bucket])
     dist.all_reduce(flat)
     for parameter, part in zip(bucket, flat.split([p.numel() for p in bucket])):

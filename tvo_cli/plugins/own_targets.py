@@ -13,8 +13,8 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.code_sources import is_file_name, module_of_reference
 from tvo_cli.plugins.own_code_loading import load_callable
+from tvo_cli.plugins.own_code_references import is_own_code_reference, target_leads_into_plugin
 from tvo_cli.plugins.plugin_loading import is_defined_in_plugin, load_plugin
-from tvo_cli.plugins.references import is_own_code_reference, target_leads_into_plugin
 
 _allowed: list[str] = []  # plugins that configs of this process name
 _keys: dict[str, str] = {}  # the key of each `_target_` of own code in them
@@ -82,10 +82,3 @@ def own_target_object(key: str, target: str) -> Any:
 def importable_name(found: Any) -> str:
     """Return the dotted name by which Python finds a loaded function or class."""
     return f"{found.__module__}.{found.__qualname__}"
-
-
-def target_object(key: str, target: str) -> Any:
-    """Return what a `_target_` names, own code or this program's."""
-    from hydra.utils import get_object
-
-    return get_object(target) if plugin_of_target(target) is None else own_target_object(key, target)

@@ -17,9 +17,9 @@ from typing import NamedTuple
 from tvo_cli.errors import UserError
 from tvo_cli.plugins import registry
 from tvo_cli.plugins.code_sources import find_source, is_file_name
-from tvo_cli.plugins.own_choices import write_choices
 from tvo_cli.plugins.own_code_loading import load_module
-from tvo_cli.plugins.references import source_of_reference
+from tvo_cli.plugins.own_code_references import source_of_reference
+from tvo_cli.plugins.registered_choice_yamls import write_choices
 from tvo_cli.plugins.registry import Registration, registrations_of
 
 VARIABLE, ENTRY_POINTS = "TVO_PLUGINS", "tvo.plugins"

@@ -15,6 +15,7 @@ from typing import Any, Protocol, TypeVar
 
 from tvo_cli.errors import UserError
 from tvo_cli.plugins import registry
+from tvo_cli.plugins.registered_choice_yamls import merged_choice
 from tvo_cli.plugins.registry import Registration
 
 Made = TypeVar("Made", bound=Callable[..., Any])
@@ -46,7 +47,7 @@ def algorithm(name: str, *, piece: str, start: str = "grpo", changes: Mapping[st
 
     def register(made_of: Made, /) -> Made:
         about = f"{docstring_sentence(made_of)} Changes {start} at: {piece.replace('_', ' ')}."
-        given = _merged_choice(named, changes or {})
+        given = merged_choice(named, changes or {})
         registry.add(Registration("algorithm", name, made_of, path, start, WHOLE, about, given, partial))
         return made_of
 
@@ -95,12 +96,3 @@ def docstring_sentence(made_of: Callable[..., Any]) -> str:
     """Return what is registered in a sentence: the first line of its docstring; the name where there is none."""
     text = (inspect.getdoc(made_of) or f"{made_of.__name__}, of one's own").split("\n", 1)[0].strip()
     return text if text.endswith((".", "!", "?")) else f"{text}."
-
-
-def _merged_choice(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str, Any]:
-    """Return what is registered and its changes as one tree; the second one's values count."""
-    found = dict(one)
-    for name, value in other.items():
-        inside = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
-        found[name] = _merged_choice(found[name], value) if inside else value
-    return found

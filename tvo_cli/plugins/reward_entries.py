@@ -48,6 +48,7 @@ def reward_entries(nodes: Iterable[Mapping[str, Any]] | None) -> list[RewardEntr
 
 
 def _entry_of(key: str, node: Mapping[str, Any]) -> RewardEntry:
+    """An entry of reward.functions, read and checked."""
     call = node.get("call") if isinstance(node, Mapping) else None
     if not isinstance(call, str) or ":" not in call:
         shown = node if call is None else call
@@ -65,6 +66,7 @@ def _entry_of(key: str, node: Mapping[str, Any]) -> RewardEntry:
 
 
 def _name_of(key: str, stated: object, call: str) -> str:
+    """The name of an entry of reward.functions: the stated one, else its function's."""
     name = call.rpartition(":")[2].rpartition(".")[2] if stated is None else str(stated)
     if not SHAPE.fullmatch(name):
         raise UserError(f"{key}.name", name, "is no name of a metric.", "Take letters, digits and underscores.")
@@ -75,6 +77,7 @@ def _name_of(key: str, stated: object, call: str) -> str:
 
 
 def _reward_entry_number(key: str, value: object, least: float) -> float:
+    """A number of an entry of reward.functions, checked."""
     usable = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
     if not usable or float(value) < least:  # type: ignore[arg-type]
         raise UserError(key, value, "must be a number" + (f", at least {least}." if least > -math.inf else "."))

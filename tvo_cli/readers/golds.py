@@ -67,6 +67,7 @@ def _gold_of_number(value: SpelledNumber | int | float | Decimal) -> str:
 
 
 def _gold_of_bytes(value: object) -> str:
+    """The gold that a value of bytes states; of another object its text."""
     if not isinstance(value, bytes):
         return str(value)
     try:

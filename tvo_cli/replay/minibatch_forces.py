@@ -30,7 +30,7 @@ class MicroBatchForces:
 
 @contextmanager
 def leave_learner_unchanged(learner: Learner) -> Iterator[None]:
-    """A context after which weights and random states are as before and no gradients are left."""
+    """While a replay takes forces: weights and random states are afterwards as before, no gradients are left."""
     weights, drawn = [p.detach().clone() for p in learner.parameters], rng.rng_state()
     learner.optimizer.zero_grad(set_to_none=True)
     try:

@@ -9,7 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from tvo_cli.checkpoint import optimizer_state, serialize
+from tvo_cli.checkpoint import optimizer_state
+from tvo_cli.checkpoint.record_serialization import unpack_record
 from tvo_cli.checkpoint.tensor_slice import HeldParts
 from tvo_cli.maths import masked
 from tvo_cli.maths.divergence import binary_total_variation
@@ -73,7 +74,7 @@ def replay_with(
     parts, state = recording
     check_resumed_base(state["origin"], session.origin)
     notes = _restore_for_replay(session, parts, state, same_optimizer)
-    found: StepInProgress = serialize.unpack_record(
+    found: StepInProgress = unpack_record(
         IN_FLIGHT["work"], state["work"], parts["work"], session.learner.runtime.device
     )
     batch = found.batch

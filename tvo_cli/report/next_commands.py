@@ -12,7 +12,8 @@ from typing import Any
 
 from tvo_cli.config import split_override
 from tvo_cli.config.default_suite import HELDOUT_SUITE, is_run_of_default_suite
-from tvo_cli.config.overrides import ENVIRONMENT, hydra_override, shell_override
+from tvo_cli.config.overrides import hydra_override, shell_override
+from tvo_cli.config.rerun_command import ENVIRONMENT
 from tvo_cli.redaction import MASK
 from tvo_cli.report.run_folder_reading import LoadedRun, collapse_firings
 from tvo_cli.tracking.recorded_steps import recorded_steps
@@ -89,6 +90,7 @@ def _words_of_run(run: LoadedRun) -> tuple[list[str], list[str]]:
 
 
 def _program_of_run(run: LoadedRun) -> list[str]:
+    """The variables and the program, with its launcher, that the next training's command begins with."""
     variables = _variables_of_run(run)
     return [*variables, *(_words_of_run(run)[0][len(variables) :] or ["tvo"])]
 
@@ -127,6 +129,7 @@ def _folder_of_rival(run: LoadedRun, rival: str) -> str:
 
 
 def _key_in_next_command(word: str) -> str:
+    """The key of an override of the run's command, without the group that it takes the choice of."""
     return split_override(word)[0].partition("/")[0]
 
 

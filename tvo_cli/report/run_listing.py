@@ -162,6 +162,7 @@ def _flat_settings_of_run(tree: Any, prefix: str = "") -> Iterator[tuple[str, An
 
 
 def _collapse_verdict(collapse: Mapping[str, Any]) -> str:
+    """The verdict and the step of a collapse as a line of `tvo ls` shows them."""
     at, word = collapse.get("collapsed_at"), str(collapse.get("verdict", ""))
     return f"{word} at {at}" if at is not None else word
 

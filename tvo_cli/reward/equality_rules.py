@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from tvo_cli.reward.answer_limits import answer_defect
 from tvo_cli.reward.answers import (
     answer_structure,
+    answers_in_words,
     bases_and_ordinals,
     calendar_date,
     congruence,
@@ -24,7 +25,6 @@ from tvo_cli.reward.answers import (
     multiple_choice,
     ratio,
     sets_of_reals,
-    text_answers,
     time_of_day,
 )
 from tvo_cli.reward.answers.canonical_text import canonical_text
@@ -55,8 +55,8 @@ def equal_answers(gold: str, answer: str, algebra: Algebra) -> bool:
         return False
     try:
         return _apply_rules(
-            text_answers.meaning_of_words(canonical_text(gold)),
-            text_answers.meaning_of_words(canonical_text(answer)),
+            answers_in_words.meaning_of_words(canonical_text(gold)),
+            answers_in_words.meaning_of_words(canonical_text(answer)),
             algebra,
         )
     except RecursionError:  # text that no rule takes apart is equal to nothing; in a child it counts as a failure
@@ -115,10 +115,10 @@ def _choice_rule(gold: str, answer: str, same: Same) -> bool | None:
 
 
 def _text_rule(gold: str, answer: str, same: Same) -> bool | None:
-    expected, said = text_answers.read_text_answer(gold), text_answers.read_text_answer(answer)
+    expected, said = answers_in_words.read_text_answer(gold), answers_in_words.read_text_answer(answer)
     if expected is None or said is None:
         return None if expected is said else False
-    return text_answers.same_text_answer(expected, said)
+    return answers_in_words.same_text_answer(expected, said)
 
 
 def _time_rule(gold: str, answer: str, same: Same) -> bool | None:
@@ -191,7 +191,7 @@ def _phrase_rule(gold: str, answer: str, same: Same) -> bool | None:
     """Row 5, column 2: the same words and values in turn, whatever the commas."""
     if "\\text" not in gold or "\\text" not in answer or read_quantity(gold).unit is not None:
         return None
-    return text_answers.same_phrase(gold, answer, operator.eq) or None
+    return answers_in_words.same_phrase(gold, answer, operator.eq) or None
 
 
 def _numeral_rule(gold: str, answer: str, same: Same) -> bool | None:
@@ -239,7 +239,7 @@ def _value_rule(gold: str, answer: str, algebra: Algebra) -> bool:
     if EMPTY in gold + answer or DOTS in gold + answer:  # algebra takes {∅} for ∅
         return False
     if "\\text" in gold + answer:
-        return text_answers.same_phrase(gold, answer, lambda g, a: _apply_rules(g, a, algebra))
+        return answers_in_words.same_phrase(gold, answer, lambda g, a: _apply_rules(g, a, algebra))
     if ":" in gold + answer or MARKED.search(gold) or MARKED.search(answer) or "\\ne" in answer[:3]:
         return False
     expected = exact_number.parse_number(gold)

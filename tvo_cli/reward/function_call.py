@@ -168,6 +168,7 @@ def read_judgement(value: Any) -> list[Any] | None:
 
 
 def _read_correct(value: Any) -> bool:
+    """What a scorer of the user's says of a row as True or False."""
     value = plain_returned_value(value)
     if value in (0, 1) and isinstance(value, numbers.Real):
         return bool(value)

@@ -109,15 +109,15 @@ def read_row_mappings(rows: Iterable[Any], source: RowSource) -> Iterator[RowToG
         if not isinstance(row, Mapping):
             fault = MalformedRecord(f"is {type(row).__name__}, no mapping", "Each row is {gold, prediction}.")
             raise source.refuse(fault.at(number, "row"))
-        fields = {str(name): _python_value_of_row(value) for name, value in row.items()}
+        fields = {str(name): _python_value_to_grade(value) for name, value in row.items()}
         found = _row_or_error(Record(number, "row", fields, sum(len(str(value)) for value in fields.values())), source)
         if isinstance(found, UserError):
             raise found
         yield found
 
 
-def _python_value_of_row(value: Any) -> Any:
-    """A scalar of numpy as Python's own, an array as a list, a missing value of pandas as None; else as it is."""
+def _python_value_to_grade(value: Any) -> Any:
+    """A field of a row to grade: numpy's scalar as Python's own, an array as a list, pandas' missing value as None."""
     kind = type(value)
     if kind.__module__.startswith("pandas") and kind.__name__ in ("NAType", "NaTType"):
         return None

@@ -61,6 +61,7 @@ def _syntax_node_value(node: ast.AST, names: Mapping[str, Any]) -> Any:
 
 
 def _collection_value(node: ast.AST, values: list[Any]) -> Any:
+    """The tuple, set or list that a syntax node is, of its values."""
     if isinstance(node, ast.Tuple):
         return tuple(values)
     return set(values) if isinstance(node, ast.Set) else values

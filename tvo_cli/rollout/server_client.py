@@ -151,6 +151,7 @@ async def _asked(client: httpx.AsyncClient, call: ServerCall) -> Answer:
 
 
 def _json_of(call: ServerCall, answer: httpx.Response) -> Answer:
+    """The JSON that a server answers a call with."""
     if not answer.content:
         return None
     try:
@@ -161,6 +162,7 @@ def _json_of(call: ServerCall, answer: httpx.Response) -> Answer:
 
 
 def _failure(call: ServerCall, error: TransientError) -> UserError:
+    """The error of a call that no server has answered."""
     remedy = error.remedy or "Is the server running, and is this its address?"
     problem = f"{_about(call)}{error.problem}{' (asked twice)' if call.repeats else ''}."
     return UserError("rollout.url", call.url, problem, remedy)
@@ -191,6 +193,7 @@ def _status_and_reason(answer: httpx.Response) -> str:
 
 
 def _about(call: ServerCall) -> str:
+    """What a call was for, at the head of its error."""
     return f"{call.about}: " if call.about else ""
 
 

@@ -44,11 +44,12 @@ def unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, To
     if chosen == PLAIN:
         mapping = find_mapping({name for row in rows for name in row})
         mapping = replace(mapping, step=_step_column(rows, mapping.step))
-    rows, said = _last_run(rows, mapping.step)
+    rows, said = _rows_of_last_run(rows, mapping.step)
     return LoggedRows(rows, read.document, (*read.said, *said)), mapping
 
 
 def _flattened(row: dict[str, Any], key: str) -> dict[str, Any]:
+    """A logged row with what stands under a key of it moved to the top."""
     inside = row.get(key)
     return {**row, **inside} if isinstance(inside, dict) else row
 
@@ -59,8 +60,8 @@ def _step_column(rows: Rows, usual: str) -> str:
     return next((name for name in (usual, *STEPS) if name in names), usual)
 
 
-def _last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
-    """Return the last run of a file in which the steps begin anew, and say so; a resumed run goes on as one."""
+def _rows_of_last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
+    """Return the logged rows of the last run in a file whose steps begin anew, and say so; a resumed run is one."""
     begun = [0]
     reached = first = None
     for at, row in enumerate(rows):
@@ -77,6 +78,7 @@ def _last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
 
 
 def _rows_in_document(text: str, name: str, key: str) -> LoggedRows:
+    """Read the logged rows that stand in a list of a JSON document."""
     try:
         document = decode_json(text)
     except ValueError:
@@ -104,6 +106,7 @@ def _rows_of_torn_document(text: str, name: str, key: str) -> LoggedRows:
 
 
 def _rows_of_json_lines(text: str, name: str) -> LoggedRows:
+    """Read logged rows of JSON lines; broken lines are left out and told."""
     rows: Rows = []
     said: list[str] = []
     for number, line in enumerate(text.splitlines(), start=1):
@@ -134,12 +137,14 @@ def _rows_of_csv(text: str, name: str) -> LoggedRows:
 
 
 def _logged_values(row: Mapping[str, str]) -> Iterator[tuple[str, Any]]:
+    """Yield the values of a logged CSV row, without empty cells."""
     for name, text in row.items():
         if text.strip():
             yield name.strip().strip('"'), _logged_value(text.strip())
 
 
 def _logged_value(text: str) -> Any:
+    """A cell of a logged CSV row as a number where it is one."""
     try:
         number = float(text)
     except ValueError:

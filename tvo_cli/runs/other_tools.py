@@ -48,6 +48,7 @@ def trial_of_rows(
 
 
 def _is_step_number(value: Any) -> bool:
+    """Whether another tool's value of the step column is a step."""
     return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
 
 
@@ -102,6 +103,7 @@ def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping)
 
 
 def _planned_steps(chosen: ToolMapping, document: Mapping[str, Any]) -> int | None:
+    """The steps that another tool's run was to have; None where nothing says it."""
     planned = document.get(chosen.planned, 0) if isinstance(chosen.planned, str) else chosen.planned
     return int(planned) if isinstance(planned, int | float) and planned > 0 else None
 

@@ -199,6 +199,8 @@ def _is_signal_above_noise(variance: float, signal: float) -> bool:
 
 
 def _gradient_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
+    """The hook that notes the norm of a parameter's gradient in a part of the variance reading."""
+
     def record(gradient: Tensor) -> None:
         if index in seen:
             raise RuntimeError(

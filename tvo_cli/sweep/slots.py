@@ -8,7 +8,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
+from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
+
+Job = Sequence[str]  # its overrides
 
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -112,3 +115,17 @@ def _cgroup_processors_for_slots(path: Path) -> int | None:
 def _threads_of_slot(said: str | None, share: int) -> int:
     """Return the threads of a slot's job; a smaller number asked for outside stands."""
     return min(int(said), share) if said is not None and said.isdigit() and int(said) > 0 else share
+
+
+def jobs_at_once(jobs: Sequence[Job]) -> int:
+    """Return how many jobs of a sweep run side by side on this machine."""
+    given = dict(map(configuration.split_override, jobs[0]))
+    at_once, gpus = (given.get(f"hydra.launcher.{key}", "") for key in ("n_jobs", "gpus_per_job"))
+    slots = divide_into_slots(
+        len(jobs),
+        int(at_once) if at_once.isdigit() else None,
+        "auto",
+        gpus_per_job=int(gpus) if gpus.isdigit() else 1,
+        on_cpu=given.get("trainer.device") == "cpu",
+    )
+    return len(slots)

@@ -41,6 +41,7 @@ def write_json_lines_atomically(path: Path, rows: Iterable[Mapping[str, Any]]) -
 
 
 def _strict_json(value: Any) -> Any:
+    """A value as strict JSON is written: what is not finite is null, what JSON does not know its text."""
     if isinstance(value, Mapping):
         return {str(name): _strict_json(child) for name, child in value.items()}
     if isinstance(value, list | tuple | set | frozenset):

@@ -10,7 +10,7 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.code_sources import find_source, fingerprint_of_contents, is_file_name, source_contents
-from tvo_cli.plugins.references import own_code_references
+from tvo_cli.plugins.own_code_references import own_code_references
 from tvo_cli.tracking.atomic_files import write_bytes_atomically
 
 FOLDER = "own_code"

@@ -44,4 +44,5 @@ def read_panels() -> list[PanelSection]:
 
 
 def _panel(node: Any) -> Panel:
+    """A panel of panels.yaml, read."""
     return Panel(str(node["title"]), tuple(node["metrics"]), bool(node.get("log", False)))

@@ -169,6 +169,7 @@ def _refuse_running_status(folder: Path) -> None:
 
 
 def _status_text(path: Path) -> str | None:
+    """The text of state.json; None where there is none."""
     return path.read_text(encoding="utf-8") if path.is_file() else None
 
 

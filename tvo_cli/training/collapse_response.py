@@ -42,6 +42,7 @@ def watch_evaluation(session: Session, metrics: dict[str, float]) -> None:
 
 
 def _alert(session: Session, firings: Sequence[RuleFiring]) -> None:
+    """Alert people of each rule that has fired."""
     for firing in firings:
         session.tracker.alert(firing.rule, firing.message, step=firing.step, severity=firing.severity)
 

@@ -14,7 +14,17 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import serialize, store
+from tvo_cli.checkpoint.checkpoint_damage import find_damage
+from tvo_cli.checkpoint.checkpoint_writer import save_checkpoint
+from tvo_cli.checkpoint.pruning import remove_checkpoint, remove_leftovers
+from tvo_cli.checkpoint.record_serialization import pack_record
+from tvo_cli.checkpoint.store import (
+    checkpoint_name,
+    checkpoint_position,
+    list_checkpoints,
+    load_checkpoint,
+    read_stored_state,
+)
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.recorded_steps import FOLDER, check_step_is_recorded
@@ -47,7 +57,7 @@ def record_step(
     if work.before is None:
         log.warning("step %d cannot be recorded: it had started before recording was requested", session.counters.step)
         return None
-    folder = session.folder / FOLDER / store.checkpoint_name(session.counters.step)
+    folder = session.folder / FOLDER / checkpoint_name(session.counters.step)
     try:
         _write_recording(folder, session, work, work.before, {"why": reasons, "metrics": dict(metrics)})
         session.ranks.run_on_first(lambda: _prune_recordings(folder.parent, session.recorder.keep), None)
@@ -73,7 +83,7 @@ def _write_recording(
     folder: Path, session: Session, work: StepInProgress, before: StateSnapshot, found: dict[str, Any]
 ) -> None:
     fresh = replace(work, clock=Stopwatch(), before=None, position=0, report=UpdateReport())
-    tensors, plain = serialize.pack_record(fresh)
+    tensors, plain = pack_record(fresh)
     config = session.folder / "config.yaml"
     outcome = {
         "config": config.read_text(encoding="utf-8") if config.is_file() else "",  # the folder's own may change later
@@ -85,7 +95,7 @@ def _write_recording(
     counters = before.state["counters"] | session.counters.halving()  # the step is cut again as it was
     in_flight = {"work": plain, "snapshot": None, "refusal": None}  # a step is replayed without the last two
     state = before.state | in_flight | {"counters": counters, "record": outcome | found}
-    store.save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state, ranks=session.ranks)
+    save_checkpoint(folder, tensors=before.tensors | {"work": tensors}, state=state, ranks=session.ranks)
 
 
 def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, HeldTensor]], dict[str, Any]]:
@@ -96,13 +106,13 @@ def read_recording(run: Path, step: int) -> tuple[dict[str, dict[str, HeldTensor
     """
     root = run / FOLDER
     folder, held = (
-        root / store.checkpoint_name(step),
-        [store.checkpoint_position(one)[0] for one in store.list_checkpoints(root)],
+        root / checkpoint_name(step),
+        [checkpoint_position(one)[0] for one in list_checkpoints(root)],
     )
     check_step_is_recorded(run, step, [] if root.is_symlink() else held)
-    if damage := store.find_damage(folder):
+    if damage := find_damage(folder):
         raise UserError("--step", step, f"its recording is damaged: {damage}.")
-    return store.load_checkpoint(folder)
+    return load_checkpoint(folder)
 
 
 def recorded_minibatch_order(session: Session, work: StepInProgress, step: int) -> list[list[int]]:
@@ -123,16 +133,16 @@ def recorded_minibatch_order(session: Session, work: StepInProgress, step: int) 
 
 def _prune_recordings(root: Path, keep: int) -> None:
     """Remove recordings but those asked for, those that cannot be read, and the newest `keep` of the others."""
-    others = [one for one in store.list_checkpoints(root) if ASKED not in _reasons_of_recording(one)]
+    others = [one for one in list_checkpoints(root) if ASKED not in _reasons_of_recording(one)]
     for folder in others[: max(len(others) - keep, 0)]:
-        store.remove_checkpoint(folder)
-    store.remove_leftovers(root)
+        remove_checkpoint(folder)
+    remove_leftovers(root)
 
 
 def _reasons_of_recording(folder: Path) -> Sequence[str]:
     """Why a step was kept; a recording that cannot be read is left alone, as one that was asked for."""
     try:
-        found: list[str] = store.read_stored_state(folder)["record"]["why"]
+        found: list[str] = read_stored_state(folder)["record"]["why"]
     except (OSError, ValueError, KeyError, TypeError):
         return [ASKED]
     return found

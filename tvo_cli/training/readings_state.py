@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from tvo_cli.memory.extra_work import READ_ROWS
+from tvo_cli.memory.branches_replay_readings import READ_ROWS
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class ReadingsSettings:
 
 
 def parts_of_reading(rows: int, microbatch_rows: int) -> Iterator[slice]:
-    """Rows of one forward after the other: as many as a micro-batch has, 16 where nothing says."""
+    """The rows of a forward of an optional reading after the other: a micro-batch's, 16 where nothing says."""
     size = microbatch_rows or READ_ROWS
     return (slice(first, first + size) for first in range(0, rows, size))
 

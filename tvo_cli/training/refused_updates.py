@@ -127,6 +127,7 @@ def refusal_metrics(session: Session) -> dict[str, float]:
 
 
 def _refusal_state(session: Session) -> RefusalState:
+    """What the refusal of updates has seen so far in the session; new at its first update."""
     session.refusal = session.refusal or RefusalState()
     return session.refusal
 
@@ -160,6 +161,7 @@ def _refusal(session: Session, state: RefusalState, sample: FreeEnergySample, te
 
 
 def _told(refusal: Refusal) -> str:
+    """The message on an update that was taken back."""
     rose = f"F {refusal.before:.3f} → {refusal.after:.3f}"
     if refusal.test == BATCH:
         read = f"z = {refusal.value:.2f}, limit {refusal.threshold:g}"

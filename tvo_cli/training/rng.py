@@ -1,4 +1,4 @@
-"""Random streams. One seed, many names: a stream is a pure function of (seed, names), so none is carried.
+"""Random streams of a training run. One seed, many names: a stream is a pure function of them, so none is carried.
 
 The generators of python, numpy and torch, which a model or a method of yours may draw from, are seeded by
 name too; those have a state, and a checkpoint holds it.
@@ -15,7 +15,7 @@ from torch import Tensor
 
 
 def rng_seed_from_names(seed: int, *names: object) -> int:
-    """63 bits that depend on (seed, names) alone."""
+    """The seed of a stream: 63 bits that depend on the run's seed and the stream's names alone."""
     digest = hashlib.blake2b(repr((seed, *names)).encode(), digest_size=8).digest()
     return int.from_bytes(digest, "little") >> 1
 

@@ -47,5 +47,6 @@ def state_bits_sum(tensors: Iterable[Tensor]) -> str:
 
 
 def _bits_as_integers(tensor: Tensor) -> Tensor:
+    """The bits of a tensor, whose digest ranks compare."""
     sizes = {1: torch.uint8, 2: torch.int16, 4: torch.int32, 8: torch.int64}
     return tensor.detach().contiguous().view(sizes[tensor.element_size()])

@@ -10,8 +10,9 @@ from typing import Any
 
 import torch
 
-from tvo_cli.checkpoint import optimizer_state, serialize
-from tvo_cli.checkpoint.held_rows import HeldRows
+from tvo_cli.checkpoint import optimizer_state
+from tvo_cli.checkpoint.record_serialization import pack_record, unpack_record
+from tvo_cli.checkpoint.rows_to_load import RowsToLoad
 from tvo_cli.checkpoint.sharded_parameters import held_tensors, whole_tensors
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
 from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, held_copy_on_cpu, whole_values
@@ -88,12 +89,12 @@ class Session:
 
     def tensors(self) -> dict[str, Mapping[str, HeldTensor]]:
         """All tensors besides the policy's weights, by part."""
-        in_flight = {part: serialize.pack_record(getattr(self, part))[0] for part in IN_FLIGHT}
+        in_flight = {part: pack_record(getattr(self, part))[0] for part in IN_FLIGHT}
         return self._learning() | {"streams": rng.rng_state()} | {part: one for part, one in in_flight.items() if one}
 
     def state(self) -> dict[str, Any]:
         """All that is not a tensor."""
-        return self.moving_state() | {part: serialize.pack_record(getattr(self, part))[1] for part in IN_FLIGHT}
+        return self.moving_state() | {part: pack_record(getattr(self, part))[1] for part in IN_FLIGHT}
 
     def restore(self, policy: Mapping[str, HeldTensor], parts: HeldParts, state: Any) -> None:
         """Put `tensors` and `state`, and the policy's weights, back."""
@@ -102,7 +103,7 @@ class Session:
         rng.set_rng_state({name: whole_values(held, name) for name, held in parts["streams"].items()})
         device = self.learner.runtime.device
         for part, kind in IN_FLIGHT.items():
-            setattr(self, part, serialize.unpack_record(kind, state.get(part), parts.get(part, {}), device))
+            setattr(self, part, unpack_record(kind, state.get(part), parts.get(part, {}), device))
 
     def restore_policy(self, policy: Mapping[str, HeldTensor], state: Any) -> None:
         """Put the policy's weights and `state` back, for a run that updates nothing any more."""
@@ -152,13 +153,13 @@ class Session:
         """That of the policy's weights now or in a snapshot, whole; every rank takes part."""
         return fingerprint_of_tensors(whole_tensors(weights, self.learner.policy.trained_tensors()))
 
-    def held_rows(self) -> HeldRows:
+    def held_rows(self) -> RowsToLoad:
         """Which rows of a checkpoint's tensors belong to this rank."""
         policy, critic = self.learner.policy.trained_tensors(), self.learner.critic
         parts = {"policy": policy, "optimizer": policy}
         if critic is not None:
             parts |= dict.fromkeys(("critic", "critic_optimizer"), critic.critic.trained_tensors())
-        return HeldRows.of(parts)
+        return RowsToLoad.of(parts)
 
     def _learning(self) -> dict[str, Mapping[str, HeldTensor]]:
         """What learns besides the policy."""

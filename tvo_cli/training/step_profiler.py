@@ -47,6 +47,7 @@ def profiled_if_asked(session: Session) -> Iterator[None]:
 
 
 def _activities(device: torch.device) -> list[ProfilerActivity]:
+    """What torch's profiler looks at on a device."""
     return [ProfilerActivity.CPU, *([ProfilerActivity.CUDA] if device.type == "cuda" else [])]
 
 

@@ -21,7 +21,7 @@ from tvo_cli.training.metrics.optional_readings import support_readings
 from tvo_cli.training.metrics.peak_memory import peak_memory_metrics
 from tvo_cli.training.metrics.step_metrics import measure_step
 from tvo_cli.training.resume import session_checkpoint
-from tvo_cli.training.reward_terms.reward_components import reward_heldout_responses
+from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_heldout_responses
 from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
 from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
 from tvo_cli.training.rollout_collection.hold_weights import hold_weights
@@ -134,6 +134,7 @@ def finish_step(session: Session, work: StepInProgress) -> CollapseAction:
 
 
 def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> EvaluatedTestSets | None:
+    """Evaluate the session's policy on the test sets, with the weights of now."""
     if not test_sets:
         return None
     hold_weights(session, Stopwatch())
@@ -161,6 +162,7 @@ def _stop_if_requested(session: Session, interrupted: StopRequest) -> None:
 
 
 def _is_due(step: int, every: int) -> bool:
+    """Whether the loop does something after this step that it does every so many."""
     return every > 0 and step % every == 0
 
 

@@ -33,6 +33,7 @@ def response_rows(run: Path, file: str) -> list[dict[str, Any]]:
 
 
 def _first_lines(path: Path) -> Iterator[bytes]:
+    """The first lines of a responses/ file, each cut."""
     try:
         with path.open("rb") as lines:
             for _ in range(MOST_ROWS):

@@ -47,6 +47,7 @@ def _page_style() -> str:
 
 
 def _script() -> str:
+    """The page's script: its files joined."""
     return "\n".join((HERE / name).read_text(encoding="utf-8") for name in SCRIPTS)
 
 

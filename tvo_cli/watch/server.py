@@ -108,10 +108,12 @@ class WatchHandler(BaseHTTPRequestHandler):
 
 
 def _curves(folder: WatchedFolder, query: Query) -> Any:
+    """The server's answer to a request for curves."""
     return folder.curves(query.get("run", []), query.get("metric", [])[:MOST_METRICS], query.get("since", [""])[0])
 
 
 def _responses(folder: WatchedFolder, query: Query) -> Any:
+    """The server's answer to a request for responses."""
     return folder.responses(query.get("run", [""])[0], query.get("file", [None])[0])
 
 

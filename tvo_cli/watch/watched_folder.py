@@ -43,7 +43,7 @@ class WatchedFolder:
             places = dict(self._places())
             found = {name: self._list(name, place) for name, place in places.items()}
             listed = {name: run for name, run in found.items() if run is not None}
-            trained = {name: run for name, run in listed.items() if _has_curves(run)}
+            trained = {name: run for name, run in listed.items() if _has_curves_for_page(run)}
             self._forget_all_but(trained)
             apart = settings_in_which_runs_differ(list(trained.values()))
             return {
@@ -100,7 +100,7 @@ class WatchedFolder:
         except (UserError, OSError, ValueError):  # half a file, of a run that is just beginning or was damaged
             return None if known is None else known[1]
         self._listed[name] = (times, run)
-        if _has_curves(run):
+        if _has_curves_for_page(run):
             self._readers.setdefault(name, MetricTableReader(place / "metrics.jsonl"))
         return run
 
@@ -135,6 +135,7 @@ class WatchedFolder:
 
 
 def _modification_stamp(path: Path) -> tuple[int, int]:
+    """When a file of a watched run was last written, and its size: whether it is read again."""
     try:
         found = path.stat()
     except OSError:
@@ -142,7 +143,8 @@ def _modification_stamp(path: Path) -> tuple[int, int]:
     return (found.st_mtime_ns, found.st_size)
 
 
-def _has_curves(run: ListedRun) -> bool:
+def _has_curves_for_page(run: ListedRun) -> bool:
+    """Whether a run of the watched folder has curves that the page draws: a training, or what has a metrics.jsonl."""
     return run.command == "train" or (run.folder / "metrics.jsonl").is_file()
 
 

@@ -9,7 +9,7 @@ import torch
 
 from tests.memory import networks
 from tests.rollout.families import sampled, sums
-from tvo_cli.memory.rollout_cache import AHEAD
+from tvo_cli.memory.kv_cache_size import AHEAD
 from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
 from tvo_cli.rollout import SamplingParams

@@ -15,7 +15,7 @@ from tests.training.test_served_rollouts import no_pause as no_pause
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.rollout.server_client import ServerClient
 from tvo_cli.rollout.weight_transfer import gpu_transports
-from tvo_cli.rollout.weight_transfer.served_weights_folder import gather_served_weights, write_served_weights
+from tvo_cli.rollout.weight_transfer.served_weights import gather_served_weights, write_served_weights
 from tvo_cli.rollout.weight_transfer.weight_exchange import TransferExchange
 
 

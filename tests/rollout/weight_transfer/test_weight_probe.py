@@ -14,7 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.server_client import ServerClient
-from tvo_cli.rollout.weight_transfer.served_weights_folder import write_served_weights
+from tvo_cli.rollout.weight_transfer.served_weights import write_served_weights
 from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe
 from tvo_cli.rollout.weight_transfer.weight_probe import WeightProbe, are_probed_weights_stale, trainer_scores
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tvo_cli.training.reward_terms.gradient_weighting import GradientWeighting
-from tvo_cli.training.reward_terms.reward_weighting import HypervolumeWeighting
+from tvo_cli.training.reward_terms.hypervolume_weighting import HypervolumeWeighting
 from tvo_cli.types import Advantage
 
 TWO = torch.tensor([[1.0, 0.0], [1.0, 1.0]], dtype=torch.float64)

@@ -25,6 +25,7 @@ def check_engine(rollout: Mapping[str, Any], root: str) -> None:
 
 
 def _check_command(engine: str | None, root: str) -> None:
+    """Refuse an engine that the command does not take."""
     if engine is None or root in COMMANDS.get(engine, ()) or root not in ("train", "eval", "sft"):
         return
     raise UserError("rollout", engine, f"is an engine of `tvo train` and `tvo eval`, not of `tvo {root}`.")

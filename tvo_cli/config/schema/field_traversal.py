@@ -155,4 +155,5 @@ def _marks_of_map_values(annotation: Any) -> list[Any]:
 
 
 def _is_declaration(annotation: Any) -> bool:
+    """Return whether an annotation is a declaration, whose fields are traversed."""
     return isinstance(annotation, type) and issubclass(annotation, DeclaredKeys)

@@ -17,7 +17,7 @@ from tvo_cli.config.schema.field_traversal import (
     is_built_field,
 )
 from tvo_cli.config.schema.value_types import FREE, DeclaredKeys
-from tvo_cli.config.signatures import callable_keywords
+from tvo_cli.config.target_signatures import callable_keywords
 from tvo_cli.errors import UserError
 
 

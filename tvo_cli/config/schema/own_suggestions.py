@@ -6,7 +6,7 @@ from typing import Any
 
 from tvo_cli.config.groups_and_choices import choices_of_group
 from tvo_cli.config.search_path import origin_of_choice, users_config_folders
-from tvo_cli.plugins.references import referenced_targets
+from tvo_cli.plugins.own_code_references import referenced_targets
 
 
 def add_own_suggestions(schema: dict[str, Any], group: str) -> None:

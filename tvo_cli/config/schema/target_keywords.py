@@ -36,7 +36,14 @@ from tvo_cli.config.schema.value_types import (
     Whole,
 )
 from tvo_cli.config.search_path import conf_dir
-from tvo_cli.config.signatures import Keyword, callable_keywords, public_names_of_module, split_target
+from tvo_cli.config.target_signatures import (
+    Keyword,
+    callable_keywords,
+    is_built_type,
+    public_names_of_module,
+    split_target,
+    type_of_mapping_values,
+)
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names
 from tvo_cli.plugins.own_targets import plugin_of_target
@@ -234,30 +241,19 @@ def _check_keyword_value(path: str, value: Any, annotation: str, declared: Any, 
     """Check a keyword's value: what is built in turn, a map of that, or a plain one."""
     if isinstance(value, Mapping) and "_target_" in value:
         check_target_keywords(path, value, typed)
-    elif isinstance(value, Mapping) and declared is None and not _is_built_type(annotation):
+    elif isinstance(value, Mapping) and declared is None and not is_built_type(annotation):
         for name, one in value.items():
-            _check_keyword_value(f"{path}.{name}", one, _type_of_mapping_values(annotation), None, typed)
+            _check_keyword_value(f"{path}.{name}", one, type_of_mapping_values(annotation), None, typed)
     elif (
         declared is None
-        and _is_built_type(_type_of_mapping_values(annotation) or annotation)
+        and is_built_type(type_of_mapping_values(annotation) or annotation)
         and not _may_be_null(value, annotation)
     ):
-        place = f"{path}.NAME" if _type_of_mapping_values(annotation) else path
+        place = f"{path}.NAME" if type_of_mapping_values(annotation) else path
         remedy = f"Choose one: {place}._target_=tvo_cli.…"
         raise UserError(path, describe_value_as_override(value), "names nothing to build.", remedy)
     else:
         _check_plain_keyword(path, value, annotation, declared)
-
-
-def _type_of_mapping_values(annotation: str) -> str:
-    """Return the type of a keyword's mapping: `Mapping[str, Force]` → `Force`; "" for anything else."""
-    return annotation.removeprefix("Mapping[str, ").removesuffix("]") if annotation.startswith("Mapping[") else ""
-
-
-def _is_built_type(annotation: str) -> bool:
-    """Return whether a keyword holds what is built: its type is a class of ours, and no plain value."""
-    kinds = [kind for kind in annotation.split(" | ") if kind != "None"]
-    return bool(kinds) and all(kind.isidentifier() and kind[0].isupper() and kind != "Any" for kind in kinds)
 
 
 def _may_be_null(value: Any, annotation: str) -> bool:

@@ -26,8 +26,8 @@ from tvo_cli.config.schema.validation_errors import (
 )
 from tvo_cli.config.schema.value_types import BUILT, DeclaredKeys
 from tvo_cli.errors import UserError
+from tvo_cli.plugins.own_code_references import referenced_plugins
 from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
-from tvo_cli.plugins.references import referenced_plugins
 
 
 def validate_config(

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from tvo_cli import redaction
+from tvo_cli.config.missing_choices import remedy_for_yaml_in_place_of_ours
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.schema.field_traversal import (
     declared_fields,
@@ -23,7 +24,6 @@ from tvo_cli.config.schema.value_descriptions import (
     how_to_write_value,
 )
 from tvo_cli.config.schema.value_types import DeclaredKeys
-from tvo_cli.config.users_yaml import remedy_for_yaml_in_place_of_ours
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names
 

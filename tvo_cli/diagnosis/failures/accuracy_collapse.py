@@ -13,14 +13,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve, append_metric, trend_below_since
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, trend_below_since
+from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.collapse_rules import Drop
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
 from tvo_cli.stability.solved_task import (

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve, append_metric, trend_above_since
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rules
 from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_back, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
-from tvo_cli.diagnosis.trend_rule import TrendRule, trend_above_since
+from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, REWARD
 from tvo_cli.stability.whole_log import WholeLog

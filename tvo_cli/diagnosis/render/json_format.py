@@ -48,6 +48,7 @@ def _finding(finding: Finding) -> dict[str, Any]:
 
 
 def _finite_json_numbers(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The numbers of a finding's evidence as JSON has them: null where one is not finite."""
     return {
         name: None if isinstance(value, float) and not math.isfinite(value) else value for name, value in values.items()
     }

@@ -61,6 +61,7 @@ def require_contract(found: object, text: str) -> None:
 
 
 def _same(found: Tensor, expected: Tensor, text: str) -> None:
+    """Require that two tensors of the objective's contract agree to rounding."""
     difference = float((found - expected).detach().abs().max()) if found.shape == expected.shape else math.inf
     require_contract(torch.allclose(found, expected, **TIGHT), f"{text}: off by {difference:.3g}")
 

@@ -32,6 +32,7 @@ def check_hub_answers(node: Any, place: str) -> None:
 
 
 def _is_cached(place: str, revision: str | None) -> bool:
+    """Whether the hub need not be asked, for the model is in its cache."""
     from huggingface_hub import try_to_load_from_cache
     from huggingface_hub.errors import HFValidationError
 

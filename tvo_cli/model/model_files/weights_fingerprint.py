@@ -45,11 +45,12 @@ def _weight_files(place: str, revision: str | None) -> list[Path]:
         return []
     folder = Path(place).expanduser()
     if not folder.is_dir():
-        folder = _downloaded_folder(place, revision)
+        folder = _downloaded_weights_folder(place, revision)
     return sorted(folder.glob("model*.safetensors")) or sorted(folder.glob("*.safetensors"))
 
 
-def _downloaded_folder(place: str, revision: str | None) -> Path:
+def _downloaded_weights_folder(place: str, revision: str | None) -> Path:
+    """The hub's cache folder whose weight files a fingerprint is taken of, without asking the hub."""
     from huggingface_hub import snapshot_download
 
     try:

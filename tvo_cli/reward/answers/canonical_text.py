@@ -8,7 +8,7 @@ from functools import lru_cache
 from tvo_cli.reward.answers.latex_normalizer import THIN, normalize_latex
 from tvo_cli.reward.answers.number_words import expand_number_scale
 from tvo_cli.reward.answers.unicode_to_latex import unicode_to_latex
-from tvo_cli.reward.answers.words_in_latex import GAP
+from tvo_cli.reward.answers.words_or_mathematics import GAP
 
 LONGEST = 2000  # characters of an answer
 WRAPPED = re.compile(r"^\s*(\*\*|\*|__|`+|''|'|\")(?!\s)(.+?)(?<!\s)(\1|'')\s*$", re.DOTALL)

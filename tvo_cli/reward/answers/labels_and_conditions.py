@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 
-from tvo_cli.reward.answers import answer_structure, inequalities, labels_and_conditions, text_answers
+from tvo_cli.reward.answers import answer_structure, answers_in_words, inequalities, labels_and_conditions
 from tvo_cli.reward.answers.answer_structure import NEGATIONS
 
 Same = Callable[[str, str], bool]
@@ -42,7 +42,7 @@ def equal_without_labels(gold: str, answer: str, same: Same) -> bool | None:
     )
     if (expected, said) == (gold, answer):
         return None
-    if gold_label and label and not text_answers.same_text_answer(gold_label, label):
+    if gold_label and label and not answers_in_words.same_text_answer(gold_label, label):
         return False
     return same(expected, said)
 

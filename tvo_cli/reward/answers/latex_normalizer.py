@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 
-from tvo_cli.reward.answers import words_in_latex
+from tvo_cli.reward.answers import words_or_mathematics
 from tvo_cli.reward.answers.latex_macros import (
     COLOURS,
     FRACTIONS,
@@ -112,7 +112,7 @@ class _LatexNormalizer:
         if token == "," and self._thin():
             return THIN
         is_letters = token.isascii() and token.isalpha()
-        return words_in_latex.spell_bare_letters(token, self.tokens, self.at) if is_letters else token
+        return words_or_mathematics.spell_bare_letters(token, self.tokens, self.at) if is_letters else token
 
     def _thin(self) -> bool:
         r"""Whether \! follows the comma: 1,\! 000 is one number."""
@@ -290,9 +290,9 @@ class _LatexNormalizer:
 
     def _words(self, content: str, font: str, before: str) -> str:
         pieces = []
-        for is_words, part in words_in_latex.split_words_and_mathematics(content, font, before):
+        for is_words, part in words_or_mathematics.split_words_and_mathematics(content, font, before):
             if is_words:
-                pieces.append(words_in_latex.text_command(part))
+                pieces.append(words_or_mathematics.text_command(part))
             elif part:
                 pieces.append(_LatexNormalizer(part, self.depth + 1).all())
         return join_latex(pieces)

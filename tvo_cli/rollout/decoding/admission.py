@@ -12,9 +12,9 @@ from dataclasses import dataclass
 
 import torch
 
+from tvo_cli.byte_sizes import tensor_bytes
+from tvo_cli.memory.kv_cache_size import AHEAD, cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
-from tvo_cli.memory.rollout_cache import AHEAD, cache_bytes_per_token, rows_within_cache
-from tvo_cli.memory.state_size import state_tensor_bytes
 from tvo_cli.model import Policy
 from tvo_cli.rollout.decoding.cache_slots import has_slots
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
@@ -40,7 +40,7 @@ class AdmissionRule:
         slots = _rows_that_fit_cache(prompt, each, sampling, held=False)
         if joins and slots < rows:
             slots = _rows_that_fit_cache(prompt, each, sampling, held=sampling.samples > 1)
-        step_bytes = state_tensor_bytes(policy.parameters()) + LAYER_BYTES * shape.layers
+        step_bytes = tensor_bytes(policy.parameters()) + LAYER_BYTES * shape.layers
         tokens = step_bytes / each if each else float("inf")
         return cls(slots, prompt + sampling.max_tokens, tokens, joins)
 

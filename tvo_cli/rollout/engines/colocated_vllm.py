@@ -23,7 +23,7 @@ from tvo_cli.rollout.engines.server_sampling import request_seed
 from tvo_cli.rollout.engines.vllm_engine import start_vllm
 from tvo_cli.rollout.server_client import TransientError
 from tvo_cli.rollout.server_completion import CompletionCheck, ServedTokens, ServedVocabulary, completion_request
-from tvo_cli.rollout.weight_transfer.served_weights_folder import gather_served_weights
+from tvo_cli.rollout.weight_transfer.served_weights import gather_served_weights
 from tvo_cli.rollout.weight_transfer.server_probe import prompt_scores
 
 ENGINE = "vllm"

@@ -15,8 +15,8 @@ from tvo_cli.rollout.generation import generate
 QUEUED = 8  # batches that wait together
 
 
-class PairCost(NamedTuple):
-    """What a response has cost of a small and a large model that took turns."""
+class PairTokens(NamedTuple):
+    """Of a completion of an engine of two models that took turns: the tokens and positions of each."""
 
     large: int  # tokens that the large one wrote
     read_small: int  # positions that the small one computed: prompt, own tokens, and those it caught up on
@@ -29,7 +29,7 @@ class Completion(NamedTuple):
     text: str
     tokens: int
     finished: bool  # by itself, not by the length limit
-    pair: PairCost | None = None  # where two models took turns
+    pair: PairTokens | None = None  # where two models took turns
 
 
 ReportCompletion = Callable[[int, int, Completion], object]  # index of the prompt, sample, what came

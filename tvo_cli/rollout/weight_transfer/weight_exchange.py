@@ -16,7 +16,7 @@ from torch import Tensor
 
 from tvo_cli.model import Policy
 from tvo_cli.rollout.server_client import ServerClient, TransientError
-from tvo_cli.rollout.weight_transfer.served_weights_folder import gather_served_weights, write_served_weights
+from tvo_cli.rollout.weight_transfer.served_weights import gather_served_weights, write_served_weights
 from tvo_cli.rollout.weight_transfer.weight_transport import WeightTransport
 from tvo_cli.rollout.weight_transfer.weight_version import WeightVersion
 

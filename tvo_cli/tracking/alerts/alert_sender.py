@@ -129,6 +129,7 @@ def run_alert_command(words: Sequence[str], alert: Alert, deadline: float) -> No
 
 
 def _filled(word: str, alert: Alert) -> str:
+    """A word of the alert command with the alert's title, run and step in place of their names."""
     for name in ("title", "run", "step"):
         word = word.replace("{" + name + "}", str(getattr(alert, name)))
     return word

@@ -21,7 +21,7 @@ def completion_rows(rows: Iterable[Mapping[str, Any]]) -> list[list[Any]]:
 
 
 def completion_text(text: str) -> str:
-    """Return a text of a model for a page: controls and bidi marks shown, environment secrets masked, its end cut."""
+    """Return a cell of the table of completions: controls and bidi marks shown, secrets masked, its end cut."""
     masked = without_secrets(text[:MOST_COMPARED])  # before the cut, which may go through a secret
     shown = escaping.lines(masked[:MOST_CHARACTERS])
     whole = len(masked) <= MOST_CHARACTERS and len(text) <= MOST_COMPARED

@@ -64,6 +64,7 @@ def _solved(evaluation: HeldoutEvaluation) -> dict[str, bool]:
 
 
 def _policy_cliff(session: Session, work: StepInProgress) -> dict[str, float]:
+    """The policy cliff of the step's graded groups, of those optional readings."""
     graded, chosen = work.batch.drawn.chosen, session.limits.readings
     group = graded.rollout.group.cpu()
     answers = [

@@ -108,5 +108,6 @@ def _weights_of(parameters: Sequence[Tensor], others: Sequence[Tensor]) -> Itera
 
 @torch.no_grad()
 def _put(parameters: Sequence[Tensor], values: Sequence[Tensor]) -> None:
+    """Put values into the parameters, for a reading at another point of the valley."""
     for parameter, value in zip(parameters, values, strict=True):
         parameter.copy_(value)

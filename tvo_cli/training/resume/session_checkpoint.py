@@ -10,12 +10,15 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
+from tvo_cli.checkpoint.checkpoint_writer import bytes_to_store, save_checkpoint
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
+from tvo_cli.checkpoint.pruning import prune_checkpoints, remove_leftovers
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
 from tvo_cli.training.collapse_response import is_run_over
-from tvo_cli.training.resume import dataset_fingerprint
+from tvo_cli.training.resume import same_dataset
 from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
@@ -36,7 +39,7 @@ def save_session(session: Session) -> Path:
         work.clock.pause()
     score, own = session.counters.score, work is None
     stale = ranks.run_on_first(lambda: own and store.score_of_stored_policy(folder) != score, bool)
-    if stale or store.find_damage(folder, ranks):
+    if stale or find_damage(folder, ranks):
         session.tracker.sync()
         try:
             _write_checkpoint(session, folder)
@@ -50,10 +53,10 @@ def save_session(session: Session) -> Path:
 def _write_checkpoint(session: Session, folder: Path) -> None:
     """Write it, every rank what it alone has."""
     policy_alone = not session.resumable or (session.limits.save_policy_only and is_run_over(session))
-    store.save_checkpoint(
+    save_checkpoint(
         folder,
         policy=lambda place: _save_policy(session, place),
-        policy_bytes=store.bytes_to_store({"policy": session.weights()}),
+        policy_bytes=bytes_to_store({"policy": session.weights()}),
         tensors={} if policy_alone else session.tensors(),
         state=session.state() | {"identity": _kept_identity(session.folder)},
         ranks=session.ranks,
@@ -61,7 +64,7 @@ def _write_checkpoint(session: Session, folder: Path) -> None:
 
 
 def _prune_older_checkpoints(limits: RunSettings, root: Path, folder: Path, healthy: Collection[int]) -> None:
-    store.prune_checkpoints(
+    prune_checkpoints(
         root, limits.keep, saved=folder, every_steps=limits.keep_every, best=limits.keep_best, healthy=healthy
     )
     if limits.save_policy_only:
@@ -80,7 +83,7 @@ def _drop_resume_tensors_of_older(root: Path, newest: Path) -> None:
     """Leave the policy alone in the checkpoints before the newest; damaged ones stay as they are."""
     for older in store.list_checkpoints(root):
         earlier = store.checkpoint_position(older) < store.checkpoint_position(newest)
-        if earlier and resume_tensor_bytes(older) and not store.find_damage(older):
+        if earlier and resume_tensor_bytes(older) and not find_damage(older):
             drop_resume_tensors(older)
 
 
@@ -121,6 +124,7 @@ def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
 
 
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:
+    """The error for a checkpoint that found no room: what can be resumed, and what to do; any other as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
     held = store.list_checkpoints(root)
@@ -132,8 +136,8 @@ def _error_for_full_disk(root: Path, error: OSError) -> Exception:
 def resume_session(session: Session) -> Path | None:
     """Continue from the newest whole checkpoint of the run folder, if there is one."""
     root, ranks = session.folder / "checkpoints", session.ranks
-    ranks.run_on_first(lambda: store.remove_leftovers(root), None)
-    folder = store.newest_whole_checkpoint(root, log.warning, ranks)
+    ranks.run_on_first(lambda: remove_leftovers(root), None)
+    folder = newest_whole_checkpoint(root, log.warning, ranks)
     if folder is None:
         return None
     log.info("resuming %s from %s", session.folder, folder.name)
@@ -158,9 +162,9 @@ def _cursor_state_to_resume(session: Session, state: Mapping[str, Any]) -> dict[
     if _shape_of_cursor_state(held) != _shape_of_cursor_state(fresh):
         log.warning("the problems are drawn by another rule than the checkpoint's: their order starts again")
         return fresh
-    if dataset_fingerprint.is_same_dataset(state["origin"], session.origin):
+    if same_dataset.is_same_dataset(state["origin"], session.origin):
         return held
-    return session.cursor.begin_anew(held, dataset_fingerprint.changed_data_sources(state["origin"], session.origin))
+    return session.cursor.begin_anew(held, same_dataset.changed_data_sources(state["origin"], session.origin))
 
 
 def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:

@@ -1,6 +1,6 @@
 """The weighting of a reward's terms by their own gradients: mirror ascent, once or every few steps.
 
-Lu et al. 2025, arXiv:2509.11452; the arithmetic is in maths/reward_weighting.py.
+Lu et al. 2025, arXiv:2509.11452; the arithmetic is in maths/hypervolume_and_mirror_ascent.py.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from tvo_cli.maths.reward_weighting import influences, mirror_ascent
+from tvo_cli.maths.hypervolume_and_mirror_ascent import influences, mirror_ascent
 from tvo_cli.training.reward_terms.reward_term_gradients import gradients_of_terms
 from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, with_weighted_rewards
 

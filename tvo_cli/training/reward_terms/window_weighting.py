@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.maths.loss_balancing import LossWindows
-from tvo_cli.training.reward_terms.reward_components import mean_component_opinions, terms_of_responses
+from tvo_cli.training.reward_terms.reward_functions_of_batch import mean_component_opinions, terms_of_responses
 from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, with_weighted_rewards
 
 if TYPE_CHECKING:

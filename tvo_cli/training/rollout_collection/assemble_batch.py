@@ -14,7 +14,7 @@ from tvo_cli.model.forward_pass.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
 from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
-from tvo_cli.training.reward_terms import reward_components
+from tvo_cli.training.reward_terms import reward_functions_of_batch
 from tvo_cli.training.rollout_collection import shaping_inputs
 from tvo_cli.training.rollout_collection.collect_rollouts import join_graded_batches
 from tvo_cli.training.session import Session
@@ -41,7 +41,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
         extra=beside if rollout.prefix is None else rollout.prefix > 0,
-        opinions=reward_components.opinions_of_reward_functions(graded, device),
+        opinions=reward_functions_of_batch.opinions_of_reward_functions(graded, device),
         step=session.counters.step,
         sources=tuple(sources),
         internal=_is_internal(session),
@@ -120,6 +120,7 @@ def _score_by_old_policy(session: Session, rollout: Rollout) -> _OldPolicy:
 
 
 def _check_sampler(session: Session, rollout: Rollout, recomputed: Tensor) -> None:
+    """Refuse a batch whose sampler's log-probabilities are too far from the trainer's."""
     limit, about = session.limits.mismatch_limit, f"step {session.counters.step + 1}"
     check_sampler_mismatch(rollout.logp, recomputed, rollout.mask, limit, about)
 

@@ -31,7 +31,7 @@ def phases_of_responses(rollout: Rollout, tokenizer: Any, marker: str) -> Tensor
 
 
 def _span_of_marker(tokens: list[int], tokenizer: Any, marker: str) -> tuple[int, int]:
-    """The first token that reaches into the marker and the first after it; both the length where there is none."""
+    """The first token that reaches into a phase's marker and the first after it; both the length without one."""
 
     def text(count: int) -> str:
         return str(tokenizer.decode(tokens[:count], skip_special_tokens=False))

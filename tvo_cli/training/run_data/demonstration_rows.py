@@ -14,8 +14,9 @@ from tvo_cli.data.cursor import order_of_epoch
 from tvo_cli.data.demonstration_sources import TaughtProblems
 from tvo_cli.data.demonstrations import BOX, Demonstration
 from tvo_cli.data.problems import Problems
+from tvo_cli.data.special_tokens import unknown_token_id
 from tvo_cli.errors import UserError
-from tvo_cli.model.prompt_check import MOST_UNKNOWN, unknown_token_id
+from tvo_cli.model.prompt_check import MOST_UNKNOWN
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
 
 log = logging.getLogger("tvo")
@@ -134,6 +135,7 @@ def read_rows(
 
 
 def _demonstration_at(problems: Problems, index: int) -> Demonstration:
+    """A problem of the data as the demonstration that a row is encoded of."""
     found = problems.problem(index)
     if not isinstance(found, Demonstration):
         raise TypeError(f"{problems.name} gives problems without a conversation")

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from tvo_cli import data
 from tvo_cli.config import resolved_tree
+from tvo_cli.data.mixture import Mixture, Source, keys_of_source
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import FaultList, UserError
@@ -112,3 +113,15 @@ def check_responses_fit_context(seen: PromptSurvey, reader: PromptReader, key: s
         f"{length + budget}, and the model's context is {reader.context}.",
         f"{told[0].upper()}{told[1:]}.",
     )
+
+
+def fit_each_source(node: Any, problems: Problems, fit: Callable[[Any, Problems], Problems]) -> Problems:
+    """What `fit` leaves of the problems; of a mixture, of each source by that source's own node."""
+    if not isinstance(problems, Mixture):
+        return fit(node, problems)
+
+    def fit_source(source: Source) -> Problems:
+        with keys_of_source(source.name):
+            return fit(node.sources[source.name], source.problems)
+
+    return problems.with_problems(fit_source)

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from typing import Any
 
 from tvo_cli import data
-from tvo_cli.data.mixture import Mixture, Source, check_sources_fill_batch, keys_of_source
+from tvo_cli.data.mixture import Mixture, check_sources_fill_batch
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.errors import FaultList, UserError
+from tvo_cli.memory.longest_prompt import are_prompts_at_hand
 from tvo_cli.model import Policy
+from tvo_cli.model.loading.context_length import context_length
+from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
 from tvo_cli.model.prompt_check import PromptReader
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, fit_each_source, problems_that_fit
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -38,7 +40,7 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
 
     faults = FaultList()
     with faults.collect():
-        problems = _fit_each_source(config.dataset, problems, fitting)
+        problems = fit_each_source(config.dataset, problems, fitting)
     with faults.collect():
         _check_batch_is_filled(problems, at_once, int(config.rollout.get("minibatches") or 1))
     if faults.found and config.get("evaluation"):
@@ -84,7 +86,7 @@ def heldout_problems_of_run(
     budget = ResponseBudget(
         f"{'evaluation' if max_tokens else 'rollout'}.max_tokens", max_tokens or int(config.rollout.max_tokens)
     )
-    problems = _fit_each_source(
+    problems = fit_each_source(
         config.dataset,
         problems,
         lambda node, found: problems_that_fit(config, policy, AskedProblems(node, found, count, "held-out"), budget),
@@ -111,13 +113,10 @@ def _are_problems_read(problems: Problems) -> bool:
     return isinstance(getattr(problems, "problems", problems), ProblemList)
 
 
-def _fit_each_source(node: Any, problems: Problems, fit: Callable[[Any, Problems], Problems]) -> Problems:
-    """What `fit` leaves of the problems; of a mixture, of each source by that source's own node."""
-    if not isinstance(problems, Mixture):
-        return fit(node, problems)
-
-    def fit_source(source: Source) -> Problems:
-        with keys_of_source(source.name):
-            return fit(node.sources[source.name], source.problems)
-
-    return problems.with_problems(fit_source)
+def check_run_problems_without_model(config: Any) -> None:
+    """Refuse problems that the run would refuse, all faults in one message; nothing where they are not at hand."""
+    if are_prompts_at_hand(config):
+        reader = PromptReader(
+            str(config.model.path), load_tokenizer(config.model), frozenset(), context=context_length(config.model)
+        )
+        check_run_problems(config, reader)

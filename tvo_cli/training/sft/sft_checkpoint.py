@@ -9,9 +9,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint.checkpoint_damage import newest_whole_checkpoint
+from tvo_cli.checkpoint.checkpoint_writer import bytes_to_store, save_checkpoint
 from tvo_cli.checkpoint.optimizer_state import optimizer_tensors, restore_optimizer
+from tvo_cli.checkpoint.pruning import prune_checkpoints, remove_checkpoint, remove_leftovers
 from tvo_cli.checkpoint.sharded_parameters import held_tensors
+from tvo_cli.checkpoint.store import checkpoint_name, list_checkpoints, load_checkpoint
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training.resume import resume_compatibility
@@ -63,16 +66,16 @@ def finished_record(folder: Path, resume: Any) -> dict[str, Any] | None:
 
 def save_fine_tuning(tuning: FineTuning, folder: Path, facts: Mapping[str, Any]) -> Path:
     """Write policy, optimiser and step; the one before is removed when this one is whole."""
-    place = folder / RESUME / store.checkpoint_name(tuning.step)
+    place = folder / RESUME / checkpoint_name(tuning.step)
     policy = tuning.policy
-    store.save_checkpoint(
+    save_checkpoint(
         place,
         policy=policy.save,
-        policy_bytes=store.bytes_to_store({"policy": held_tensors(policy.trained_tensors())}),
+        policy_bytes=bytes_to_store({"policy": held_tensors(policy.trained_tensors())}),
         tensors={"optimizer": optimizer_tensors(tuning.optimizer, policy.network)},
         state={"step": tuning.step, "data": sft_rows_fingerprint(tuning.rows), **facts},
     )
-    store.prune_checkpoints(folder / RESUME, 1, saved=place)
+    prune_checkpoints(folder / RESUME, 1, saved=place)
     return place
 
 
@@ -83,11 +86,11 @@ def resume_fine_tuning(tuning: FineTuning, folder: Path) -> dict[str, Any]:
         UserError: it was made with other rows.
     """
     root = folder / RESUME
-    store.remove_leftovers(root)
-    place = store.newest_whole_checkpoint(root, log.warning)
+    remove_leftovers(root)
+    place = newest_whole_checkpoint(root, log.warning)
     if place is None:
         return {}
-    parts, state = store.load_checkpoint(place)
+    parts, state = load_checkpoint(place)
     found = sft_rows_fingerprint(tuning.rows)
     if state["data"] != found:
         problem = f"gives other rows than the fine-tuning was begun with (recorded: {state['data']})."
@@ -102,8 +105,8 @@ def resume_fine_tuning(tuning: FineTuning, folder: Path) -> dict[str, Any]:
 
 def forget_states(folder: Path) -> None:
     """Remove the states on the way of a fine-tuning that is done; its settings stay."""
-    for place in store.list_checkpoints(folder / RESUME):
-        store.remove_checkpoint(place)
+    for place in list_checkpoints(folder / RESUME):
+        remove_checkpoint(place)
 
 
 def _decisive_sft_settings(settings: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,6 +51,7 @@ def _squares_of_group(
 
 
 def _second_moment(optimizer: Optimizer, parameter: Tensor) -> Tensor | None:
+    """Adam's second moment of a parameter's held rows; None before the first step."""
     found = optimizer.state[parameter].get("exp_avg_sq")
     return None if found is None else values_held(held_tensor(found)).flatten()
 

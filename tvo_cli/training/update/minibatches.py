@@ -88,6 +88,7 @@ def halve_microbatches(minibatch: Minibatch, group: Tensor) -> Minibatch:
 
 
 def _rows_by_prompt(part: Tensor, group: Tensor) -> tuple[Tensor, ...]:
+    """The rows of a part, cut at prompts."""
     counts = torch.unique_consecutive(group[part], return_counts=True)[1]
     return tuple(part.split(counts.tolist()))
 

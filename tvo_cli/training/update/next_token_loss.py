@@ -88,7 +88,7 @@ def add_next_token_gradient(learner: Learner, batch: Demonstrated, minibatch: Mi
 
     losses = ranks.gather_parts(within_memory_of_all_ranks(ranks, differentiate_own, len(parts[0])), float)
     ranks.sum_gradients(learner.parameters)
-    _add_to_gradients(learner.parameters, own)
+    _add_gradients_of_responses(learner.parameters, own)
     return sum(losses, 0.0)
 
 
@@ -101,8 +101,8 @@ def _loss_of_rows(learner: Learner, batch: Demonstrated, rows: Tensor) -> Tensor
         return -learner.policy.forwarded(lambda: learned_logprobs(learner.policy, sequences, packed=False)).sum()
 
 
-def _add_to_gradients(parameters: Sequence[Tensor], others: Sequence[Tensor | None]) -> None:
-    """.grad ← .grad + other, where there is one."""
+def _add_gradients_of_responses(parameters: Sequence[Tensor], others: Sequence[Tensor | None]) -> None:
+    """Beside the demonstrations' gradient that of the responses, which was set aside: .grad ← .grad + other."""
     for parameter, other in zip(parameters, others, strict=True):
         if other is not None:
             parameter.grad = other if parameter.grad is None else other.add_(parameter.grad)
