@@ -27,7 +27,7 @@ from benchmarks.harness.record import Record, Row, flag, group, number, numbers,
 from benchmarks.harness.settings import Settings, option
 from tests.training import faults
 from tvo_cli import config
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
 from tvo_cli.experiment import train
 from tvo_cli.file_digest import file_sha256
 
@@ -131,7 +131,7 @@ def _survives(folder: Path, at: int, after: bool, whole: tuple[str, ...]) -> Row
 
 def outcome(folder: Path) -> tuple[str, ...]:
     """Weights, optimiser, state and metrics at the end, without what the clock says."""
-    last = store.list_checkpoints(folder / "checkpoints")[-1]
+    last = checkpoint_folders.list_checkpoints(folder / "checkpoints")[-1]
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     kept = [{name: value for name, value in row.items() if not name.startswith(("time/", "memory/"))} for row in rows]
     names = ("policy/model.safetensors", "optimizer.safetensors", "state.json")

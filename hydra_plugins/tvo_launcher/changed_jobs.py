@@ -21,7 +21,7 @@ def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: st
     Raises:
         UserError: names the job and the settings.
     """
-    from tvo_cli.checkpoint import store
+    from tvo_cli.checkpoint import checkpoint_folders
     from tvo_cli.config import note_on_renamed_recipe
     from tvo_cli.config.schema import upgrade_recorded_settings
     from tvo_cli.errors import UserError
@@ -34,7 +34,7 @@ def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: st
 
     job = index.job_of_same_overrides(overrides, fingerprint)
     root = index.folder / job.folder / "checkpoints" if job else None
-    if root is None or not store.list_checkpoints(root) or str(config.resume.mode) == "never":
+    if root is None or not checkpoint_folders.list_checkpoints(root) or str(config.resume.mode) == "never":
         return
     wanted = resume_settings(config)
     before = upgrade_recorded_settings(recorded_settings(root), wanted)

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from tests.checkpoint.thread_ranks import ThreadRank, results, run_ranks
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
 from tvo_cli.checkpoint.rows_to_load import RowsToLoad
 from tvo_cli.checkpoint.tensor_slice import HeldTensor, even_row_range, rows_of_whole
 
@@ -55,7 +55,7 @@ def save(root: Path, step: int, rank: ThreadRank) -> Path:
                 (folder / name).write_bytes(content)
 
     return checkpoint_writer.save_checkpoint(
-        root / store.checkpoint_name(step),
+        root / checkpoint_folders.checkpoint_name(step),
         tensors=parts_of_rank(rank.rank, rank.count),
         state={"step": step},
         policy=policy,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
 
 
 def write(root: Path, step: int) -> Path:
@@ -16,5 +16,5 @@ def write(root: Path, step: int) -> Path:
 
     tensors = {"optimizer": {"0.exp_avg": torch.arange(6.0).view(2, 3).T}}
     return checkpoint_writer.save_checkpoint(
-        root / store.checkpoint_name(step), policy=policy, tensors=tensors, state={"step": step}
+        root / checkpoint_folders.checkpoint_name(step), policy=policy, tensors=tensors, state={"step": step}
     )

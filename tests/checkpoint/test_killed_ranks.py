@@ -15,7 +15,7 @@ import pytest
 from tests.checkpoint.sharded_state import moments, save, saved_by
 from tests.checkpoint.thread_ranks import Killed, ThreadRank, results, run_ranks
 from tests.training import faults
-from tvo_cli.checkpoint import checkpoint_damage, pruning, safetensors_files, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders, pruning, safetensors_files
 
 OLD, NEW = "step-000010", "step-000020"
 POINTS = [(os, "fsync"), (Path, "rename"), (shutil, "rmtree"), (safetensors_files, "save_file"),
@@ -28,7 +28,7 @@ def assert_whole(root: Path) -> None:
     newest = checkpoint_damage.newest_whole_checkpoint(root, said.append)
     assert said == [] and newest is not None and newest.name in (OLD, NEW)
     assert checkpoint_damage.find_damage(root / OLD) == ""
-    assert len(store.load_checkpoint(newest)[0]["optimizer"]) == len(moments())
+    assert len(checkpoint_folders.load_checkpoint(newest)[0]["optimizer"]) == len(moments())
     pruning.remove_leftovers(root)
     saved_by(2, root, 20)
     assert sorted(path.name for path in root.iterdir()) == [OLD, NEW] and not checkpoint_damage.find_damage(root / NEW)

@@ -9,7 +9,7 @@ from typing import Never
 import pytest
 
 from tests.checkpoint.small_checkpoints import write
-from tvo_cli.checkpoint import checkpoint_damage, policy_only, pruning, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders, policy_only, pruning
 
 
 def test_the_policy_and_the_state_stay_and_the_bytes_of_the_rest_are_told(tmp_path: Path) -> None:
@@ -19,7 +19,7 @@ def test_the_policy_and_the_state_stay_and_the_bytes_of_the_rest_are_told(tmp_pa
     assert policy_only.drop_resume_tensors(folder) == size
     assert policy_only.is_policy_only(folder)
     assert checkpoint_damage.find_damage(folder) == ""
-    parts, state = store.load_checkpoint(folder)
+    parts, state = checkpoint_folders.load_checkpoint(folder)
     assert parts == {} and state == {"step": 10}
     assert (folder / "policy" / "model.safetensors").read_bytes() == b"weights of step 10"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["step-000010"]

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoint.small_checkpoints import write
-from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, pruning, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders, checkpoint_writer, pruning
 
 
 def test_pruning_keeps_the_newest(tmp_path: Path) -> None:
@@ -22,16 +22,20 @@ def test_pruning_keeps_the_last_healthy_one(tmp_path: Path, healthy: tuple[int, 
     for step in (10, 20, 30, 40):
         write(tmp_path, step)
     checkpoint_writer.save_checkpoint(
-        tmp_path / store.checkpoint_name(10, 3), tensors={}, state={}
+        tmp_path / checkpoint_folders.checkpoint_name(10, 3), tensors={}, state={}
     )  # amid the step after it
     pruning.prune_checkpoints(tmp_path, keep=2, healthy=healthy)
-    assert sorted(path.name for path in tmp_path.iterdir()) == [store.checkpoint_name(step) for step in kept]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        checkpoint_folders.checkpoint_name(step) for step in kept
+    ]
 
 
 def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path: Path) -> None:
     for step in (10, 12):
         write(tmp_path, step)
-    damaged = checkpoint_writer.save_checkpoint(tmp_path / store.checkpoint_name(15, 1), tensors={}, state={})
+    damaged = checkpoint_writer.save_checkpoint(
+        tmp_path / checkpoint_folders.checkpoint_name(15, 1), tensors={}, state={}
+    )
     (damaged / checkpoint_writer.STATE).write_text("{")
     pruning.prune_checkpoints(tmp_path, keep=1)
     assert [path.name for path in tmp_path.iterdir()] == ["step-000012"]

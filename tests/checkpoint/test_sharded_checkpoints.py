@@ -29,9 +29,9 @@ from tests.checkpoint.sharded_state import (
 from tests.checkpoint.thread_ranks import ThreadRank, results, run_ranks
 from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, policy_only, safetensors_files
 from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
+from tvo_cli.checkpoint.checkpoint_folders import load_checkpoint
 from tvo_cli.checkpoint.pruning import finished_removals
 from tvo_cli.checkpoint.safetensors_files import shard_file
-from tvo_cli.checkpoint.store import load_checkpoint
 from tvo_cli.checkpoint.tensor_slice import HeldTensor, TensorSlice, values_held
 from tvo_cli.errors import UserError
 from tvo_cli.file_digest import file_sha256

@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file
 
 from tests.training.conftest import train_in
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import export_policy as exporting
@@ -74,7 +74,7 @@ def test_the_folder_is_the_policy_of_the_checkpoint_with_its_card(
     run: Path, tmp_path: Path, checkpoint: str, step: int
 ) -> None:
     assert main(["export", str(run), str(tmp_path / "out"), "--checkpoint", checkpoint]) == 0
-    held = run / "checkpoints" / store.checkpoint_name(step) / "policy" / "model.safetensors"
+    held = run / "checkpoints" / checkpoint_folders.checkpoint_name(step) / "policy" / "model.safetensors"
     assert (tmp_path / "out" / "model.safetensors").read_bytes() == held.read_bytes()
     assert f"Training steps: {step}\n" in (tmp_path / "out" / "README.md").read_text()
     assert load_policy(NODE | {"path": str(tmp_path / "out")}, device="cpu").tokenizer is not None

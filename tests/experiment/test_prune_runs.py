@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from tests.training.conftest import train_in
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
 from tvo_cli.checkpoint.checkpoint_damage import find_damage
 from tvo_cli.checkpoint.policy_only import is_policy_only
 from tvo_cli.cli.main import main
@@ -31,7 +31,7 @@ def checkpoint(run: Path, step: int, score: float | None = None) -> Path:
     state = {"step": step, "counters": {"score": score}}
     tensors = {"optimizer": {"0.exp_avg": torch.zeros(6)}}
     return checkpoint_writer.save_checkpoint(
-        run / "checkpoints" / store.checkpoint_name(step), policy=policy, tensors=tensors, state=state
+        run / "checkpoints" / checkpoint_folders.checkpoint_name(step), policy=policy, tensors=tensors, state=state
     )
 
 

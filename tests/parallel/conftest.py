@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from tests.training.conftest import composed, train_in
 from tvo_cli import config
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 
 # A minibatch of two micro-batches, and as many rows decoded at once as a rank has: one sum of two addends, which is
 # the same in either order.
@@ -101,8 +101,8 @@ def rows_of(folder: Path) -> list[dict[str, float]]:
 
 def tensors_of(folder: Path) -> dict[str, Any]:
     """All tensors of the newest checkpoint besides random streams: weights, moments, critic."""
-    newest = store.list_checkpoints(folder / "checkpoints")[-1]
-    parts, _ = store.load_checkpoint(newest)
+    newest = checkpoint_folders.list_checkpoints(folder / "checkpoints")[-1]
+    parts, _ = checkpoint_folders.load_checkpoint(newest)
     parts["policy"] = {}
     for file in (newest / "policy").glob("*.safetensors"):
         parts["policy"] |= load_file(file)

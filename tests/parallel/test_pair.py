@@ -9,7 +9,7 @@ import pytest
 
 from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, far_metrics, rows_of, tensors_of
 from tests.training.conftest import composed
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import train
 from tvo_cli.experiment.connect_ranks import ranks_of_single_process
@@ -155,7 +155,9 @@ def test_two_ranks_draw_from_a_mixture_what_one_does(pair: Pair, curriculum: str
 
 def cursor_of(folder: Path) -> Any:
     """Where the newest checkpoint is in its problems."""
-    return store.read_stored_state(store.list_checkpoints(folder / "checkpoints")[-1])["cursor"]
+    return checkpoint_folders.read_stored_state(checkpoint_folders.list_checkpoints(folder / "checkpoints")[-1])[
+        "cursor"
+    ]
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from tests.parallel.conftest import EXACT, Pair, assert_bit_equal, rows_of, tens
 from tests.parallel.test_pair import SHARD
 from tests.training.conftest import train_in
 from tvo_cli import experiment
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 
 ROLLBACK = (
     *("stability=act", "stability.snapshot_every=1", "stability.rules.kl_ceiling.severity=collapse"),
@@ -78,7 +78,7 @@ def test_stopped_between_two_updates_it_goes_on(pair: Pair, kind: str, alone: bo
     words, name = (*EXACT, *KINDS[kind], "recorder.steps=[1,2]"), f"cut-{kind}-{alone}"
     folder, outcomes = pair.train(name, *words, SHARD, fault={"rank": 1, "kind": "signal", "at": 2})
     assert [one["outcome"] for one in outcomes] == ["Interrupted"] * 2
-    [cut] = store.list_checkpoints(folder / "checkpoints")
+    [cut] = checkpoint_folders.list_checkpoints(folder / "checkpoints")
     assert cut.name == "step-000000-update-002" and "work-00002-of-00002.safetensors" in parts_in(cut)
     if alone:
         train_in(folder, words)

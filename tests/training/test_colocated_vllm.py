@@ -15,7 +15,7 @@ from tests.stand_in_server import serving
 from tests.stand_in_vllm import StandInLLM
 from tests.training.conftest import MetricRows, Runs, largest_difference, trained_policy
 from tests.training.test_served_rollouts import FEW
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import build_sampler
 
@@ -68,7 +68,7 @@ def test_weights_that_it_did_not_take_over_stop_the_run(run: Runs, monkeypatch: 
     said = r"^rollout=vllm: step 2: vLLM does not hold these weights but earlier ones"
     with pytest.raises(UserError, match=said):
         run("a", *FEW, "rollout=vllm", "optimizer.lr=1e-3")
-    held = store.list_checkpoints(run.root / "a" / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000001"]
 
 
@@ -82,7 +82,9 @@ def test_it_samples_what_a_server_samples_and_leaves_the_generators_alone(run: R
     assert one == other
     assert largest_difference(trained_policy(here, 2), trained_policy(there, 2)) < 1e-5
     streams: list[dict[str, Any]]
-    streams = [dict(store.load_checkpoint(f / "checkpoints" / "step-000002")[0]["streams"]) for f in (here, there)]
+    streams = [
+        dict(checkpoint_folders.load_checkpoint(f / "checkpoints" / "step-000002")[0]["streams"]) for f in (here, there)
+    ]
     assert all(torch.equal(streams[0][name], value) for name, value in streams[1].items()), "vLLM seeds them"
 
 

@@ -17,7 +17,7 @@ import torch
 
 from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli import config, experiment
-from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders, checkpoint_writer
 from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
@@ -129,7 +129,7 @@ def test_links_are_no_checkpoints(run: Runs, whole: Whole, tmp_path: Path) -> No
     folder = whole(*QUICK)
     (tmp_path / "b" / "checkpoints").mkdir(parents=True)
     (tmp_path / "b" / "checkpoints" / "step-000002").symlink_to(folder / "checkpoints" / "step-000002")
-    assert store.list_checkpoints(tmp_path / "b" / "checkpoints") == []
+    assert checkpoint_folders.list_checkpoints(tmp_path / "b" / "checkpoints") == []
     (tmp_path / "c").mkdir()
     (tmp_path / "c" / "checkpoints").symlink_to(folder / "checkpoints")
     with pytest.raises(UserError, match="a link that leads out of the run folder"):
@@ -155,7 +155,7 @@ def test_other_code_is_a_warning_and_another_reference_an_error(
     monkeypatch.setattr(checkpoint_origin, "origin_code_version", lambda: "0.0.0+elsewhere")
     run("a", *QUICK, "trainer.steps=3")
     assert "code is 0.0.0+elsewhere, the checkpoint's is" in caplog.text
-    state = store.read_stored_state(run.root / "a" / "checkpoints" / "step-000003")
+    state = checkpoint_folders.read_stored_state(run.root / "a" / "checkpoints" / "step-000003")
     with pytest.raises(UserError, match="other weights than those the run started from"):
         checkpoint_origin.compare_checkpoint_origin(state["origin"], {**state["origin"], "reference": "00"}, print)
 
@@ -166,7 +166,10 @@ def test_pruning_keeps_every_nth_and_the_best(run: Runs) -> None:
                  "trainer.keep_every=2", "trainer.keep_best=true")  # fmt: skip
     rows = [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
     best = max((row["accuracy/fresh"], row["step"]) for row in rows)[1]
-    kept = {store.checkpoint_position(path)[0] for path in store.list_checkpoints(folder / "checkpoints")}
+    kept = {
+        checkpoint_folders.checkpoint_position(path)[0]
+        for path in checkpoint_folders.list_checkpoints(folder / "checkpoints")
+    }
     assert kept == {2, 4, 5, best}
 
 
@@ -177,9 +180,9 @@ def test_the_last_checkpoint_has_the_score_that_checkpoints_go_by(run: Runs, eve
     folder = run("a", *ONE_STEP, "evaluation=default", "evaluation.problems=3", "evaluation.samples=1",
                  "evaluation.at_start=false", f"evaluation.every={every}")  # fmt: skip
     step, evaluation = (json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines())
-    [last] = store.list_checkpoints(folder / "checkpoints")
+    [last] = checkpoint_folders.list_checkpoints(folder / "checkpoints")
     wanted = evaluation["eval/pass@1"] if every else step["accuracy/fresh"]
-    assert store.score_of_stored_policy(last) == wanted and not checkpoint_damage.find_damage(last)
+    assert checkpoint_folders.score_of_stored_policy(last) == wanted and not checkpoint_damage.find_damage(last)
     assert step["accuracy/fresh"] != evaluation["eval/pass@1"], "the test tells nothing"
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tests.training.conftest import MetricRows, Runs, Whole
 from tvo_cli import config, experiment
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.checkpoint.tensor_slice import HeldParts, values_held
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
@@ -236,7 +236,7 @@ def test_a_step_interrupted_in_its_middle_is_recorded_like_any_other(
             run("cut", "algorithm=tvo", *QUICK)
     monkeypatch.setattr(training_loop, "update_policy", take)
     folders = [one / "recorder" / "step-000002" for one in (undisturbed, run("cut", "algorithm=tvo", *QUICK))]
-    one, other = (store.read_stored_state(folder)["record"] for folder in folders)
+    one, other = (checkpoint_folders.read_stored_state(folder)["record"] for folder in folders)
     assert one["weights_before"] == other["weights_before"] and one["weights_after"] == other["weights_after"]
 
 

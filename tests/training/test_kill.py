@@ -8,7 +8,7 @@ from functools import partial
 import pytest
 
 from tests.training.conftest import Checksum, MetricRows, Runs
-from tvo_cli.checkpoint import checkpoint_damage, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders
 
 from . import faults
 
@@ -60,8 +60,10 @@ def test_no_half_written_folder_is_ever_the_newest(run: Runs) -> None:
         name = f"cut-{number}"
         faults.killed(partial(run, name, *RUN), at, after=False)
         root = (run.root / name) / "checkpoints"
-        assert [checkpoint_damage.find_damage(folder) for folder in store.list_checkpoints(root)].count("") >= 1
+        assert [checkpoint_damage.find_damage(folder) for folder in checkpoint_folders.list_checkpoints(root)].count(
+            ""
+        ) >= 1
         said: list[str] = []
         found = checkpoint_damage.newest_whole_checkpoint(root, said.append)
-        assert found is not None and store.checkpoint_position(found)[0] in (1, 2)
+        assert found is not None and checkpoint_folders.checkpoint_position(found)[0] in (1, 2)
         assert said == []

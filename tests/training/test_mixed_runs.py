@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import Checksum, MetricRows, Runs, Whole
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_replay import replay
 
@@ -45,7 +45,7 @@ def test_a_mixture_with_a_curriculum_and_a_test_set_of_another_task(run: Runs) -
     assert sorted(evaluations) == [0, 1, 2]
     assert "eval/pass@1" not in evaluations[1] and "eval/sums/pass@1_low" in evaluations[1]
     assert {"eval/pass@1", "eval/short/pass@1", "eval/long/pass@1_high"} <= evaluations[2].keys()
-    state = store.read_stored_state(folder / "checkpoints" / "step-000001")
+    state = checkpoint_folders.read_stored_state(folder / "checkpoints" / "step-000001")
     assert state["counters"]["score"] == evaluations[1]["eval/sums/pass@1"]
     assert set(state["origin"]) >= {"data", "data/short", "data/long"}
     records = (folder / "responses" / "evaluation-step-000002.jsonl").read_text().splitlines()
@@ -96,7 +96,7 @@ def test_a_source_whose_problems_changed_is_named_and_begins_anew_where_that_is_
     with pytest.raises(UserError, match=r"^dataset.sources.mine=.*resume.allow=\[dataset.sources.mine.content\]"):
         run("own", *own, "trainer.steps=2")
     folder = run("own", *own, "trainer.steps=2", "resume.allow=[dataset.sources.mine.content]")
-    cursor = store.read_stored_state(folder / "checkpoints" / "step-000002")["cursor"]
+    cursor = checkpoint_folders.read_stored_state(folder / "checkpoints" / "step-000002")["cursor"]
     assert cursor["drawn"] == {"made": 8, "mine": 8}
     assert cursor["sources"]["made"]["position"] == 8 and cursor["sources"]["mine"] == {
         "epoch": 1, "position": 4, "size": 45,

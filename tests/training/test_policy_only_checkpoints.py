@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import MetricRows, Runs, Whole, largest_difference, train_in, trained_policy
-from tvo_cli.checkpoint import checkpoint_damage, store
+from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only
 from tvo_cli.errors import UserError
 
@@ -17,9 +17,9 @@ ALONE = ("trainer.save_policy_only=true", "trainer.checkpoint_every=1", "trainer
 
 
 def which_are_policy_only(folder: Path) -> dict[int, bool]:
-    found = store.list_checkpoints(folder / "checkpoints")
+    found = checkpoint_folders.list_checkpoints(folder / "checkpoints")
     assert all(checkpoint_damage.find_damage(one) == "" for one in found)
-    return {store.checkpoint_position(one)[0]: is_policy_only(one) for one in found}
+    return {checkpoint_folders.checkpoint_position(one)[0]: is_policy_only(one) for one in found}
 
 
 @pytest.mark.slow
@@ -59,9 +59,9 @@ def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, s
 def test_a_pruned_run_that_is_evaluated_anew_does_not_pass_for_one_with_an_optimiser(tmp_path: Path) -> None:
     evaluated = ("trainer.steps=2", "evaluation=default", "evaluation.every=1", "evaluation.samples=1")
     run = train_in(tmp_path / "run", (*evaluated, "evaluation.problems=3"))
-    newest = store.list_checkpoints(run / "checkpoints")[-1]
+    newest = checkpoint_folders.list_checkpoints(run / "checkpoints")[-1]
     drop_resume_tensors(newest)
-    before = store.score_of_stored_policy(newest)
+    before = checkpoint_folders.score_of_stored_policy(newest)
     train_in(run, (*evaluated, "evaluation.problems=40"))
-    assert store.score_of_stored_policy(newest) != before
+    assert checkpoint_folders.score_of_stored_policy(newest) != before
     assert which_are_policy_only(run) == {2: True}

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import Runs, Whole, before_each_update, train_in
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
 from tvo_cli.checkpoint.checkpoint_damage import find_damage
 from tvo_cli.model.base_model_card import read_base_card_head
 from tvo_cli.model.model_files.model_location import WEIGHTS
@@ -30,11 +30,11 @@ ADAPTER = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason="n
 def test_the_card_is_in_the_manifest_and_says_algorithm_and_step(
     whole: Whole, overrides: tuple[str, ...], library: str
 ) -> None:
-    folder = store.list_checkpoints(whole(*overrides) / "checkpoints")[-1]
+    folder = checkpoint_folders.list_checkpoints(whole(*overrides) / "checkpoints")[-1]
     text = (folder / "policy" / "README.md").read_text(encoding="utf-8")
     head = read_base_card_head(folder / "policy")
     assert head["library_name"] == library and "tvo" in head["tags"]
-    assert f"Training steps: {store.checkpoint_position(folder)[0]}\n" in text
+    assert f"Training steps: {checkpoint_folders.checkpoint_position(folder)[0]}\n" in text
     assert "policy/README.md" in (folder / checkpoint_writer.MANIFEST).read_text() and not find_damage(folder)
 
 

@@ -23,7 +23,7 @@ from tests.stand_in_server import (
     stale,
 )
 from tests.training.conftest import Checksum, MetricRows, Runs, before_each_update, train_in
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.step_state import StepInProgress
@@ -152,7 +152,7 @@ def test_a_server_that_is_wrong_stops_the_run_in_one_line(
     server.faults[path] = [*faults]
     with pytest.raises(UserError, match=said):
         served("a", "rollout.requests=1", *(("rollout.timeout=9",) if kind == "hanging" else ()))
-    assert not store.list_checkpoints(run.root / "a" / "checkpoints"), "nothing was learned"
+    assert not checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints"), "nothing was learned"
 
 
 @pytest.mark.slow
@@ -265,7 +265,7 @@ def test_a_server_that_returns_is_asked_for_the_same_batch(
     server.faults[RELOAD] = [None, refuse, refuse]
     with pytest.raises(UserError, match="step 2"):
         served("a")
-    held = store.list_checkpoints(run.root / "a" / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000001"]
     assert weights(served("a"), 2) == weights(undisturbed, 2)
 

@@ -28,7 +28,7 @@ from tests.stand_in_transport import transports_on_a_cpu
 from tests.training.conftest import Checksum, MetricRows, Runs
 from tests.training.test_served_rollouts import FEW
 from tests.training.test_served_rollouts import no_pause as no_pause
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 
 ROUTE = {"nccl": UPDATE, "ipc": RELOAD}
@@ -90,7 +90,7 @@ def test_weights_that_did_not_arrive_stop_the_run(
     server.faults[ROUTE[weights]] = [None, fault]
     with pytest.raises(UserError, match=rf"^rollout\.url={server.url}: step 2: the server .*{said}"):
         served(weights, "optimizer.lr=1e-3")
-    held = store.list_checkpoints(run.root / weights / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(run.root / weights / "checkpoints")
     assert [folder.name for folder in held] == ["step-000001"], "what was learned is kept, and no more is learned"
 
 
@@ -132,7 +132,7 @@ def test_a_server_that_is_wrong_stops_the_run_in_one_line_and_in_time(
         served(weights, f"rollout.timeout={3 if 'rollout' in said else 60}")
     assert time.monotonic() - begun < 30
     assert len(server.requests(path)) == 1, "half an exchange is not asked for again"
-    assert not store.list_checkpoints(run.root / weights / "checkpoints"), "nothing was learned"
+    assert not checkpoint_folders.list_checkpoints(run.root / weights / "checkpoints"), "nothing was learned"
 
 
 @pytest.mark.slow

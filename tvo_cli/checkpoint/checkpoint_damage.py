@@ -9,10 +9,10 @@ import json
 from collections.abc import Callable
 from pathlib import Path, PurePosixPath
 
+from tvo_cli.checkpoint.checkpoint_folders import list_checkpoints
 from tvo_cli.checkpoint.checkpoint_writer import MANIFEST, STATE
 from tvo_cli.checkpoint.rank_group import ALONE, RankGroup, run_on_every_rank
 from tvo_cli.checkpoint.safetensors_files import shard_files_damage
-from tvo_cli.checkpoint.store import list_checkpoints
 from tvo_cli.file_digest import file_sha256
 
 

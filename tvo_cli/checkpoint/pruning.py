@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
+from tvo_cli.checkpoint.checkpoint_folders import checkpoint_position, list_checkpoints, score_of_stored_policy
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, resume_tensor_bytes
-from tvo_cli.checkpoint.store import checkpoint_position, list_checkpoints, score_of_stored_policy
 
 CHECKPOINT, RESUME, LEFTOVER = "checkpoint", "resume tensors", "leftover"
 

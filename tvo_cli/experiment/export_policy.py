@@ -9,7 +9,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_of_policy import config_of_training_run
 from tvo_cli.model.adapter_merge import save_merged
@@ -111,7 +111,11 @@ def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
 
 
 def _step_of_exported_policy(policy: Path) -> int:
-    return int(store.read_stored_state(policy.parent)["counters"]["step"]) if (policy.parent / STATE).is_file() else 0
+    return (
+        int(checkpoint_folders.read_stored_state(policy.parent)["counters"]["step"])
+        if (policy.parent / STATE).is_file()
+        else 0
+    )
 
 
 def _name_base_for_others(folder: Path, path: str, hub_id: str) -> None:

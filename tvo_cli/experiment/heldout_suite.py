@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.config import resolved_tree
 from tvo_cli.config.default_suite import HELDOUT_SUITE
 from tvo_cli.errors import UserError
@@ -87,8 +87,8 @@ def notes_on_changed_problems(suites: Sequence[Suite], path: str, node: Any) -> 
 def _fingerprint_of_heldout(path: str) -> str:
     """The fingerprint of the held-out problems that the run's newest checkpoint has; "" where it has none."""
     folder = run_folder_of_policy(path)
-    held = store.list_checkpoints(folder / "checkpoints") if folder else []
+    held = checkpoint_folders.list_checkpoints(folder / "checkpoints") if folder else []
     try:
-        return str(store.read_stored_state(held[-1])["origin"].get("heldout", "")) if held else ""
+        return str(checkpoint_folders.read_stored_state(held[-1])["origin"].get("heldout", "")) if held else ""
     except (OSError, ValueError, KeyError):  # a checkpoint of another version or a broken one: the loader says so
         return ""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import pruning, store
+from tvo_cli.checkpoint import checkpoint_folders, pruning
 from tvo_cli.checkpoint.pruning import Removal
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.runs_with_checkpoints import runs_with_checkpoints
@@ -100,7 +100,7 @@ def _last_healthy_checkpoint(folder: Path) -> set[Path]:
 
 
 def _prunable_checkpoints(folder: Path) -> list[Path]:
-    return store.list_checkpoints(folder / CHECKPOINTS)
+    return checkpoint_folders.list_checkpoints(folder / CHECKPOINTS)
 
 
 def _checkpoints_of_choice(folder: Path, choice: str) -> Iterator[Path]:
@@ -121,7 +121,7 @@ def _named_checkpoints(model: Mapping[str, Any]) -> Iterator[Path]:
 def _checkpoint_of_path(path: str) -> Iterator[Path]:
     """The checkpoint that a path is, or lies in."""
     place = _path_without_links(path)
-    yield from (one for one in (place, *place.parents) if store.NAME.fullmatch(one.name))
+    yield from (one for one in (place, *place.parents) if checkpoint_folders.NAME.fullmatch(one.name))
 
 
 def _path_without_links(path: str) -> Path:

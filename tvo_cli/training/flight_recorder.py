@@ -15,16 +15,16 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint.checkpoint_damage import find_damage
-from tvo_cli.checkpoint.checkpoint_writer import save_checkpoint
-from tvo_cli.checkpoint.pruning import remove_checkpoint, remove_leftovers
-from tvo_cli.checkpoint.record_serialization import pack_record
-from tvo_cli.checkpoint.store import (
+from tvo_cli.checkpoint.checkpoint_folders import (
     checkpoint_name,
     checkpoint_position,
     list_checkpoints,
     load_checkpoint,
     read_stored_state,
 )
+from tvo_cli.checkpoint.checkpoint_writer import save_checkpoint
+from tvo_cli.checkpoint.pruning import remove_checkpoint, remove_leftovers
+from tvo_cli.checkpoint.record_serialization import pack_record
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.recorded_steps import FOLDER, check_step_is_recorded

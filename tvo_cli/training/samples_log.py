@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.tracking.atomic_files import write_json_lines_atomically
 from tvo_cli.training.batch import RolloutBatch
@@ -41,7 +41,7 @@ def are_responses_kept(step: int, firings: Iterable[int]) -> bool:
 
 
 def _samples_file_of_step(session: Session, step: int) -> Path:
-    return session.folder / "responses" / f"{store.checkpoint_name(step)}.jsonl"
+    return session.folder / "responses" / f"{checkpoint_folders.checkpoint_name(step)}.jsonl"
 
 
 def _rows_of_batch(batch: RolloutBatch) -> list[dict[str, object]]:
@@ -72,5 +72,5 @@ def log_evaluation_responses(session: Session, evaluation: EvaluatedTestSets) ->
         session.counters.score = score
     if not session.ranks.is_first:
         return
-    name = f"evaluation-{store.checkpoint_name(session.counters.step)}.jsonl"
+    name = f"evaluation-{checkpoint_folders.checkpoint_name(session.counters.step)}.jsonl"
     write_json_lines_atomically(session.folder / "responses" / name, evaluation.records)

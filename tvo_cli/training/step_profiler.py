@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch.profiler import ProfilerActivity, profile
 
-from tvo_cli.checkpoint.store import checkpoint_name
+from tvo_cli.checkpoint.checkpoint_folders import checkpoint_name
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training.session import Session
 

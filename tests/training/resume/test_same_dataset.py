@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tvo_cli.checkpoint import checkpoint_writer, store
+from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
@@ -85,7 +85,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     run("a", *DATA, path, "trainer.steps=1")
     sums(1, 24)
     folder = run("a", *DATA, path, "trainer.steps=2", f"resume.allow=[{allow}]")
-    newest = store.read_stored_state(store.list_checkpoints(folder / "checkpoints")[-1])
+    newest = checkpoint_folders.read_stored_state(checkpoint_folders.list_checkpoints(folder / "checkpoints")[-1])
     assert (newest["cursor"]["epoch"], newest["cursor"]["position"], newest["cursor"]["size"]) == (1, 8, 22)
     said = (folder / "run.log").read_text()
     assert "resume.allow: dataset.content: the training problems differ from the checkpoint's" in said
@@ -95,7 +95,7 @@ def test_other_data_pass_when_they_are_allowed_also_of_another_size(
 def test_a_checkpoint_from_before_the_hash_goes_on_with_a_word(run: Run, sums: Callable[..., str]) -> None:
     path = f"dataset.path={sums(0)}"
     folder = run("a", *DATA, path, "trainer.steps=1")
-    held = store.list_checkpoints(folder / "checkpoints")[-1]
+    held = checkpoint_folders.list_checkpoints(folder / "checkpoints")[-1]
     _without_hash(held)
     run("a", *DATA, path, "trainer.steps=2")
     assert "does not name the problems it was trained on" in (folder / "run.log").read_text()
@@ -104,7 +104,7 @@ def test_a_checkpoint_from_before_the_hash_goes_on_with_a_word(run: Run, sums: C
 
 def _without_hash(held: Path) -> None:
     """The checkpoint as it was written before, its own checksums mended."""
-    parts, state = store.load_checkpoint(held)
+    parts, state = checkpoint_folders.load_checkpoint(held)
     state["origin"] = {key: value for key, value in state["origin"].items() if key not in ("data", "heldout")}
     policy = (held / "policy" / "model.safetensors").read_bytes()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 import pytest
 
 from tests.training.conftest import Checksum, Runs, Whole
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.training.resume import session_checkpoint
@@ -31,7 +31,7 @@ def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
     with monkeypatch.context() as patch, pytest.raises(UserError, match="1118 tokens"):
         patch.setattr(collect_rollouts, "sample_responses", refuse_third)
         run("a")
-    held = store.list_checkpoints(run.root / "a" / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000002"]
     assert weights(run("a")) == weights(whole()), "and it goes on as if nothing had been"
 

@@ -14,7 +14,7 @@ from torch import Tensor
 from tests.gradients import gradients
 from tests.training.conftest import Checksum, MetricRows, Runs, before_each_update
 from tvo_cli import experiment
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training import rng
@@ -209,7 +209,7 @@ def test_what_was_done_before_the_run_ends_is_saved_and_goes_on_elsewhere(
     memory_ends(5, 6)
     with pytest.raises(UserError, match="also with micro-batches of so many responses"):
         run("cut", *words)
-    held = store.list_checkpoints(whole.parent / "cut" / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(whole.parent / "cut" / "checkpoints")
     assert [one.name for one in held] == ["step-000001-update-000"]
     memory_ends()
     assert weights(run("cut", *words), 2) == weights(whole, 2)
@@ -226,7 +226,7 @@ def test_what_was_done_before_a_critics_part_that_does_not_fit_is_saved_too(
     critics_memory_ends(4, 5)
     with pytest.raises(UserError, match="also with micro-batches of so many responses"):
         run("cut", *words)
-    held = store.list_checkpoints(whole.parent / "cut" / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(whole.parent / "cut" / "checkpoints")
     assert [one.name for one in held] == ["step-000001-update-001"]
     critics_memory_ends()
     assert weights(run("cut", *words), 2) == weights(whole, 2)

@@ -12,7 +12,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files, own_code_copies, run_folder
@@ -60,7 +60,7 @@ def check_resumable(folder: Path, config: Any) -> None:
     for place in (root, folder / "recorder"):
         if place.is_symlink():
             raise UserError("output_dir", folder, f"{place.name} is a link that leads out of the run folder.")
-    held = store.list_checkpoints(root)
+    held = checkpoint_folders.list_checkpoints(root)
     if mode == "must" and not held:
         raise UserError("resume", mode, f"there is no checkpoint in {root}.", "Take resume=auto to start anew.")
     if held and mode != "never":
@@ -84,9 +84,9 @@ def write_origin(folder: Path, config: Any) -> None:
 
 def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
     """The W&B id to resume with, of a run folder that was copied without it: the newest checkpoint's."""
-    held = store.list_checkpoints(folder / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(folder / "checkpoints")
     try:
-        return str(store.read_stored_state(held[-1])["identity"]["wandb"]) if held else None
+        return str(checkpoint_folders.read_stored_state(held[-1])["identity"]["wandb"]) if held else None
     except (OSError, ValueError, KeyError):
         return None
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.data.subset import Subset
@@ -75,11 +75,11 @@ def check_same_dataset(folder: Path, now: Mapping[str, Any], config: Any) -> Non
     Raises:
         UserError: the training problems are others, and resume.allow does not name them.
     """
-    held = store.list_checkpoints(folder / "checkpoints")
+    held = checkpoint_folders.list_checkpoints(folder / "checkpoints")
     if not held or str(config.resume.mode) == "never":
         return
     try:
-        before = store.read_stored_state(held[-1])["origin"]
+        before = checkpoint_folders.read_stored_state(held[-1])["origin"]
     except (OSError, ValueError, KeyError):
         return  # resuming reports what is wrong with it
     allowed = tuple(map(str, config.resume.allow))

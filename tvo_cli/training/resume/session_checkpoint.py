@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.checkpoint import store
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
 from tvo_cli.checkpoint.checkpoint_writer import bytes_to_store, save_checkpoint
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, is_policy_only, resume_tensor_bytes
@@ -34,11 +34,11 @@ def save_session(session: Session) -> Path:
         UserError: the disk is full; the checkpoints before are untouched.
     """
     root, work, ranks = session.folder / "checkpoints", session.work, session.ranks
-    folder = root / store.checkpoint_name(session.counters.step, None if work is None else work.position)
+    folder = root / checkpoint_folders.checkpoint_name(session.counters.step, None if work is None else work.position)
     if work is not None:
         work.clock.pause()
     score, own = session.counters.score, work is None
-    stale = ranks.run_on_first(lambda: own and store.score_of_stored_policy(folder) != score, bool)
+    stale = ranks.run_on_first(lambda: own and checkpoint_folders.score_of_stored_policy(folder) != score, bool)
     if stale or find_damage(folder, ranks):
         session.tracker.sync()
         try:
@@ -81,8 +81,8 @@ def _save_policy(session: Session, folder: Path) -> None:
 
 def _drop_resume_tensors_of_older(root: Path, newest: Path) -> None:
     """Leave the policy alone in the checkpoints before the newest; damaged ones stay as they are."""
-    for older in store.list_checkpoints(root):
-        earlier = store.checkpoint_position(older) < store.checkpoint_position(newest)
+    for older in checkpoint_folders.list_checkpoints(root):
+        earlier = checkpoint_folders.checkpoint_position(older) < checkpoint_folders.checkpoint_position(newest)
         if earlier and resume_tensor_bytes(older) and not find_damage(older):
             drop_resume_tensors(older)
 
@@ -127,7 +127,7 @@ def _error_for_full_disk(root: Path, error: OSError) -> Exception:
     """The error for a checkpoint that found no room: what can be resumed, and what to do; any other as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return error
-    held = store.list_checkpoints(root)
+    held = checkpoint_folders.list_checkpoints(root)
     kept = f"the run can be resumed from {held[-1].name}" if held else "nothing is saved yet"
     remedy = "Free some, or keep fewer: trainer.keep, recorder.keep."
     return UserError("output_dir", root, f"no space for a checkpoint ({error.strerror}); {kept}.", remedy)
@@ -141,7 +141,7 @@ def resume_session(session: Session) -> Path | None:
     if folder is None:
         return None
     log.info("resuming %s from %s", session.folder, folder.name)
-    parts, state = store.load_checkpoint(folder, session.held_rows())
+    parts, state = checkpoint_folders.load_checkpoint(folder, session.held_rows())
     compare_checkpoint_origin(state["origin"], session.origin, log.warning)
     state["cursor"] = _cursor_state_to_resume(session, state)
     weights = session.learner.policy.read_saved(folder / "policy")

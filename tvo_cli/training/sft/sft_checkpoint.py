@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint.checkpoint_damage import newest_whole_checkpoint
+from tvo_cli.checkpoint.checkpoint_folders import checkpoint_name, list_checkpoints, load_checkpoint
 from tvo_cli.checkpoint.checkpoint_writer import bytes_to_store, save_checkpoint
 from tvo_cli.checkpoint.optimizer_state import optimizer_tensors, restore_optimizer
 from tvo_cli.checkpoint.pruning import prune_checkpoints, remove_checkpoint, remove_leftovers
 from tvo_cli.checkpoint.sharded_parameters import held_tensors
-from tvo_cli.checkpoint.store import checkpoint_name, list_checkpoints, load_checkpoint
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training.resume import resume_compatibility
