@@ -111,11 +111,9 @@ def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
 
 
 def _step_of_exported_policy(policy: Path) -> int:
-    return (
-        int(checkpoint_folders.read_stored_state(policy.parent)["counters"]["step"])
-        if (policy.parent / STATE).is_file()
-        else 0
-    )
+    if not (policy.parent / STATE).is_file():
+        return 0
+    return int(checkpoint_folders.read_stored_state(policy.parent)["counters"]["step"])
 
 
 def _name_base_for_others(folder: Path, path: str, hub_id: str) -> None:
