@@ -21,12 +21,20 @@ TOOLS = (OWN, RENAMED, *SIDES)
 LOOKED_AT = 40  # prefixes of a log, at most about, that rldoctor is shown to find its first alarm
 
 
+class Told(NamedTuple):
+    """How one of our findings was told."""
+
+    step: int
+    message: str
+
+
 class Said(NamedTuple):
     """What a tool says of a log."""
 
     found: list[tuple[str, str]]  # name and severity (warning, critical), the worst first
     alarm: int | None  # the first step from the onset on at which it says anything
     verdict: bool = True  # whether what it found counts in its verdict on the whole log; a peer has no such rule
+    told: Sequence[Told] = ()  # of each found: by ours only
 
     def without_plateau(self, tool: str) -> Said:
         """The same without what is rightly said of a run that learns nothing."""
@@ -62,7 +70,8 @@ def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
     from_onset = [step for step in alarms if log.onset is not None and step >= log.onset]
     found = [(one.failure, one.severity) for one in monitor.findings]
     counts = bool(found) and monitor.diagnosis().verdict in SEVERITIES
-    return Said(found, min(from_onset, default=None), counts)
+    told = [Told(one.alarm_step, one.message) for one in monitor.findings]
+    return Said(found, min(from_onset, default=None), counts, told)
 
 
 def _by_peer(tool: str, logs: Sequence[LabelledLog], python: str) -> list[Said]:
