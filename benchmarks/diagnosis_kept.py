@@ -42,8 +42,11 @@ def kept_log(run: FaultRun, folder: Path, make: Callable[[FaultRun], LabelledLog
 
 
 def kept_runs(name: str, folder: Path = RUNS) -> list[LabelledLog]:
-    """The logs of a set; FileNotFoundError: they are not kept there."""
-    found = _read(folder / f"{name}.json.gz")["logs"]
+    """The logs of a set."""
+    file = folder / f"{name}.json.gz"
+    if not file.is_file():
+        raise SystemExit(f"{file} is not there: python -m benchmarks.diagnosis_kept {name} FOLDER keeps a set of runs")
+    found = _read(file)["logs"]
     return [LabelledLog(**one | {"rows": _rows(one["rows"])}) for one in found]
 
 

@@ -20,6 +20,7 @@ STANDINGS: Mapping[Standing, str] = {
 READ_SEEDS = (1000, 1001)  # of arithmetic
 SPARSE = (  # the sweeps that were done when the logs were kept
     "sparse-grpo_shrunk_cv_one_response",
+    "sparse-tvo_one_response",
     "choice-of-rates-sparse-grpo_shrunk_cv_one_response",
     "choice-of-rates-sparse-tvo_one_response",
 )

@@ -12,6 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from benchmarks.diagnosis_logs import LabelledLog, Rows
 from benchmarks.diagnosis_simulated import simulated_rows
 from benchmarks.harness import markdown
@@ -21,6 +23,10 @@ from tvo_cli.tracking.metric_names import METRICS
 
 STEPS, COLLAPSED_AT, SEED, COLUMNS = 10_000, 1000, 1, 67  # so many columns has a run of ours
 LOST = {"reward/mean": 0.1, "accuracy/fresh": 0.1, "policy/entropy": 0.01, "response/length": 900.0}
+COUNTS, NOTHING = (
+    ("optimizer/", "loss/nonfinite", "stability/", "data/"),
+    1e-6,
+)  # metrics of which a little is not nothing
 ADDITIONS = 100_000
 FIELDS = {
     "log": text("what is read"),
@@ -32,11 +38,12 @@ FIELDS = {
 
 
 def _ours() -> Rows:
-    """A simulated log with as many columns as a run has: what no simulation makes stands still."""
-    rows = simulated_rows("learns", STEPS, SEED)
+    """A simulated log with as many columns as a run has: in those that no simulation makes there is next to nothing."""
+    rows, rng = simulated_rows("learns", STEPS, SEED), np.random.default_rng(SEED)
     there = {name for row in rows for name in row}
-    more = [one.name for one in METRICS if one.name not in there and not one.name.startswith("eval/")]
-    return [{**dict.fromkeys(more[: COLUMNS - len(there)], 0.5), **row} for row in rows]
+    more = [one.name for one in METRICS if one.name not in there and not one.name.startswith(("eval/", *COUNTS))]
+    more = more[: COLUMNS - len(there)]
+    return [dict(zip(more, (rng.random(len(more)) * NOTHING).tolist(), strict=True)) | row for row in rows]
 
 
 def _lines(rows: Rows) -> str:
@@ -52,7 +59,7 @@ def _collapsed() -> tuple[str, str]:
 
 
 def _of_trl() -> tuple[str, str]:
-    log = LabelledLog("simulated", "healthy", "", SEED, None, "", simulated_rows("learns", STEPS, SEED))
+    log = LabelledLog("simulated", "healthy", "", SEED, None, "", _ours())
     return "trainer_state.json", json.dumps({"max_steps": STEPS, "log_history": log.as_trl_logs_it()})
 
 
@@ -100,7 +107,13 @@ def table(rows: Sequence[Row]) -> str:
     """A line a log."""
     head = ("log of 10,000 steps", "columns", "MB", "s of a processor", "in loops of 100,000 additions")
     lines = [
-        [row["log"], row["columns"], row["megabytes"], f"{row['seconds']:.2f}", f"{1e3 * row['seconds'] / row['loop']:.0f}"]
+        [
+            row["log"],
+            row["columns"],
+            row["megabytes"],
+            f"{row['seconds']:.2f}",
+            f"{1e3 * row['seconds'] / row['loop']:.0f}",
+        ]
         for row in rows
     ]
     return markdown.table(head, lines)

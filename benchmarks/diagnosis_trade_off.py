@@ -6,14 +6,12 @@ at once and without patience. It shows what a delay costs: at each limit the hea
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Sequence
-from itertools import chain
-from statistics import median
 
 from benchmarks.diagnosis_counts import Examined
 from benchmarks.diagnosis_logs import LabelledLog
 from benchmarks.diagnosis_sets import BY_NAME
+from benchmarks.diagnosis_shares import delay
 from benchmarks.harness import markdown
 from benchmarks.harness.record import Row, number, numbers, text
 
@@ -75,9 +73,9 @@ def _lines(rows: Sequence[Row], standings: Sequence[str]) -> Iterator[list[str]]
 
 def _cells(rows: Sequence[Row]) -> list[str]:
     healthy, alarmed = (sum(row[name] for row in rows) for name in ("healthy", "alarmed"))
-    delays = [math.inf if one is None else one for one in chain.from_iterable(row["delays"] for row in rows)]
+    collapsed = sum(len(row["delays"]) for row in rows)
     share = f"{alarmed}/{healthy} = {100 * alarmed / healthy:.1f}%" if healthy else "–"
-    return [share, f"{median(delays):g} of {len(delays)}" if delays else "–"]
+    return [share, f"{delay(rows)} ({collapsed} runs)"]
 
 
 def _standing(row: Row) -> str:
