@@ -2,8 +2,8 @@
 
     python -m benchmarks.diagnosis_kept arithmetic-1002 outputs/second-edition    # keeps that set, from its run folders
 
-Of a set the columns that a rule or a peer reads are kept, five digits of each value: what the tools say of the kept
-logs is what they say of the whole ones.
+Of a set the columns that a rule or a peer reads are kept, five digits of each value, but whole the shares and means of
+counts: a batch of 128 answers has ties, which rounding would break.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ READ = (  # besides what peers read and failures need
     *("eval/pass@1_low", "eval/pass@1_high", "grader/unanswered", "data/epoch", "thermo/entropy"),
     *("stability/refused", "loss/nonfinite"),
 )
+COUNTED = ("accuracy/", "reward/", "eval/", "group/", "response/", "grader/")  # prefixes of what is kept whole
 COLUMNS = frozenset({*TO_TRL, *READ, *(name for one in FAILURES for group in one.needs for name in group), "step"})
 
 
@@ -61,7 +62,8 @@ def keep_runs(one: RunSet, study: Path, folder: Path = RUNS) -> int:
 def columns(rows: Rows) -> dict[str, list[Any]]:
     """The kept columns, null where a row lacks one: by columns a file is half as long."""
     there = sorted(COLUMNS & {name for row in rows for name in row})
-    return {name: [_short(row.get(name)) for row in rows] for name in there}
+    told = {name: [row.get(name) for row in rows] for name in there}
+    return {name: values if name.startswith(COUNTED) else list(map(_short, values)) for name, values in told.items()}
 
 
 def _rows(kept: Mapping[str, Sequence[Any]]) -> Rows:
