@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterator, Sequence
 
 from benchmarks.diagnosis_sets import BY_NAME
@@ -104,12 +105,19 @@ def _end_cell(case: str, rows: Sequence[Row]) -> str:
 
 
 def false_alarms(rows: Sequence[Row]) -> str:
-    """Each healthy run in which we find something, with what is said of it."""
-    head = ("runs", "run", "seed", "columns", "told at step", "finding", "in the verdict", "what is said")
+    """Each healthy run in which we find something in our columns; then how many runs each failure is found in."""
+    head = ("runs", "run", "seed", "told at step", "finding", "in the verdict", "what is said")
     lines = []
     for row in rows:
-        where = BY_NAME[row["group"]].title if row["source"] == "runs" else FAULTS
-        columns, counts = "ours" if row["tool"] == OWN else "TRL's", "yes" if row["counts"] else "no"
-        found = f"`{row['failure']}`, {row['severity']}"
-        lines.append([where, row["algorithm"], row["seed"], columns, row["step"], found, counts, row["message"]])
-    return markdown.table(head, lines)
+        if row["tool"] == OWN:
+            counts, found = "yes" if row["counts"] else "no", f"`{row['failure']}`, {row['severity']}"
+            lines.append([_title(row), row["algorithm"], row["seed"], row["step"], found, counts, row["message"]])
+    return f"{markdown.table(head, lines)}\n\n{_failures(rows)}"
+
+
+def _failures(rows: Sequence[Row]) -> str:
+    """A line a failure: the healthy runs in which it is found, by columns."""
+    count = Counter((row["failure"], row["tool"]) for row in rows)
+    names = dict.fromkeys(name for (name, _), _ in count.most_common())
+    head = ("found in healthy runs", "with our columns", "with TRL's")
+    return markdown.table(head, [[f"`{name}`", count[name, OWN], count[name, RENAMED]] for name in names])

@@ -47,7 +47,25 @@ def examine(tool: str, logs: Sequence[LabelledLog], python: str = "") -> list[Sa
     if tool in SIDES:
         return _by_peer(tool, logs, python)
     with _silent():
-        return [_by_monitor(log, renamed=tool == RENAMED or log.names == THEIRS) for log in logs]
+        return [_of_ours(log, renamed=tool == RENAMED or log.names == THEIRS) for log in logs]
+
+
+def _of_ours(log: LabelledLog, *, renamed: bool) -> Said:
+    return _of_finished(log) if log.source == "simulated" else _by_monitor(log, renamed=renamed)
+
+
+def _of_finished(log: LabelledLog) -> Said:
+    """Our rules over a whole log: what they find live (tests/diagnosis/test_examiner.py), in a fraction of the time.
+
+    For logs of which nobody asks at which step the alarm came.
+    """
+    from tvo_cli.diagnosis.diagnosis import diagnose
+    from tvo_cli.diagnosis.finding import SEVERITIES
+    from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
+
+    facts = RunFacts(planned=int(log.rows[-1]["step"]), prompts=log.prompts, samples=log.samples)
+    said = diagnose(TrainingLog(facts, tuple(log.rows)))
+    return Said([(one.failure, one.severity) for one in said.findings], None, said.verdict in SEVERITIES)
 
 
 def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:

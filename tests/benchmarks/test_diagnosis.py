@@ -20,9 +20,13 @@ from benchmarks.diagnosis_logs import LabelledLog, end_of, logs_below, onset_of_
 from benchmarks.diagnosis_names import RIGHT
 from benchmarks.diagnosis_runs import runs
 from benchmarks.diagnosis_shares import delay
+from benchmarks.diagnosis_simulated import simulated_rows
 from benchmarks.diagnosis_tools import TOOLS, Said, examine
 from tvo_cli.diagnosis.registry import BY_NAME
 from tvo_cli.types import Problem, Verdict
+
+
+SIZES = {"num_generations": 8, "train_batch_size": 128}
 
 
 def rows(accuracy: list[float], first: float, last: float, entropy: float = 0.6) -> list[dict[str, Any]]:
@@ -87,6 +91,16 @@ def test_a_warning_that_is_over_is_an_alarm_but_not_the_verdict() -> None:
     assert told.keys() | {"source", "group", "tool"} == set(ALARMS) and not told["counts"]
     assert (told["step"], told["failure"], told["severity"]) == (16, "gradient_spike", "warning")
     assert told["message"].startswith("gradient/norm = 50")
+
+
+def test_a_simulated_log_is_examined_whole_with_the_findings_of_a_live_monitor() -> None:
+    found = []
+    for kind in ("learns", "far too hard"):
+        log = LabelledLog("simulated", kind, kind, 1, None, "", simulated_rows(kind, 100, 1), config=SIZES)
+        whole, live = (examine("tvo", [one])[0] for one in (log, replace(log, source="runs")))
+        assert (whole.found, whole.verdict) == (live.found, live.verdict) and not whole.told
+        found.append(bool(whole.found))
+    assert found == [False, True]
 
 
 def test_a_run_folder_says_its_own_sizes(tmp_path: Path) -> None:

@@ -89,11 +89,16 @@ def test_a_fall_is_counted_after_its_onset_and_a_stalled_run_anyhow() -> None:
     assert other_ends(rows).splitlines()[2:] == ["| outside | fell | 2/3, delay 2 |", "| outside | stalled | 1/5 |"]
 
 
-def test_a_false_alarm_is_told_with_its_run() -> None:
-    told = {"source": "faults", "group": "9", "tool": "tvo (TRL's columns)", "algorithm": "grpo", "seed": 9, "step": 4}
+def test_a_false_alarm_is_told_with_its_run_and_counted_by_columns() -> None:
+    told = {"source": "faults", "group": "9", "tool": "tvo", "algorithm": "grpo", "seed": 9, "step": 4}
     told |= {"failure": "gradient_spike", "severity": "warning", "counts": False, "message": "gradient/norm = 9"}
-    line = "| injected faults, odd seeds | grpo | 9 | TRL's | 4 | `gradient_spike`, warning | no | gradient/norm = 9 |"
-    assert false_alarms([told]).splitlines()[-1] == line
+    renamed = told | {"tool": "tvo (TRL's columns)"}
+    lines = false_alarms([told, renamed, renamed | {"seed": 1}]).splitlines()
+    assert lines[2:4] == [
+        "| injected faults, odd seeds | grpo | 9 | 4 | `gradient_spike`, warning | no | gradient/norm = 9 |",
+        "",
+    ]
+    assert lines[-1] == "| `gradient_spike` | 1 | 2 |"
 
 
 def test_peers_that_were_there_are_named_and_those_that_were_not_are_said_to_be_left_out() -> None:
