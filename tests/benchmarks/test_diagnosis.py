@@ -25,7 +25,6 @@ from benchmarks.diagnosis_tools import TOOLS, Said, examine
 from tvo_cli.diagnosis.registry import BY_NAME
 from tvo_cli.types import Problem, Verdict
 
-
 SIZES = {"num_generations": 8, "train_batch_size": 128}
 
 
