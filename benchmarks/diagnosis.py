@@ -1,79 +1,73 @@
 """Error rates of `tvo diagnose` beside rldoctor and rlwatch: docs/results/diagnosis.md.
 
-python -m benchmarks.diagnosis --runs FOLDER …         # everything; FOLDER: finished runs of docs/results' experiments
-python -m benchmarks.diagnosis --untouched FOLDER …    # the same, but no threshold was set on any of their seeds
-python -m benchmarks.diagnosis --parts faults          # runs with injected faults: made once, in outputs/diagnosis
-python -m benchmarks.diagnosis --parts scenarios       # rldoctor's own simulated scenarios
-python -m benchmarks.diagnosis --parts simulated       # healthy logs of our own, 50 to 10,000 steps, and some ill ones
+    python -m benchmarks.diagnosis                  # everything; resumable
+    python -m benchmarks.diagnosis --read RECORD    # all tables of the page
 
-All tools see the same logs, with TRL's columns; ours is shown its own columns too. Thresholds were set on even seeds,
-the tables have odd ones; of the simulated scenarios, on which no threshold was set, all.
+faults: runs with injected faults; runs: finished runs, labelled by their end, of the second edition and of the momentum
+study; scenarios: rldoctor's simulated ones; simulated: healthy logs of our own, 50 to 10,000 steps, and some ill ones;
+graded: responses whose verdicts are given again; time: how long ten thousand steps take.
+
+The logs of faults and runs are kept in docs/results/diagnosis; only `graded` trains, nine runs of 36 steps. All tools
+see the same logs, with TRL's columns; ours is shown its own columns too. A peer that is not there and cannot be
+installed is left out, and the record says so.
 """
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Literal
 
+from benchmarks import diagnosis_graded, diagnosis_speed, diagnosis_trade_off
+from benchmarks.diagnosis_counts import ALARMS, CASES, Examined, alarms, cases
 from benchmarks.diagnosis_faults import FAULTS
-from benchmarks.diagnosis_kept import kept_log
-from benchmarks.diagnosis_logs import OURS, THEIRS, LabelledLog, log_of_fault, logs_below
-from benchmarks.diagnosis_names import is_right
+from benchmarks.diagnosis_kept import KEPT, kept_log, kept_runs
+from benchmarks.diagnosis_logs import OURS, THEIRS, LabelledLog, log_of_fault
 from benchmarks.diagnosis_runs import FaultRun, runs, trained
+from benchmarks.diagnosis_sets import SETS
 from benchmarks.diagnosis_simulated import LENGTHS, PROMPTS, SAMPLES, case_of, kinds_of, simulated_rows
 from benchmarks.diagnosis_tables import table
-from benchmarks.diagnosis_tools import SIDES, TOOLS, Said, examine
+from benchmarks.diagnosis_tools import OWN, SIDES, TOOLS, examine
 from benchmarks.harness import child_process
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.child_process import FOLDER
-from benchmarks.harness.record import Row, by_name, number, numbers, text
+from benchmarks.harness.record import Row, text
 from benchmarks.harness.settings import Settings, option
-from benchmarks.peers.environment import interpreter
+from benchmarks.peers.environment import PeerMissing, interpreter, version_there
 
-Part = Literal["faults", "runs", "scenarios", "simulated"]
+Part = Literal["faults", "runs", "scenarios", "simulated", "graded", "time"]
+Source = Literal["faults", "runs", "scenarios", "simulated"]
+PARTS: tuple[Part, ...] = ("faults", "runs", "scenarios", "simulated", "graded", "time")
 TABLES = {
-    "cases": {
-        "source": text(
-            "faults: injected; runs: labelled by their end; scenarios: simulated by rldoctor; simulated: by us"
-        ),
-        "group": text("the seed, or the folder, or the steps"),
-        "tool": text("who examined the logs"),
-        "case": text("the fault or the scenario; of other runs how they ended"),
-        "end": text("how the run ended by its last evaluation; empty: simulated"),
-        "half": text("even: thresholds were set on it; odd: figures; all: no threshold was set on any of them"),
-        "logs": number("logs", "1"),
-        "found": number("logs in which the tool finds anything, at any step", "1"),
-        "critical": number("logs in which it finds something critical", "1"),
-        "verdicts": number("logs whose end it judges by something found: ours forgets a warning that is over", "1"),
-        "failures": by_name("logs in which it finds this, by its name for it", "1"),
-        "named": number("logs with an alarm at or after the onset; of unknown onset, with a finding", "1"),
-        "right": number("logs whose first finding has a right name (benchmarks/diagnosis_names.py)", "1"),
-        "delays": numbers("steps from the onset to the alarm; null: none", "steps"),
-    }
+    "tools": {
+        "tool": text("who examined logs"),
+        "version": text("of a peer; empty: ours, or a peer that is not there"),
+        "left_out": text("why a peer is not there; empty: it is"),
+    },
+    "cases": CASES,
+    "alarms": ALARMS,
+    "trade_off": diagnosis_trade_off.FIELDS,
+    "graded": diagnosis_graded.FIELDS,
+    "time": diagnosis_speed.FIELDS,
 }
 
 
 class Chosen(Settings):
     """What can be chosen."""
 
-    parts: tuple[Part, ...] = option(("faults", "runs", "scenarios", "simulated"), "which logs")
-    seeds: tuple[int, ...] = option(tuple(range(10)), "of the runs with faults, and of the scenarios", min_length=1)
-    folder: Path = option(Path("outputs/diagnosis"), "where the runs with faults lie")
-    kept: str = option("", "a folder that keeps their logs, 10 KB each, for another machine to go on; none: not kept")
-    runs: tuple[Path, ...] = option((), "folders of finished runs, or of the console logs of a sweep's jobs")
-    untouched: tuple[Path, ...] = option((), "the same, of which no seed was looked at for a threshold")
+    parts: tuple[Part, ...] = option(PARTS, "which logs")
+    seeds: tuple[int, ...] = option(tuple(range(10)), "of faults, scenarios and simulated logs", min_length=1)
+    folder: Path = option(Path("outputs/diagnosis"), "where runs with faults are trained")
+    kept: Path = option(KEPT, "where logs are kept; the log of a run with a fault that is not there is made and kept")
+    sets: tuple[str, ...] = option(tuple(one.name for one in SETS), "which sets of finished runs")
     lengths: tuple[int, ...] = option(LENGTHS, "steps of the logs that we simulate", min_length=1)
     only: tuple[str, ...] = option((), "only these faults")
     tools: tuple[str, ...] = option(TOOLS, "only these")
+    tries: int = option(3, "of the times", ge=1)
+    core: str = option("", "pin the timed commands to this core")
     rldoctor_python: str = option("", "an interpreter that has rldoctor 0.2.0; none: an environment is made")
     rlwatch_python: str = option("", "an interpreter that has rlwatch 0.5.1; none: an environment is made")
-
-    def python(self, tool: str) -> str:
-        """The interpreter of a peer, nothing for ours."""
-        return interpreter(tool, getattr(self, f"{tool}_python")) if tool in SIDES else ""
 
 
 QUICK = {
@@ -83,50 +77,82 @@ QUICK = {
 
 
 def measure(settings: Chosen) -> Iterator[Measurement]:
-    """Source by source, seed by seed, tool by tool."""
-    for source in settings.parts:
-        for group in _groups(settings, source):
-            for tool in settings.tools:
-                key = {"source": source, "group": group, "tool": tool}
-                yield Measurement("cases", key, partial(_examined, settings, source, group, tool))
+    """The tools; then source by source, seed by seed, tool by tool; then verdicts given again and times."""
+    there = []
+    for tool in settings.tools:
+        yield Measurement("tools", {"tool": tool}, partial(_there, settings, tool))
+        there += [tool] if not _there(settings, tool)["left_out"] else []
+    for source in _groups(settings):
+        yield from _examinations(settings, source, there)
+    if "graded" in settings.parts:
+        for run in diagnosis_graded.runs_graded():
+            key = {"fault": run.fault.name, "algorithm": run.algorithm, "seed": run.seed}
+            yield Measurement("graded", key, partial(diagnosis_graded.graded, run, settings.folder))
+    if "time" in settings.parts:
+        for log in diagnosis_speed.LOGS:
+            timed = partial(diagnosis_speed.timed, log, settings.tries, settings.core)
+            yield Measurement("time", {"log": log}, timed)
 
 
-def _groups(settings: Chosen, source: Part) -> Sequence[str]:
-    if source == "simulated":
-        return [str(steps) for steps in settings.lengths]
-    folders = [path.name for path in (*settings.runs, *settings.untouched)]
-    return folders if source == "runs" else [str(seed) for seed in settings.seeds]
+@lru_cache
+def _there(settings: Chosen, tool: str) -> Row:
+    """Whether a tool can be asked, and which it is."""
+    if tool not in SIDES:
+        return {"version": "", "left_out": ""}
+    try:
+        return {"version": version_there(_python(settings, tool), tool), "left_out": ""}
+    except PeerMissing as reason:
+        return {"version": "", "left_out": str(reason)}
 
 
-def _examined(settings: Chosen, source: Part, group: str, tool: str) -> list[Row]:
-    logs = LOGS[source](settings, group)
-    said = examine(tool, logs, settings.python(tool))
-    whole = source == "scenarios" or group in {path.name for path in settings.untouched}
-    cases: dict[tuple[str, str, str], list[tuple[LabelledLog, Said]]] = {}
-    for log, one in zip(logs, said, strict=True):
-        half = "all" if whole else "odd" if log.seed % 2 else "even"
-        cases.setdefault((log.case, log.end, half), []).append((log, one))
-    return [
-        {"case": case, "end": end, "half": half, **_counts(tool, found)} for (case, end, half), found in cases.items()
-    ]
+def _python(settings: Chosen, peer: str) -> str:
+    return interpreter(peer, getattr(settings, f"{peer}_python"))
 
 
-def _counts(tool: str, found: Sequence[tuple[LabelledLog, Said]]) -> Row:
-    """The sums of one case."""
-    found = [(log, said.without_plateau(tool) if log.case == "still" else said) for log, said in found]
-    named = [said.alarm is not None if log.onset is not None else bool(said.found) for log, said in found]
-    right = [one and is_right(tool, log.case, said.found[0][0]) for one, (log, said) in zip(named, found) if said.found]
-    known = [(log.onset, said.alarm) for log, said in found if log.onset is not None]
-    return {
-        "logs": len(found),
-        "found": sum(bool(said.found) for _, said in found),
-        "critical": sum(any(severity == "critical" for _, severity in said.found) for _, said in found),
-        "verdicts": sum(said.verdict and bool(said.found) for _, said in found),
-        "failures": Counter(name for _, said in found for name in dict.fromkeys(name for name, _ in said.found)),
-        "named": sum(named),
-        "right": sum(right),
-        "delays": [None if alarm is None else alarm - onset for onset, alarm in known],
-    }
+def _groups(settings: Chosen) -> dict[Source, Sequence[str]]:
+    """Of each source what is measured together."""
+    seeds = [str(seed) for seed in settings.seeds]
+    every: dict[Source, Sequence[str]] = {"faults": seeds, "runs": settings.sets, "scenarios": seeds}
+    every["simulated"] = [str(steps) for steps in settings.lengths]
+    return {source: groups for source, groups in every.items() if source in settings.parts}
+
+
+def _examinations(settings: Chosen, source: Source, there: Sequence[str]) -> Iterator[Measurement]:
+    """What the tools say of a source's logs; rldoctor makes the scenarios, and only ours is shown simulated logs."""
+    if source == "scenarios" and "rldoctor" not in there:
+        return
+    for group in _groups(settings)[source]:
+        for tool in there if source != "simulated" else [OWN]:
+            key, asked = {"source": source, "group": group, "tool": tool}, (settings, source, group, tool)
+            yield Measurement("cases", key, partial(_cases, *asked))
+            if tool not in SIDES and source in ("faults", "runs"):
+                yield Measurement("alarms", key, partial(_alarms, *asked))
+            if tool == OWN and source == "runs":
+                yield Measurement("trade_off", {"group": group}, partial(_points, *asked))
+
+
+def _cases(settings: Chosen, source: Source, group: str, tool: str) -> list[Row]:
+    return cases(tool, group, _examined(settings, source, group, tool))
+
+
+def _alarms(settings: Chosen, source: Source, group: str, tool: str) -> list[Row]:
+    return alarms(_examined(settings, source, group, tool))
+
+
+def _points(settings: Chosen, source: Source, group: str, tool: str) -> list[Row]:
+    return diagnosis_trade_off.points(_examined(settings, source, group, tool))
+
+
+@lru_cache(maxsize=1)
+def _examined(settings: Chosen, source: Source, group: str, tool: str) -> Examined:
+    logs = _logs(settings, source, group)
+    said = examine(tool, logs, _python(settings, tool) if tool in SIDES else "")
+    return list(zip(logs, said, strict=True))
+
+
+@lru_cache(maxsize=1)
+def _logs(settings: Chosen, source: Source, group: str) -> list[LabelledLog]:
+    return LOGS[source](settings, group)
 
 
 def _logs_of_faults(settings: Chosen, group: str) -> list[LabelledLog]:
@@ -136,17 +162,23 @@ def _logs_of_faults(settings: Chosen, group: str) -> list[LabelledLog]:
     def make(run: FaultRun) -> LabelledLog:
         return log_of_fault(trained(run, settings.folder))
 
-    return [kept_log(run, Path(settings.kept), make) if settings.kept else make(run) for run in chosen]
+    return [kept_log(run, settings.kept / "faults", make) for run in chosen]
 
 
 def _logs_of_runs(settings: Chosen, group: str) -> list[LabelledLog]:
-    return [log for path in (*settings.runs, *settings.untouched) if path.name == group for log in logs_below(path)]
+    return kept_runs(group, settings.kept / "runs")
 
 
 def _logs_of_scenarios(settings: Chosen, group: str) -> list[LabelledLog]:
     """rldoctor's twelve, simulated by itself; the onset is known to nobody."""
-    made = child_process.run([settings.python("rldoctor"), str(SIDES["rldoctor"]), "simulate", group])["logs"]
+    peer = "rldoctor"
+    made = child_process.run([_python(settings, peer), str(SIDES[peer]), "simulate", group])["logs"]
     return [_scenario(one) for one in made]
+
+
+def _scenario(made: dict[str, Any]) -> LabelledLog:
+    known = made["scenario"], "simulated", made["seed"], None
+    return LabelledLog("scenarios", *known, "", made["rows"], THEIRS, made["config"])
 
 
 def _logs_simulated(settings: Chosen, group: str) -> list[LabelledLog]:
@@ -160,11 +192,6 @@ def _logs_simulated(settings: Chosen, group: str) -> list[LabelledLog]:
     ]
 
 
-def _scenario(made: dict[str, Any]) -> LabelledLog:
-    known = made["scenario"], "simulated", made["seed"], None
-    return LabelledLog("scenarios", *known, "", made["rows"], THEIRS, made["config"])
-
-
 LOGS = {
     **{"faults": _logs_of_faults, "runs": _logs_of_runs},
     **{"scenarios": _logs_of_scenarios, "simulated": _logs_simulated},
@@ -174,7 +201,9 @@ NOTES = (
     "rldoctor: its diagnosis of the whole log; its first alarm is that of its diagnosis of the log as it stood then",
     "rlwatch: its defaults, step by step, warm-up of 20 to 50 steps included",
 )
-BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, notes=NOTES)
+BENCHMARK = Benchmark(
+    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, notes=NOTES, any_machine=True
+)
 
 if __name__ == "__main__":
     BENCHMARK.main()

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
@@ -38,18 +37,6 @@ TO_TRL = {
     "reward/format": "rewards/format_reward/mean",
     "eval/pass@1": "eval_rewards/accuracy_reward/mean",
 }
-COLUMNS = {  # of the console's table
-    "reward": "reward/mean",
-    "accuracy": "accuracy/fresh",
-    "entropy": "policy/entropy",
-    "variance": "gradient/variance",
-    "viscosity": "thermo/viscosity",
-    "tv": "policy/tv",
-    "kl_ref": "policy/kl_ref",
-}
-STEP = re.compile(r"\s*(\d+)/(\d+)\s+(.*)")
-SCORE = re.compile(r"evaluation: pass@1 ([\d.]+).* after step (\d+)")
-SEED = re.compile(r"(?:^|\+)s(\d+)(?:\+|$)")
 SMOOTHED = 3  # batches whose mean is an accuracy at a moment
 CLIP_NORM = 1.0  # of the runs with faults, which take conf/optimizer's
 COLLAPSED, FELL, GAINED = 0.5, 0.8, 0.05  # shares of the run's own peak; accuracy over the start
@@ -107,43 +94,30 @@ def log_of_fault(folder: Path) -> LabelledLog:
 
 
 def logs_below(folder: Path) -> Iterator[LabelledLog]:
-    """The finished runs of a folder, labelled by their end: run folders, and the console logs of a sweep's jobs."""
+    """The finished runs of a folder, labelled by their end."""
     for file in sorted(folder.rglob("metrics.jsonl")):
         if (file.parent / "summary.json").is_file():
-            for log in _labelled(rows_of_folder(file.parent), file.parent.name, _sizes_of_run(file.parent)):
-                yield replace(log, clip_norm=_clip_of_run(file.parent))
-    for file in sorted(one for one in folder.rglob("*.log") if not (one.parent / "metrics.jsonl").is_file()):
-        yield from _labelled(rows_of_console(file.read_text(encoding="utf-8", errors="replace")), file.stem)
+            yield from _labelled(file.parent)
 
 
-def _labelled(rows: Rows, name: str, sizes: dict[str, int] | None = None) -> Iterator[LabelledLog]:
-    seed = SEED.search(name)
+def _labelled(folder: Path) -> Iterator[LabelledLog]:
+    """The log of a run that was evaluated at its start and at its end, with the sizes and the clip of its settings."""
+    rows = rows_of_folder(folder)
     scored = [row["step"] for row in rows if "eval/pass@1" in row]
-    if len(rows) > SMOOTHED and scored and scored[0] == 0 and scored[-1] == rows[-1]["step"]:
-        end = end_of(rows)
-        onset = onset_of_fall(rows) if end in ("collapsed", "fell") else None
-        arm = SEED.sub("", name)
-        yield LabelledLog("runs", end, arm, int(seed[1]) if seed else 0, onset, end, rows, OURS, sizes or _sizes(128))
+    if len(rows) <= SMOOTHED or not scored or scored[0] != 0 or scored[-1] != rows[-1]["step"]:
+        return
+    settings = parse_run_config((folder / "config.yaml").read_text(encoding="utf-8"))
+    end, asked, algorithm = end_of(rows), settings["rollout"], settings["algorithm"]["name"]
+    onset = onset_of_fall(rows) if end in ("collapsed", "fell") else None
+    name = folder.name if folder.name.startswith(algorithm) else f"{algorithm}+{folder.name}"
+    sizes = _sizes(asked["prompts"] * asked["samples"], asked["samples"], asked["max_tokens"])
+    known = end, name, settings["seed"], onset, end
+    yield LabelledLog("runs", *known, rows, OURS, sizes, settings["optimizer"].get("clip_norm"))
 
 
-def _sizes_of_run(folder: Path) -> dict[str, int] | None:
-    """What a run's own settings say; None: they are not there."""
-    file = folder / "config.yaml"
-    if not file.is_file():
-        return None
-    asked = parse_run_config(file.read_text(encoding="utf-8"))["rollout"]
-    return _sizes(asked["prompts"] * asked["samples"], asked["samples"])
-
-
-def _clip_of_run(folder: Path) -> float | None:
-    file = folder / "config.yaml"
-    found = parse_run_config(file.read_text(encoding="utf-8")).get("optimizer", {}) if file.is_file() else {}
-    return found.get("clip_norm")
-
-
-def _sizes(responses: int, samples: int = 8) -> dict[str, int]:
-    """Responses a step and a prompt: those of the faults, and of the experiments on the embedded tasks."""
-    return {"num_generations": samples, "train_batch_size": responses, "max_completion_length": 20}
+def _sizes(responses: int, samples: int = 8, longest: int = 20) -> dict[str, int]:
+    """Responses a step and a prompt, tokens of the longest; by default those of the runs with faults."""
+    return {"num_generations": samples, "train_batch_size": responses, "max_completion_length": longest}
 
 
 def rows_of_folder(folder: Path) -> Rows:
@@ -153,30 +127,6 @@ def rows_of_folder(folder: Path) -> Rows:
         row = json.loads(line)
         merged.setdefault(row["step"], {}).update(row)
     return [merged[step] for step in sorted(merged)]
-
-
-def rows_of_console(text: str) -> Rows:
-    """The rows of the console's table, with three digits."""
-    heads: list[str] = []
-    merged: dict[int, dict[str, Any]] = {}
-    for line in text.splitlines():
-        score, step = SCORE.search(line), STEP.fullmatch(line)
-        if line.split()[:2] == ["step", "reward"]:
-            heads = line.split()[1:]
-        elif score:
-            merged.setdefault(int(score[2]), {"step": int(score[2])})["eval/pass@1"] = float(score[1])
-        elif step and heads:
-            values = dict(zip(heads, map(_console_value, step[3].split())))
-            found = {COLUMNS[name]: value for name, value in values.items() if name in COLUMNS and value is not None}
-            merged.setdefault(int(step[1]), {}).update({"step": int(step[1]), **found})
-    return [merged[step] for step in sorted(merged)]
-
-
-def _console_value(text: str) -> float | None:
-    try:
-        return float(text.replace(",", "").replace("≈", ""))
-    except ValueError:
-        return None
 
 
 def end_of(rows: Sequence[Mapping[str, Any]], *, heldout: bool = False) -> str:

@@ -21,12 +21,20 @@ TOOLS = (OWN, RENAMED, *SIDES)
 LOOKED_AT = 40  # prefixes of a log, at most about, that rldoctor is shown to find its first alarm
 
 
+class Told(NamedTuple):
+    """How one of our findings was told."""
+
+    step: int
+    message: str
+
+
 class Said(NamedTuple):
     """What a tool says of a log."""
 
     found: list[tuple[str, str]]  # name and severity (warning, critical), the worst first
     alarm: int | None  # the first step from the onset on at which it says anything
     verdict: bool = True  # whether what it found counts in its verdict on the whole log; a peer has no such rule
+    told: Sequence[Told] = ()  # of each found: by ours only
 
     def without_plateau(self, tool: str) -> Said:
         """The same without what is rightly said of a run that learns nothing."""
@@ -39,7 +47,25 @@ def examine(tool: str, logs: Sequence[LabelledLog], python: str = "") -> list[Sa
     if tool in SIDES:
         return _by_peer(tool, logs, python)
     with _silent():
-        return [_by_monitor(log, renamed=tool == RENAMED or log.names == THEIRS) for log in logs]
+        return [_of_ours(log, renamed=tool == RENAMED or log.names == THEIRS) for log in logs]
+
+
+def _of_ours(log: LabelledLog, *, renamed: bool) -> Said:
+    return _of_finished(log) if log.source == "simulated" else _by_monitor(log, renamed=renamed)
+
+
+def _of_finished(log: LabelledLog) -> Said:
+    """Our rules over a whole log: what they find live (tests/diagnosis/test_examiner.py), in a fraction of the time.
+
+    For logs of which nobody asks at which step the alarm came.
+    """
+    from tvo_cli.diagnosis.diagnosis import diagnose
+    from tvo_cli.diagnosis.finding import SEVERITIES
+    from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
+
+    facts = RunFacts(planned=int(log.rows[-1]["step"]), prompts=log.prompts, samples=log.samples)
+    said = diagnose(TrainingLog(facts, tuple(log.rows)))
+    return Said([(one.failure, one.severity) for one in said.findings], None, said.verdict in SEVERITIES)
 
 
 def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
@@ -62,7 +88,8 @@ def _by_monitor(log: LabelledLog, *, renamed: bool) -> Said:
     from_onset = [step for step in alarms if log.onset is not None and step >= log.onset]
     found = [(one.failure, one.severity) for one in monitor.findings]
     counts = bool(found) and monitor.diagnosis().verdict in SEVERITIES
-    return Said(found, min(from_onset, default=None), counts)
+    told = [Told(one.alarm_step, one.message) for one in monitor.findings]
+    return Said(found, min(from_onset, default=None), counts, told)
 
 
 def _by_peer(tool: str, logs: Sequence[LabelledLog], python: str) -> list[Said]:

@@ -1,85 +1,82 @@
 """Delay against false alarms: our rules, and beside them one alarm as quick as can be, at several limits.
 
-    python -m benchmarks.diagnosis_trade_off FOLDER …     # finished runs, read as --untouched of benchmarks.diagnosis
-
 The quick alarm is a KL to the reference that grew by more than so many nats a step over the last three steps at most,
 at once and without patience. It shows what a delay costs: at each limit the healthy runs alarmed, and the median delay.
 """
 
 from __future__ import annotations
 
-import argparse
-import math
-from collections.abc import Sequence
-from pathlib import Path
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
-from benchmarks.diagnosis_logs import LabelledLog, logs_below
-from benchmarks.diagnosis_tables import share
-from benchmarks.diagnosis_tools import OWN, Said, examine
+from benchmarks.diagnosis_counts import Examined
+from benchmarks.diagnosis_logs import LabelledLog
+from benchmarks.diagnosis_sets import BY_NAME
+from benchmarks.diagnosis_shares import delay
 from benchmarks.harness import markdown
-from benchmarks.harness.markdown import median
+from benchmarks.harness.record import Row, number, numbers, text
 
-LIMITS = (math.inf, 0.12, 0.06, 0.04, 0.02, 0.01)  # nats a step; infinite: our rules alone
+LIMITS = (None, 0.12, 0.06, 0.04, 0.02)  # nats a step; None: our rules alone
 WINDOW = 3  # steps
 KL = "policy/kl_ref"
+FIELDS = {
+    "group": text("the set of runs"),
+    "limit": number("of the quick alarm: how much the KL grew; null: our rules alone", "nats a step"),
+    "healthy": number("healthy runs", "1"),
+    "alarmed": number("of these with an alarm of our rules or the quick one", "1"),
+    "delays": numbers("of each collapsed run, from the onset to the first alarm of either; null: none", "steps"),
+}
 
 
-class Point(NamedTuple):
-    """A limit: which of the healthy runs are alarmed, and the delay of each collapse."""
+def points(examined: Examined) -> list[Row]:
+    """What our rules and the quick alarm together do at each limit."""
+    return [_point(examined, limit) for limit in LIMITS]
 
-    limit: float
-    alarmed: Sequence[bool]
-    delays: Sequence[float]
+
+def _point(examined: Examined, limit: float | None) -> Row:
+    alarmed, delays = [], list[int | None]()
+    for log, ours in examined:
+        quick = [] if limit is None else quick_alarms(log, limit)
+        if log.case == "healthy":
+            alarmed.append(bool(quick or ours.found))
+        elif log.case == "collapsed" and log.onset is not None:
+            late = [step for step in quick if step >= log.onset] + ([] if ours.alarm is None else [ours.alarm])
+            delays.append(min(late) - log.onset if late else None)
+    return {"limit": limit, "healthy": len(alarmed), "alarmed": sum(alarmed), "delays": delays}
 
 
 def quick_alarms(log: LabelledLog, limit: float) -> list[int]:
     """The steps at which the quick alarm is given."""
-    points = [(row["step"], row[KL]) for row in log.rows if KL in row]
+    read = [(row["step"], row[KL]) for row in log.rows if KL in row]
     found = []
-    for at in range(1, len(points)):
-        (begun, before), (step, now) = points[max(at - WINDOW, 0)], points[at]
+    for at in range(1, len(read)):
+        (begun, before), (step, now) = read[max(at - WINDOW, 0)], read[at]
         if (now - before) / (step - begun) > limit:
             found.append(int(step))
     return found
 
 
-def point(logs: Sequence[LabelledLog], said: Sequence[Said], limit: float) -> Point:
-    """What our rules and the quick alarm together do at a limit."""
-    alarmed, delays = [], []
-    for log, ours in zip(logs, said, strict=True):
-        quick = quick_alarms(log, limit)
-        if log.case == "healthy":
-            alarmed.append(bool(quick or ours.found))
-        elif log.case == "collapsed" and log.onset is not None:
-            late = [step for step in quick if step >= log.onset] + ([] if ours.alarm is None else [ours.alarm])
-            delays.append(min(late, default=math.inf) - log.onset)
-    return Point(limit, alarmed, delays)
+def table(rows: Sequence[Row]) -> str:
+    """A line a limit; the runs that were read before a rule was changed, and those from outside, apart."""
+    standings = list(dict.fromkeys(_standing(row) for row in rows))
+    head = ["quick alarm, nats a step"]
+    head += [f"{standing}: {what}" for standing in standings for what in ("healthy runs alarmed", "median delay")]
+    return markdown.table(head, _lines(rows, standings))
 
 
-def table(points: Sequence[Point]) -> str:
-    """A line a limit."""
-    head = ("quick alarm, nats a step", "healthy runs alarmed", "collapses", "median delay")
-    rows = [
-        [
-            "none" if math.isinf(one.limit) else f"{one.limit:g}",
-            share(sum(one.alarmed), len(one.alarmed)),
-            str(len(one.delays)),
-            f"{median(one.delays):g}",
-        ]
-        for one in points
-    ]
-    return markdown.table(head, rows)
+def _lines(rows: Sequence[Row], standings: Sequence[str]) -> Iterator[list[str]]:
+    for limit in dict.fromkeys(row["limit"] for row in rows):
+        line = ["none: our rules" if limit is None else f"{limit:g}"]
+        for standing in standings:
+            line += _cells([row for row in rows if row["limit"] == limit and _standing(row) == standing])
+        yield line
 
 
-def main() -> None:
-    """Print the table of the given folders."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    logs = [log for folder in parser.parse_args().folders for log in logs_below(folder)]
-    said = examine(OWN, logs)
-    print(table([point(logs, said, limit) for limit in LIMITS]))
+def _cells(rows: Sequence[Row]) -> list[str]:
+    healthy, alarmed = (sum(row[name] for row in rows) for name in ("healthy", "alarmed"))
+    collapsed = sum(len(row["delays"]) for row in rows)
+    share = f"{alarmed}/{healthy} = {100 * alarmed / healthy:.1f}%" if healthy else "–"
+    return [share, f"{delay(rows)} ({collapsed} runs)"]
 
 
-if __name__ == "__main__":
-    main()
+def _standing(row: Row) -> str:
+    return str(BY_NAME[row["group"]].standing)

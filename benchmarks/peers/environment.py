@@ -13,7 +13,12 @@ PACKAGES = {
     "rldoctor": ["rldoctor==0.2.0"],
     "rlwatch": ["rlwatch==0.5.1"],
 }
+NOT_INSTALLED = "not installed"
 WITHOUT_TORCH = ("rldoctor", "rlwatch")
+
+
+class PeerMissing(SystemExit):
+    """A peer that cannot be installed here, or that an interpreter does not have; the reason."""
 
 
 def interpreter(peer: str, given: str = "") -> str:
@@ -41,11 +46,22 @@ def _torch(peer: str) -> list[str]:
 
 def _call(command: list[str]) -> None:
     if subprocess.run(command).returncode:
-        raise SystemExit(f"failed: {' '.join(command)}\nGive an interpreter of yours: --peer-python PATH")
+        raise PeerMissing(f"failed: {' '.join(command)}\nGive an interpreter of yours: --peer-python PATH")
 
 
 def version(python: str, package: str) -> str:
     """The version of a package as that interpreter finds it."""
     code = f"import importlib.metadata as m; print(m.version({package!r}))"
     done = subprocess.run([python, "-c", code], capture_output=True, text=True, env=surroundings(python))
-    return done.stdout.strip() or "not installed"
+    return done.stdout.strip() or NOT_INSTALLED
+
+
+def version_there(python: str, package: str) -> str:
+    """The same; PeerMissing where the interpreter does not have it."""
+    try:
+        found = version(python, package)
+    except OSError as problem:
+        raise PeerMissing(f"{python}: {problem.strerror}") from problem
+    if found == NOT_INSTALLED:
+        raise PeerMissing(f"{python} has no {package}")
+    return found

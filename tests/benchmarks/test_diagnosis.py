@@ -13,24 +13,19 @@ import pytest
 import torch
 
 from benchmarks import diagnosis
+from benchmarks.diagnosis_counts import ALARMS, alarms, counts
 from benchmarks.diagnosis_faults import FAULTS, STALE_BY, FaultyGrader, StaleSampler
 from benchmarks.diagnosis_length_reward import longer
-from benchmarks.diagnosis_logs import LabelledLog, end_of, logs_below, onset_of_fall, rows_of_console
+from benchmarks.diagnosis_logs import LabelledLog, end_of, logs_below, onset_of_fall
 from benchmarks.diagnosis_names import RIGHT
 from benchmarks.diagnosis_runs import runs
-from benchmarks.diagnosis_tables import delay
+from benchmarks.diagnosis_shares import delay
+from benchmarks.diagnosis_simulated import simulated_rows
 from benchmarks.diagnosis_tools import TOOLS, Said, examine
 from tvo_cli.diagnosis.registry import BY_NAME
 from tvo_cli.types import Problem, Verdict
 
-CONSOLE = """
- step     reward   accuracy    entropy         kl_ref   tokens/s     left
-       evaluation: pass@1 0.440 [0.405, 0.477] after step 0
- 1/3      0.484      0.484      0.613            ≈0      9,151       6s
- 2/3          —      0.273      0.661         0.308      8,590       5s
- 3/3      0.172      0.172      0.649         0.529      8,680       0s
-       evaluation: pass@1 0.150 [0.120, 0.180] after step 3
-"""
+SIZES = {"num_generations": 8, "train_batch_size": 128}
 
 
 def rows(accuracy: list[float], first: float, last: float, entropy: float = 0.6) -> list[dict[str, Any]]:
@@ -65,22 +60,6 @@ def test_a_fall_begins_after_the_best_mean_of_three_batches() -> None:
     assert onset_of_fall(rows([0.3, 0.5, 0.6, 0.7, 0.2, 0.1], 0.3, 0.1)) == 4
 
 
-def test_the_console_of_a_job_is_read_with_its_evaluations(tmp_path: Path) -> None:
-    found = rows_of_console(CONSOLE)
-    assert [row["step"] for row in found] == [0, 1, 2, 3]
-    assert found[1] == {
-        "step": 1,
-        "reward/mean": 0.484,
-        "accuracy/fresh": 0.484,
-        "policy/entropy": 0.613,
-        "policy/kl_ref": 0.0,
-    }
-    assert "reward/mean" not in found[2] and found[2]["policy/kl_ref"] == 0.308
-    (tmp_path / "grpo+lr-0.001+s3.log").write_text(CONSOLE)
-    (log,) = logs_below(tmp_path)
-    assert (log.algorithm, log.seed, log.end, log.onset) == ("grpo+lr-0.001", 3, "collapsed", 2)
-
-
 def test_trls_log_of_a_skipped_update_has_no_finite_loss() -> None:
     row = {"step": 1, "reward/mean": 0.5, "loss/nonfinite": 1.0, "thermo/viscosity": 2.0}
     (told,) = LabelledLog("faults", "not_finite", "grpo", 0, 1, "healthy", [row]).as_trl_logs_it()
@@ -94,10 +73,9 @@ def test_a_finding_before_the_onset_is_no_alarm_and_a_wrong_name_is_not_right() 
         Said([("plateau", "critical")], 20),
         Said([("plateau", "x")], None),
     ]
-    counts = diagnosis._counts("tvo", list(zip(logs, said)))
     names = {"stale_weights": 1, "plateau": 2}
     expected = {"logs": 3, "found": 3, "critical": 1, "verdicts": 3, "named": 2, "right": 1}
-    assert counts == {**expected, "failures": names, "delays": [2, 7, None]}
+    assert counts("tvo", list(zip(logs, said))) == {**expected, "failures": names, "delays": [2, 7, None]}
 
 
 def test_a_warning_that_is_over_is_an_alarm_but_not_the_verdict() -> None:
@@ -105,20 +83,39 @@ def test_a_warning_that_is_over_is_an_alarm_but_not_the_verdict() -> None:
     rows_ = [{"step": at + 1, "gradient/norm": norm, "accuracy/fresh": 0.5} for at, norm in enumerate(norms)]
     log = LabelledLog("runs", "healthy", "grpo", 1, None, "healthy", rows_)
     early, late = (examine("tvo", [one])[0] for one in (replace(log, rows=rows_[:20]), log))
-    assert early == Said([("gradient_spike", "warning")], None, True)
-    assert late == Said([("gradient_spike", "warning")], None, False)
-    assert diagnosis._counts("tvo", [(log, early), (log, late)])["verdicts"] == 1
+    for said, counts_ in ((early, True), (late, False)):
+        assert (said.found, said.alarm, said.verdict) == ([("gradient_spike", "warning")], None, counts_)
+    assert counts("tvo", [(log, early), (log, late)])["verdicts"] == 1
+    (told,) = alarms([(log, late), (replace(log, case="collapsed"), late), (log, Said([], None))])
+    assert told.keys() | {"source", "group", "tool"} == set(ALARMS) and not told["counts"]
+    assert (told["step"], told["failure"], told["severity"]) == (16, "gradient_spike", "warning")
+    assert told["message"].startswith("gradient/norm = 50")
+
+
+def test_a_simulated_log_is_examined_whole_with_the_findings_of_a_live_monitor() -> None:
+    found = []
+    for kind in ("learns", "far too hard"):
+        log = LabelledLog("simulated", kind, kind, 1, None, "", simulated_rows(kind, 100, 1), config=SIZES)
+        whole, live = (examine("tvo", [one])[0] for one in (log, replace(log, source="runs")))
+        assert (whole.found, whole.verdict) == (live.found, live.verdict) and not whole.told
+        found.append(bool(whole.found))
+    assert found == [False, True]
 
 
 def test_a_run_folder_says_its_own_sizes(tmp_path: Path) -> None:
-    folder = tmp_path / "grpo+s1"
+    folder = tmp_path / "lr-0.001"
     folder.mkdir()
     (folder / "summary.json").write_text("{}")
-    (folder / "config.yaml").write_text("rollout:\n  prompts: 64\n  samples: 2\n")
+    settings = {"seed": 7, "algorithm": {"name": "grpo"}, "optimizer": {"clip_norm": 0.5}}
+    settings |= {"rollout": {"prompts": 64, "samples": 2, "max_tokens": 22}}
+    (folder / "config.yaml").write_text(json.dumps(settings))
     lines = rows([0.4, 0.4, 0.4, 0.7, 0.7, 0.7], 0.4, 0.7)
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
     (log,) = logs_below(tmp_path)
-    assert (log.end, log.samples, log.prompts) == ("healthy", 2, 64)
+    assert (log.end, log.samples, log.prompts, log.clip_norm) == ("healthy", 2, 64, 0.5)
+    assert (log.algorithm, log.seed, log.config["max_completion_length"]) == ("grpo+lr-0.001", 7, 22)
+    (folder / "summary.json").unlink()
+    assert not list(logs_below(tmp_path)), "it has not finished"
 
 
 def test_an_alarm_that_never_came_counts_as_endless() -> None:
@@ -189,7 +186,24 @@ def test_a_record_of_an_examined_log_is_a_valid_one(tmp_path: Path) -> None:
     (folder / "summary.json").write_text("{}")
     lines = [{**row, "reward/mean": 1.0 if row["step"] >= 3 else 0.4} for row in rows([0.4] * 12, 0.4, 0.4)]
     (folder / "metrics.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
-    settings = diagnosis.Chosen(folder=tmp_path, only=("accepts_all",), seeds=(1,))
-    (row,) = diagnosis._examined(settings, "faults", "1", "tvo")
+    settings = diagnosis.Chosen(folder=tmp_path, kept=tmp_path, only=("accepts_all",), seeds=(1,))
+    (row,) = diagnosis._cases(settings, "faults", "1", "tvo")
     fields = {"source", "group", "tool", *row}
-    assert fields == set(diagnosis.TABLES["cases"]) and row["half"] == "odd" and row["logs"] == 1
+    assert fields == set(diagnosis.TABLES["cases"]) and row["standing"] == "odd" and row["logs"] == 1
+    (kept,) = (tmp_path / "faults").iterdir()
+    assert kept.name == "accepts_all-grpo-s1.json.gz"
+
+
+def test_a_peer_that_is_not_there_is_left_out_and_that_is_said(tmp_path: Path) -> None:
+    tools = ("tvo", "rldoctor", "rlwatch")
+    nowhere: dict[str, Any] = {f"{peer}_python": str(tmp_path / "python") for peer in tools[1:]}
+    settings = diagnosis.Chosen(kept=tmp_path, parts=("faults", "scenarios"), seeds=(1,), tools=tools, **nowhere)
+    keys = [(one.table, one.key) for one in diagnosis.measure(settings)]
+    assert [key["tool"] for table, key in keys if table == "tools"] == list(tools)
+    assert {(key["source"], key["tool"]) for table, key in keys if table == "cases"} == {("faults", "tvo")}
+    assert "python: No such file" in diagnosis._there(settings, "rldoctor")["left_out"]
+
+
+def test_a_set_of_runs_that_is_not_kept_is_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match="diagnosis_kept momentum FOLDER"):
+        diagnosis._cases(diagnosis.Chosen(kept=tmp_path), "runs", "momentum", "tvo")

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 from benchmarks.diagnosis_logs import LabelledLog
 from benchmarks.diagnosis_tools import Said
-from benchmarks.diagnosis_trade_off import point, quick_alarms, table
+from benchmarks.diagnosis_trade_off import FIELDS, points, quick_alarms, table
+from benchmarks.harness.record import Row
 
 
 def log_of(case: str, kl: list[float], onset: int | None = None) -> LabelledLog:
@@ -20,8 +19,16 @@ def test_the_quick_alarm_is_given_at_the_first_fast_step() -> None:
 
 
 def test_false_alarms_and_delays_are_of_both_together() -> None:
-    logs = [log_of("healthy", [0.0] * 6), log_of("collapsed", [0.0, 0.0, 0.0, 1.0, 2.0, 3.0], onset=3)]
-    said = [Said([], None), Said([("accuracy_collapse", "critical")], 6)]
-    alone, beside = point(logs, said, math.inf), point(logs, said, 0.12)
-    assert (alone.alarmed, alone.delays) == ([False], [3]) and beside.delays == [1]
-    assert "| none | 0/1" in table([alone])
+    logs = [log_of("healthy", [0.0] * 6), log_of("healthy", [0.0, 0.1, 0.2, 0.3, 0.4])]
+    logs += [log_of("collapsed", [0.0, 0.0, 0.0, 1.0, 2.0, 3.0], onset=3), log_of("collapsed", [0.0] * 6, onset=3)]
+    said = [Said([], None), Said([], None), Said([("accuracy_collapse", "critical")], 6), Said([], None)]
+    found = {one["limit"]: one for one in points(list(zip(logs, said)))}
+    assert found[None] == {"limit": None, "healthy": 2, "alarmed": 0, "delays": [3, None]}
+    assert found[0.12] == {"limit": 0.12, "healthy": 2, "alarmed": 0, "delays": [1, None]}
+    assert found[0.06]["alarmed"] == 1 and found[0.06].keys() | {"group"} == set(FIELDS)
+
+
+def test_what_was_read_and_what_is_from_outside_stand_apart() -> None:
+    row: Row = {"limit": None, "healthy": 10, "alarmed": 1, "delays": [3, None, 1]}
+    rows = [row | {"group": "arithmetic-1000"}, row | {"group": "addition"}, row | {"group": "sparse", "delays": []}]
+    assert table(rows).splitlines()[-1] == "| none: our rules | 1/10 = 10.0% | 3 (3 runs) | 2/20 = 10.0% | 3 (3 runs) |"
