@@ -26,6 +26,7 @@ HEALTHY_ALGORITHMS = {  # of the first seed all, of each further one three in tu
     **dict.fromkeys(("ppo", "reinforce", "rloo", "cispo", "grpo_shrunk_cv"), ()),
     "tvo addition": ADDITION,
 }
+RECIPES = {"tvo": "tvo_2025"}  # under the names that they have in the kept logs
 RATES = {"tvo": "1e-3"}  # else the baselines' own best of docs/results/first-light.md
 USUAL_RATE = "1e-4"
 
@@ -45,7 +46,11 @@ class FaultRun(NamedTuple):
     def overrides(self) -> list[str]:
         """What `tvo train` is given."""
         algorithm = self.algorithm.split()[0]
-        chosen = f"algorithm={algorithm}", f"optimizer.lr={RATES.get(algorithm, USUAL_RATE)}", f"seed={self.seed}"
+        chosen = (
+            f"algorithm={RECIPES.get(algorithm, algorithm)}",
+            f"optimizer.lr={RATES.get(algorithm, USUAL_RATE)}",
+            f"seed={self.seed}",
+        )
         return [*chosen, *SMALL, *self.extra, *self.fault.overrides]
 
 
