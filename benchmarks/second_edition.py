@@ -135,6 +135,11 @@ def _read_again(settings: Chosen, sweep: Sweep, run: Row) -> Row:
     return {"same": same} | {name: found[name] for name in ("before", "after", "z")}
 
 
+def planned_runs(record: Record) -> int:
+    """The runs of the plan; of an ended record its own: a row whose own rate is 1e-3 has one run a seed, not two."""
+    return len(record.rows("runs")) if record.ended else sum(sweep.jobs for sweep in runs_of_plan(Chosen()))
+
+
 def table(record: Record) -> str:
     """The sum, and each row at each rate: mean final accuracy with its 95% t interval, area, collapses and falls.
 
@@ -148,7 +153,7 @@ def table(record: Record) -> str:
     head += ["refusals a run", "confirmed", "batches lost"]
     first = [run for sweep in FIRST for run in _runs_of(record, sweep)]
     parts = [sums, markdown.table(head, rows) if rows else "", verdicts(first) if first else ""]
-    parts.append(figures(record.rows("runs"), sum(sweep.jobs for sweep in runs_of_plan(Chosen()))) if first else "")
+    parts.append(figures(record.rows("runs"), planned_runs(record)) if first else "")
     return "\n\n".join(filter(None, parts))
 
 

@@ -17,6 +17,7 @@ from tvo_cli.stats.t_tests import Difference, paired_difference
 ALPHA = 0.05
 GIVEN = "grpo_shrunk_cv"  # GRPO that is given TVO's pieces, as the issue compares the entropy with it
 WAITS = "waits"
+LONG = "120 batches"
 Figure = Callable[[Sequence[Row], str], str]
 
 
@@ -35,6 +36,8 @@ def figures(runs: Sequence[Row], planned: int) -> str:
         ("mean final from 5e-5 to 3e-3: least, most, between them (to be within 0.03)", _over_rates),
         ("collapsed without the rule [95%], falls", _collapses),
         *((f"collapsed at own rate and at 1e-3, {task}", _collapses_on(task)) for task in TASKS),
+        (f"of GRPO that is given the pieces, {LONG}", _against_grpo_with_pieces_on(LONG)),
+        (f"collapsed, {LONG}", _collapses_on(LONG)),
         ("collapsed with the rule, any row [95%], falls", lambda found, _: _counted(_with_rule(found))),
         (f"entropy of a token at own best rates, less {GIVEN}'s, and the difference of finals", _entropy),
     ]
@@ -97,7 +100,7 @@ def _own_on(task: str, runs: Sequence[Row]) -> dict[str, Finals]:
     own = {}
     for (name,), mine in group(_of_task(task, runs), "row").items():
         choice = [run for run in runs if run["sweep"] == f"choice of rates, {task}: {name}"]
-        rate = best_rate(choice, name)
+        rate = best_rate(choice or mine, name)  # 120 batches have the rate of arithmetic alone
         own[name] = {run["seed"]: run["final"] for run in mine if run["lr"] == rate}
     return own
 
