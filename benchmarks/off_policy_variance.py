@@ -48,11 +48,11 @@ class Chosen(Settings):
 
     stages: tuple[int, ...] = option((0, 10, 30), "batches of training behind the behaviour policy", min_length=1)
     algorithm: str = option("tvo_2025", "that trains the policy of the stages")
-    displacements: tuple[float, ...] = option((0.0, 0.01, 0.03, 0.06, 0.1), "d along tvo's update")
+    displacements: tuple[float, ...] = option((0.0, 0.03, 0.1, 0.01, 0.06), "d along tvo's update")
     others: tuple[float, ...] = option((0.03,), "d along grpo's update, as a check")
     repeats: int = option(8, "seeds, each with batches and warm-up of its own", gt=2)
-    batches: int = option(16, "of an estimator and seed", gt=1)
-    true_batches: int = option(30, "of the true gradient and seed", gt=1)
+    batches: int = option(12, "of an estimator and seed", gt=1)
+    true_batches: int = option(24, "of the true gradient and seed", gt=1)
     warm_up: int = option(3, "batches in which β and the shrinkage learn first", gt=0)
     first_seed: int = option(200, "of the repeats")
 
@@ -62,10 +62,10 @@ QUICK |= {"warm_up": 1}
 
 
 def measure(settings: Chosen) -> Iterator[Measurement]:
-    """Cell by cell; a stage's batches are sampled once."""
-    for stage in settings.stages:
-        cells = [("tvo", d) for d in settings.displacements] + [("grpo", d) for d in settings.others]
-        for direction, displacement in cells:
+    """Displacement by displacement, in the order of the settings: every stage has the first before one the next."""
+    cells = [("tvo", d) for d in settings.displacements] + [("grpo", d) for d in settings.others]
+    for direction, displacement in cells:
+        for stage in settings.stages:
             key = dict(zip(CELL, (stage, direction, displacement), strict=True))
             yield Measurement("gradients", key, partial(_cell, settings, stage, direction, displacement))
 
@@ -80,7 +80,8 @@ def _cell(settings: Chosen, stage: int, direction: str, displacement: float) -> 
 
 def table(record: Record) -> str:
     """The cells, then a table a reading with the displacements side by side, then what the control variates add."""
-    cells = {key: Cell.of(rows) for key, rows in group(record.rows("gradients"), *CELL).items()}
+    found = sorted(group(record.rows("gradients"), *CELL).items(), key=lambda one: (one[0][1] != "tvo", one[0]))
+    cells = {key: Cell.of(rows) for key, rows in found}
     readings: dict[str, Callable[[Cell, str], str]] = {
         "tr Cov/projection² over GRPO's": lambda cell, name: cell.over(name, REFERENCE),
         "tr Cov over GRPO's": lambda cell, name: cell.trace_over(name, REFERENCE),

@@ -11,7 +11,7 @@ import copy
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -130,9 +130,9 @@ def _true(words: Sequence[str], sizes: Sizes, moved: Weights) -> Iterator[tuple[
             yield _moments(session, _sampled(session, sizes.true_batches), TRUE, seed, 0.0)
 
 
-@lru_cache(maxsize=1)
+@cache
 def prepared_stage(sizes: Sizes, batch: int) -> Stage:
-    """Its sessions, its batches and what warm-up leaves; the next stage takes its place."""
+    """Its sessions, its batches and what warm-up leaves."""
     words = _model(sizes, batch)
     resources = ExitStack()  # of graders, which end with the process
     sessions = {name: _session(recipe, sizes.seeds[0], words, resources) for name, recipe in ESTIMATORS.items()}
