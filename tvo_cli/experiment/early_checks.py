@@ -18,6 +18,7 @@ from tvo_cli.data.demonstration_sources import load_demonstrations
 from tvo_cli.data.mixture import keys_of_source
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import problems_of_suite
+from tvo_cli.experiment.behaviour_location import check_behaviour
 from tvo_cli.experiment.keys_of_data import keys_of_demonstrations, keys_of_test_set
 from tvo_cli.model.model_files.model_location import model_location
 from tvo_cli.runs.own_run_folders import SFT_RECORD
@@ -65,6 +66,7 @@ def check_variance_early(config: DictConfig) -> None:
         if config[key] < 2:
             raise UserError(key, config[key], "one batch has no variance.", "Take 2 or more.")
     model_location(config.model)
+    check_behaviour(config)
 
 
 def check_evaluation_early(config: DictConfig) -> None:

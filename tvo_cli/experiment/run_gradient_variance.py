@@ -14,6 +14,7 @@ from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
+from tvo_cli.experiment.build_behaviour import build_behaviour
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.training.gradient_variance_probe import (
     GradientMoments,
@@ -37,7 +38,10 @@ def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
 def _gradient_moments_of(
     config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
 ) -> GradientMoments:
-    """Gradients of one algorithm's estimator at its own rollout sizes; overrides may stand behind its name."""
+    """Gradients of one algorithm's estimator at its own rollout sizes; overrides may stand behind its name.
+
+    Without a truth it is the true gradient's own, on-policy; else `behaviour` samples, where one is named.
+    """
     algorithm, *own = name.split()
     with configuration.recorded_plugins_in_effect(list(config.plugins)):
         chosen = configuration.compose(
@@ -58,4 +62,5 @@ def _gradient_moments_of(
     with ExitStack() as resources:
         session = build_session(chosen, Path(config.output_dir), resources)
         environment.record(session.folder, environment.facts_of_run(session.learner), anew=True)
-        return collect_gradient_moments(session, batches, int(config.warm_up), truth, progress)
+        behaviour = None if truth is None else build_behaviour(config, session.learner.policy)
+        return collect_gradient_moments(session, batches, int(config.warm_up), truth, progress, behaviour)
