@@ -14,7 +14,7 @@ enters a square (a U-statistic). Intervals are 95%, by the jackknife over seeds,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
 
@@ -22,7 +22,16 @@ from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.record import Record, Row, group, number, numbers, text
 from benchmarks.harness.settings import Settings, option
-from benchmarks.off_policy_variance_statistics import CONTROLS, OF_INTEREST, REFERENCE, Cell, interval
+from benchmarks.off_policy_variance_statistics import (
+    CONTROLS,
+    OF_INTEREST,
+    REFERENCE,
+    TRUE,
+    Cell,
+    interval,
+    jackknife,
+    ratio_interval,
+)
 
 CELL = ("stage", "direction", "displacement")
 TABLES = {
@@ -83,10 +92,12 @@ def table(record: Record) -> str:
     found = sorted(group(record.rows("gradients"), *CELL).items(), key=lambda one: (one[0][1] != "tvo", one[0]))
     cells = {key: Cell.of(rows) for key, rows in found}
     readings: dict[str, Callable[[Cell, str], str]] = {
-        "tr Cov/projection² over GRPO's": lambda cell, name: cell.over(name, REFERENCE),
-        "tr Cov over GRPO's": lambda cell, name: cell.trace_over(name, REFERENCE),
-        "projection on the true gradient": lambda cell, name: interval(cell, lambda one: one.projection(name)),
-        "bias²: |E ĝ − g|²/|g|²": lambda cell, name: interval(cell, lambda one: one.bias(name)),
+        "tr Cov/projection² over GRPO's": lambda cell, name: ratio_interval(
+            cell, Cell.normalised_over, name, REFERENCE
+        ),
+        "tr Cov over GRPO's": lambda cell, name: ratio_interval(cell, Cell.trace_over, name, REFERENCE),
+        "projection on the true gradient": lambda cell, name: interval(cell, Cell.projection, name),
+        "bias², |E ĝ − g|²/|g|²": lambda cell, name: interval(cell, Cell.bias, name),
     }
     parts = [_about_cells(cells), *(f"{name}:\n\n{_pivot(cells, one)}" for name, one in readings.items())]
     return "\n\n".join([*parts, f"What control variates do:\n\n{_controls(cells)}"])
@@ -97,7 +108,14 @@ Cells = dict[tuple[int, str, float], Cell]
 
 def _about_cells(cells: Cells) -> str:
     head = ["stage", "direction", "d", "measured", "updates", "reward at π", "|g|²", "GRPO's tr Cov/projection²"]
-    return markdown.table(head, [[*_named(key), *cell.facts()] for key, cell in cells.items()])
+    return markdown.table(head, [[*_named(key), *_facts(cell)] for key, cell in cells.items()])
+
+
+def _facts(cell: Cell) -> list[str]:
+    """What π is: displacement as measured, updates of the direction, reward, |g|², GRPO's noise."""
+    first, noise = next(iter(cell.rows.values())), interval(cell, Cell.normalised, REFERENCE)
+    measured, reward = cell.mean("moved", REFERENCE), cell.mean("reward", TRUE)
+    return [f"{measured:.4f}", f"{first['scale']:.2f}", f"{reward:.3f}", f"{cell.signal:.3g}", noise]
 
 
 def _named(key: tuple[int, str, float]) -> list[str]:
@@ -124,17 +142,13 @@ def _controls(cells: Cells) -> str:
     return markdown.table(head, lines)
 
 
-def _control_lines(cell: Cell) -> Iterator[Sequence[str]]:
+def _control_lines(cell: Cell) -> Iterator[list[str]]:
     for name, without in CONTROLS.items():
-        yield [
-            name,
-            f"{cell.beta(name):.2f}",
-            cell.over(name, without),
-            interval(cell, lambda one, a=name, b=without: one.added_along(a, b)),
-            interval(cell, lambda one, a=name, b=without: one.added(a, b)),
-            interval(cell, lambda one, a=name, b=without: one.sharpening(a, b)),
-            cell.share_of_sharpening(name, without),
-        ]
+        _, least, _ = jackknife(cell, partial(Cell.added, name=name, without=without))
+        share = f"{cell.share_of_sharpening(name, without):.2f}" if least > 0.0 else "–"
+        ratio = ratio_interval(cell, Cell.normalised_over, name, without)
+        added = (interval(cell, one, name, without) for one in (Cell.added_along, Cell.added, Cell.sharpening))
+        yield [name, f"{cell.beta(name):.2f}", ratio, *added, share]
 
 
 BENCHMARK = Benchmark(

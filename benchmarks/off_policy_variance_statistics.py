@@ -25,8 +25,10 @@ CONTROLS = {  # an estimator with a control variate, and the same without
     "mobility, control": "mobility",
     "mobility, consistent": "mobility",
 }
-OF_INTEREST = ("grpo", "clip", "clip, control", "clip, consistent", "mobility", "mobility, control")
-OF_INTEREST += ("mobility, consistent", "mobility, consistent, 128 × 1", "no wall, consistent")
+OF_INTEREST = (
+    *("grpo", "clip", "clip, control", "clip, consistent", "mobility", "mobility, control"),
+    *("mobility, consistent", "mobility, consistent, 128 × 1", "no wall, consistent"),
+)
 Combination = Mapping[str, float]
 
 
@@ -87,13 +89,13 @@ class Cell:
         """tr Cov/(projection²·|g|²): what is left after any rescaling."""
         return self.mean("trace", name) / (self.projection(name) ** 2 * self.signal)
 
-    def over(self, name: str, other: str) -> str:
+    def normalised_over(self, name: str, other: str) -> float:
         """The ratio of two normalised variances, in which |g|² cancels."""
-        return ratio_interval(self, lambda one: one.normalised(name) / one.normalised(other))
+        return self.normalised(name) / self.normalised(other)
 
-    def trace_over(self, name: str, other: str) -> str:
+    def trace_over(self, name: str, other: str) -> float:
         """The ratio of two variances."""
-        return ratio_interval(self, lambda one: one.mean("trace", name) / one.mean("trace", other))
+        return self.mean("trace", name) / self.mean("trace", other)
 
     def added_along(self, name: str, without: str) -> float:
         """⟨E ĝ − E ĝ_without, g⟩/|g|²."""
@@ -108,19 +110,10 @@ class Cell:
         """The coefficient of ½∇Σπ² in E ĝ − E ĝ_without, least squares, in units of reward."""
         return self.inner({name: 1.0, without: -1.0}, SHARPENED) / self.inner(SHARPENED, SHARPENED)
 
-    def share_of_sharpening(self, name: str, without: str) -> str:
-        """The squared cosine of E ĝ − E ĝ_without and ½∇Σπ²; nothing where the difference is not above 0."""
+    def share_of_sharpening(self, name: str, without: str) -> float:
+        """The squared cosine of E ĝ − E ĝ_without and ½∇Σπ²; its denominator is near 0 where nothing is added."""
         apart = {name: 1.0, without: -1.0}
-        size = self.inner(apart, apart) * self.inner(SHARPENED, SHARPENED)
-        _, low, _ = jackknife(self, lambda one: one.added(name, without))
-        return f"{self.inner(apart, SHARPENED) ** 2 / size:.2f}" if low > 0.0 else "–"
-
-    def facts(self) -> list[str]:
-        """What the policy is: displacement as measured, updates of the direction, reward, |g|², GRPO's noise."""
-        first = next(iter(self.rows.values()))
-        noise = interval(self, lambda one: one.normalised(REFERENCE))
-        measured, reward = self.mean("moved", "clip"), self.mean("reward", TRUE)
-        return [f"{measured:.4f}", f"{first['scale']:.2f}", f"{reward:.3f}", f"{self.signal:.3g}", noise]
+        return self.inner(apart, SHARPENED) ** 2 / (self.inner(apart, apart) * self.inner(SHARPENED, SHARPENED))
 
 
 def jackknife(cell: Cell, statistic: Callable[[Cell], float]) -> tuple[float, float, float]:
@@ -132,11 +125,18 @@ def jackknife(cell: Cell, statistic: Callable[[Cell], float]) -> tuple[float, fl
     return value, value - reach, value + reach
 
 
-def interval(cell: Cell, statistic: Callable[[Cell], float]) -> str:
-    """`value [low, high]`."""
-    return "{:.3g} [{:.3g}, {:.3g}]".format(*jackknife(cell, statistic))
+def interval(cell: Cell, statistic: Callable[..., float], *names: str) -> str:
+    """`value [low, high]` of statistic(cell, *names)."""
+    return "{:.3g} [{:.3g}, {:.3g}]".format(*jackknife(cell, lambda one: statistic(one, *names)))
 
 
-def ratio_interval(cell: Cell, statistic: Callable[[Cell], float]) -> str:
-    """`value [low, high]` of a positive statistic, by its log."""
-    return "{:.2f} [{:.2f}, {:.2f}]".format(*map(math.exp, jackknife(cell, lambda one: math.log(statistic(one)))))
+def ratio_interval(cell: Cell, statistic: Callable[..., float], *names: str) -> str:
+    """The same of a positive statistic, by its log; 1 of an estimator over itself."""
+    if len(set(names)) == 1:
+        return "1"
+    found = jackknife(cell, lambda one: math.log(statistic(one, *names)))
+    return "{:.2f} [{:.2f}, {:.2f}]".format(*map(_power, found))
+
+
+def _power(exponent: float) -> float:
+    return math.exp(min(exponent, 700.0))  # an end that no float holds

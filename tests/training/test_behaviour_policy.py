@@ -48,8 +48,10 @@ def beside() -> tuple[Policy, BehaviourPolicy]:
 
 def is_sampling(policy: Policy, behaviour: BehaviourPolicy) -> bool:
     """Whether the network has the behaviour policy's weights, or else its own, whole."""
-    held = {name: bool(torch.equal(t, behaviour.weights[name])) for name, t in policy.trained_tensors().items()}
-    own = {name: bool(torch.equal(t, behaviour.own[name])) for name, t in policy.trained_tensors().items()}
+    held = {
+        name: torch.equal(t, torch.as_tensor(behaviour.weights[name])) for name, t in policy.trained_tensors().items()
+    }
+    own = {name: torch.equal(t, behaviour.own[name]) for name, t in policy.trained_tensors().items()}
     assert set(held.values()) | set(own.values()) == {True, False} and held != own
     return all(held.values())
 
