@@ -18,7 +18,6 @@ from tvo_cli.data.demonstration_sources import load_demonstrations
 from tvo_cli.data.mixture import keys_of_source
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import problems_of_suite
-from tvo_cli.experiment.behaviour_location import check_behaviour
 from tvo_cli.experiment.keys_of_data import keys_of_demonstrations, keys_of_test_set
 from tvo_cli.model.model_files.model_location import model_location
 from tvo_cli.runs.own_run_folders import SFT_RECORD
@@ -66,7 +65,25 @@ def check_variance_early(config: DictConfig) -> None:
         if config[key] < 2:
             raise UserError(key, config[key], "one batch has no variance.", "Take 2 or more.")
     model_location(config.model)
-    check_behaviour(config)
+    if config.behaviour:
+        with said_of_behaviour():
+            model_location(node_of_behaviour(config))
+
+
+def node_of_behaviour(config: DictConfig) -> dict[str, Any]:
+    """The policy that samples in `tvo variance`: the measured model's settings, of another path."""
+    return {**dict(config.model), "path": config.behaviour, "revision": None, "checkpoint": "last"}
+
+
+@contextmanager
+def said_of_behaviour() -> Iterator[None]:
+    """Inside: what is wrong with a model's path is said of the key that named this one."""
+    try:
+        yield
+    except UserError as error:
+        if error.key != "model.path":
+            raise
+        raise UserError("behaviour", error.value, error.problem, error.remedy) from error
 
 
 def check_evaluation_early(config: DictConfig) -> None:
