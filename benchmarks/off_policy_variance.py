@@ -98,6 +98,7 @@ def table(record: Record) -> str:
         "tr Cov over GRPO's": lambda cell, name: ratio_interval(cell, Cell.trace_over, name, REFERENCE),
         "projection on the true gradient": lambda cell, name: interval(cell, Cell.projection, name),
         "bias², |E ĝ − g|²/|g|²": lambda cell, name: interval(cell, Cell.bias, name),
+        "of it across g, which no rescaling takes away": lambda cell, name: interval(cell, Cell.across, name),
     }
     parts = [_about_cells(cells), *(f"{name}:\n\n{_pivot(cells, one)}" for name, one in readings.items())]
     return "\n\n".join([*parts, f"What control variates do:\n\n{_controls(cells)}"])

@@ -85,6 +85,10 @@ class Cell:
         gap = {name: 1.0, TRUE: -1.0} if name != TRUE else {}
         return self.inner(gap, gap) / self.signal
 
+    def across(self, name: str) -> float:
+        """What of |E ĝ − g|²/|g|² no rescaling takes away: all but (1 − projection)², which lies along g."""
+        return self.bias(name) - (1.0 - self.projection(name)) ** 2
+
     def normalised(self, name: str) -> float:
         """tr Cov/(projection²·|g|²): what is left after any rescaling."""
         return self.mean("trace", name) / (self.projection(name) ** 2 * self.signal)

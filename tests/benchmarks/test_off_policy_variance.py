@@ -44,6 +44,7 @@ def test_a_square_is_of_pairs_of_different_seeds_so_that_noise_does_not_enter() 
 def test_projection_bias_and_normalised_variance_by_hand() -> None:
     cell = Cell.of(rows_of({TRUE: [[2.0, 0.0]] * 3, REFERENCE: [[1.0, 1.0]] * 3}, {REFERENCE: 8.0}))
     assert (cell.projection(REFERENCE), cell.bias(REFERENCE)) == (0.5, pytest.approx((1.0 + 1.0) / 4.0))
+    assert cell.across(REFERENCE) == pytest.approx(0.25), "1 of 4 lies across, and (1 − ½)² along"
     assert cell.normalised(REFERENCE) == pytest.approx(8.0 / (0.25 * 4.0))
 
 
