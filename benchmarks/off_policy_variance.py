@@ -92,9 +92,7 @@ def table(record: Record) -> str:
     found = sorted(group(record.rows("gradients"), *CELL).items(), key=lambda one: (one[0][1] != "tvo", one[0]))
     cells = {key: Cell.of(rows) for key, rows in found}
     readings: dict[str, Callable[[Cell, str], str]] = {
-        "tr Cov/projection² over GRPO's": lambda cell, name: ratio_interval(
-            cell, Cell.normalised_over, name, REFERENCE
-        ),
+        "tr Cov/projection² over GRPO's": lambda cell, name: _normalised(cell, name, REFERENCE),
         "tr Cov over GRPO's": lambda cell, name: ratio_interval(cell, Cell.trace_over, name, REFERENCE),
         "projection on the true gradient": lambda cell, name: interval(cell, Cell.projection, name),
         "bias², |E ĝ − g|²/|g|²": lambda cell, name: interval(cell, Cell.bias, name),
@@ -102,6 +100,12 @@ def table(record: Record) -> str:
     }
     parts = [_about_cells(cells), *(f"{name}:\n\n{_pivot(cells, one)}" for name, one in readings.items())]
     return "\n\n".join([*parts, f"What control variates do:\n\n{_controls(cells)}"])
+
+
+def _normalised(cell: Cell, name: str, other: str) -> str:
+    """The ratio of tr Cov/projection²; – where the interval of one of the projections reaches down to 0."""
+    found = all(jackknife(cell, partial(Cell.projection, name=one))[1] > 0.0 for one in (name, other))
+    return ratio_interval(cell, Cell.normalised_over, name, other) if found else "–"
 
 
 Cells = dict[tuple[int, str, float], Cell]
@@ -147,7 +151,7 @@ def _control_lines(cell: Cell) -> Iterator[list[str]]:
     for name, without in CONTROLS.items():
         _, least, _ = jackknife(cell, partial(Cell.added, name=name, without=without))
         share = f"{cell.share_of_sharpening(name, without):.2f}" if least > 0.0 else "–"
-        ratio = ratio_interval(cell, Cell.normalised_over, name, without)
+        ratio = _normalised(cell, name, without)
         added = (interval(cell, one, name, without) for one in (Cell.added_along, Cell.added, Cell.sharpening))
         yield [name, f"{cell.beta(name):.2f}", ratio, *added, share]
 

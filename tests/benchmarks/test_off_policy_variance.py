@@ -80,3 +80,11 @@ def test_the_table_has_a_column_a_displacement_and_ratios_to_grpo() -> None:
     assert "| stage | direction | estimator | d = 0 | d = 0.03 |" in text
     assert "| 0 | tvo | clip | 0.25 [0.25, 0.25] | 0.25 [0.25, 0.25] |" in text and "| grpo | 1 | 1 |" in text
     assert math.isclose(float(text.split("| 0 | tvo | 0 | 0.0300 | 2.00 | 0.400 | ")[1].split(" ")[0]), 1.0)
+
+
+def test_a_ratio_whose_projection_may_be_0_is_not_shown() -> None:
+    means = {name: [[1.0, 0.1], [1.0, 0.2], [1.0, 0.3]] for name in ESTIMATORS} | {TRUE: [[1.0, 0.0]] * 3}
+    means |= {"clip, consistent, sharpened": [[1.0, 1.0]] * 3, "clip": [[1.0, 0.1], [-1.0, 0.2], [1.0, 0.3]]}
+    text = table(cast(Any, Readings(rows_of(means, {}))))
+    assert "| 0 | tvo | clip | – |" in text and "| clip, control | 0.50 | – |" in text
+    assert "| 0 | tvo | mobility | 1.00 [1.00, 1.00] |" in text
