@@ -47,7 +47,7 @@ TABLES = {
         "reward": number("mean reward of the batches", "reward"),
         "trace": number("tr Cov of a batch's gradient", "reward²"),
         "squares": numbers("each batch: its gradient's squared norm", "reward²"),
-        "products": numbers("each row of the cell, in order: inner product of both mean gradients", "reward²"),
+        "products": numbers("each row of the cell up to this one: inner product of both mean gradients", "reward²"),
     }
 }
 

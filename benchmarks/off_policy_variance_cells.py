@@ -79,7 +79,7 @@ class Stage:
 
 
 def rows_of_cell(sizes: Sizes, batch: int, direction: str, displacement: float) -> list[Row]:
-    """A row an estimator and seed, with the inner products of its mean gradient and those of all rows."""
+    """A row an estimator and seed, with the inner products of its mean gradient and those of the rows up to it."""
     stage = prepared_stage(sizes, batch)
     words = _model(sizes, batch)
     moved, scale = displaced(stage, _direction(words, batch, direction), displacement)
@@ -88,11 +88,13 @@ def rows_of_cell(sizes: Sizes, batch: int, direction: str, displacement: float) 
         rows.append(row | {"scale": scale})
         means.append(mean)
     products = torch.stack(means) @ torch.stack(means).T
-    return [row | {"products": _short(line)} for row, line in zip(rows, products.tolist(), strict=True)]
+    return [
+        row | {"products": _short(line[: place + 1])} for place, (row, line) in enumerate(zip(rows, products.tolist()))
+    ]
 
 
 def _short(values: Sequence[float]) -> list[float]:
-    return [float(f"{value:.7g}") for value in values]
+    return [float(f"{value:.6g}") for value in values]
 
 
 def _measured(stage: Stage, sizes: Sizes, moved: Weights) -> Iterator[tuple[Row, Tensor]]:

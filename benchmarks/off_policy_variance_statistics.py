@@ -45,7 +45,10 @@ class Cell:
         """Of a record's rows, in their order."""
         named = {(row["estimator"], row["seed"]): row for row in rows}
         seeds = tuple(dict.fromkeys(row["seed"] for row in rows))
-        return cls(named, np.array([row["products"] for row in rows]), seeds)
+        below = np.zeros((len(rows), len(rows)))
+        for place, row in enumerate(rows):
+            below[place, : place + 1] = row["products"]
+        return cls(named, below + np.tril(below, -1).T, seeds)
 
     def inner(self, first: Combination, second: Combination) -> float:
         """⟨Σ a_i x_i, Σ b_j y_j⟩ over pairs of different seeds."""

@@ -23,9 +23,10 @@ def rows_of(means: Mapping[str, list[list[float]]], traces: Mapping[str, float])
     """A cell of estimators whose mean gradients, seed by seed, are given."""
     named = [(name, seed, mean) for name, seeds in means.items() for seed, mean in enumerate(seeds)]
     vectors = np.array([mean for _, _, mean in named])
+    products = [list(vectors[: place + 1] @ vectors[place]) for place in range(len(vectors))]
     return [
-        FIELDS | {"estimator": name, "seed": seed, "trace": traces.get(name, 1.0), "products": list(vectors @ mean)}
-        for name, seed, mean in named
+        FIELDS | {"estimator": name, "seed": seed, "trace": traces.get(name, 1.0), "products": found}
+        for (name, seed, _), found in zip(named, products, strict=True)
     ]
 
 
