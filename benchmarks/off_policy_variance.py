@@ -112,7 +112,7 @@ Cells = dict[tuple[int, str, float], Cell]
 
 
 def _about_cells(cells: Cells) -> str:
-    head = ["stage", "direction", "d", "measured", "updates", "reward at π", "|g|²", "GRPO's tr Cov/projection²"]
+    head = ["stage", "direction", "d", "measured", "updates", "reward at π", "‖g‖²", "GRPO's tr Cov/projection²"]
     return markdown.table(head, [[*_named(key), *_facts(cell)] for key, cell in cells.items()])
 
 

@@ -78,6 +78,7 @@ def test_the_table_has_a_column_a_displacement_and_ratios_to_grpo() -> None:
     rows = rows_of(means, {REFERENCE: 4.0})
     near = [row | {"displacement": 0.0} for row in rows]
     text = table(cast(Any, Readings([*rows, *near])))
+    assert {line.count("|") for line in text.splitlines() if line.startswith("| stage")} == {6, 9, 11}
     assert "| stage | direction | estimator | d = 0 | d = 0.03 |" in text
     assert "| 0 | tvo | clip | 0.25 [0.25, 0.25] | 0.25 [0.25, 0.25] |" in text and "| grpo | 1 | 1 |" in text
     assert math.isclose(float(text.split("| 0 | tvo | 0 | 0.0300 | 2.00 | 0.400 | ")[1].split(" ")[0]), 1.0)
