@@ -128,7 +128,7 @@ def test_the_gradient_of_one_term_is_that_of_a_run_with_this_reward_alone(
     with ExitStack() as resources:
         session = build_session(composed(("algorithm=grpo", "rollout.samples=4", "seed=0")), tmp_path, resources)
         alone = assemble_batch(session, sample_batch(session, Stopwatch()))
-        expected = gradient_of_batch(session, alone) * alone.advantage.scale
+        expected = gradient_of_batch(session, alone).values * alone.advantage.scale
     assert float((found[0] - expected).norm() / expected.norm()) < 1e-5
 
 

@@ -21,7 +21,7 @@ from tvo_cli.cli.override_args import (
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-HEADINGS = ("estimator", "normalised variance", "ratio", "projection", "bias²", "tr Cov", "batches")
+HEADINGS = ("estimator", "normalised variance", "ratio", "projection", "bias²", "tr Cov", "|π − π_old|", "batches")
 
 
 def add_to(app: typer.Typer) -> None:
@@ -65,7 +65,8 @@ def _run_variance(config: DictConfig) -> dict[str, Any]:
         rows = run_variance(config, lambda done, total: shown.update(task, completed=done, total=total))
     folder = Path(config.output_dir)
     folder.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(folder / "variance.json", {"model": str(config.model.path), "rows": rows})
+    policies = {"model": str(config.model.path), "behaviour": config.behaviour}
+    atomic_files.write_json_atomically(folder / "variance.json", policies | {"rows": rows})
     printing.print_table(HEADINGS, [_estimator_row(row, rows[0]["normalised"]) for row in rows], headed=True)
     print(f"written to {escaping.terminal(folder / 'variance.json')}")
     return {"rows": rows}
@@ -80,5 +81,6 @@ def _estimator_row(row: dict[str, Any], first: float) -> list[str]:
         f"{row['projection']:.3f} ± {row['projection_error']:.3f}",
         f"{row['bias']:+.3f} ± {row['bias_error']:.3f}",
         f"{row['trace']:.4g}",
+        f"{row['displacement']:.4f}",
         str(row["batches"]),
     ]

@@ -65,6 +65,25 @@ def check_variance_early(config: DictConfig) -> None:
         if config[key] < 2:
             raise UserError(key, config[key], "one batch has no variance.", "Take 2 or more.")
     model_location(config.model)
+    if config.behaviour:
+        with said_of_behaviour():
+            model_location(node_of_behaviour(config))
+
+
+def node_of_behaviour(config: DictConfig) -> dict[str, Any]:
+    """The policy that samples in `tvo variance`: the measured model's settings, of another path."""
+    return {**dict(config.model), "path": config.behaviour, "revision": None, "checkpoint": "last"}
+
+
+@contextmanager
+def said_of_behaviour() -> Iterator[None]:
+    """Inside: what is wrong with a model's path is said of the key that named this one."""
+    try:
+        yield
+    except UserError as error:
+        if error.key != "model.path":
+            raise
+        raise UserError("behaviour", error.value, error.problem, error.remedy) from error
 
 
 def check_evaluation_early(config: DictConfig) -> None:

@@ -15,6 +15,9 @@ from tvo_cli import environment
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
+from tvo_cli.experiment.early_checks import node_of_behaviour, said_of_behaviour
+from tvo_cli.model import Policy, load_policy
+from tvo_cli.training.behaviour_policy import BehaviourPolicy
 from tvo_cli.training.gradient_variance_probe import (
     GradientMoments,
     Progress,
@@ -37,7 +40,10 @@ def variance(config: DictConfig, progress: Progress) -> list[dict[str, Any]]:
 def _gradient_moments_of(
     config: DictConfig, name: str, seed: int, batches: int, truth: torch.Tensor | None, progress: Progress
 ) -> GradientMoments:
-    """Gradients of one algorithm's estimator at its own rollout sizes; overrides may stand behind its name."""
+    """Gradients of one algorithm's estimator at its own rollout sizes; overrides may stand behind its name.
+
+    Without a truth it is the true gradient's own, on-policy; else `behaviour` samples, where one is named.
+    """
     algorithm, *own = name.split()
     with configuration.recorded_plugins_in_effect(list(config.plugins)):
         chosen = configuration.compose(
@@ -58,4 +64,23 @@ def _gradient_moments_of(
     with ExitStack() as resources:
         session = build_session(chosen, Path(config.output_dir), resources)
         environment.record_environment(session.folder, environment.facts_of_run(session.learner), anew=True)
-        return collect_gradient_moments(session, batches, int(config.warm_up), truth, progress)
+        behaviour = None if truth is None else _behaviour_policy(config, session.learner.policy)
+        return collect_gradient_moments(session, batches, int(config.warm_up), truth, progress, behaviour)
+
+
+def _behaviour_policy(config: DictConfig, policy: Policy) -> BehaviourPolicy | None:
+    """The weights of `behaviour` beside the policy; None: the policy samples itself.
+
+    Raises:
+        UserError: it is another network than the policy, or has another tokenizer or base.
+    """
+    if not config.behaviour:
+        return None
+    with said_of_behaviour():
+        other = load_policy(node_of_behaviour(config), device=next(policy.parameters()).device)
+    own, weights = policy.trained_tensors(), other.trained_tensors()
+    same = {name: tensor.shape for name, tensor in own.items()} == {name: t.shape for name, t in weights.items()}
+    if not same or policy.base != other.base or policy.tokenizer.get_vocab() != other.tokenizer.get_vocab():
+        problem = f"is another network than model.path={config.model.path}, or has another tokenizer or base."
+        raise UserError("behaviour", config.behaviour, problem, "Take policies of one run, or of one model.")
+    return BehaviourPolicy(policy, weights)

@@ -158,6 +158,7 @@ class VarianceConfig(CommandConfig):
     batches: Count = key("of each estimator")
     true_batches: Count = key("of the true gradient")
     warm_up: Whole = key("batches in which baselines and β learn before anything is measured")
+    behaviour: PathName | None = key("a policy that samples for the estimators; null: the model itself", before=None)
     rollouts: Rows = key("of a batch, the same for all")
     shared: list[Name] = key("overrides of every session")
 
