@@ -41,7 +41,7 @@ def test_the_list_shows_it() -> None:
     assert lines[0].rstrip(" |").endswith("fidelity")
     [siren] = [line for line in lines if line.startswith("| siren |")]
     [macro] = [line for line in lines if line.startswith(r"| tvo\_macro |")]
-    assert siren.endswith("| official code |") and macro.endswith("| as tvo |")
+    assert siren.endswith("| official code |") and macro.endswith("| as tvo\\_2025 |")
 
 
 def test_the_weakest_counts_and_a_docstring_is_found_through_a_package() -> None:
