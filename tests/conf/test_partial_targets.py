@@ -24,18 +24,27 @@ WRONG = [  # override, and what is said of it
     ),
     ("+algorithm.estimator._partial_=true", r"Set algorithm\.estimator\._partial_=false$"),
     ("algorithm.objective.weight._partial_=false", r"must be true: .*every_token is a function, called with tokens"),
-    ("algorithm.objective.weight._target_=tvo_cli.methods.steer.steer", r"weight\.estimator=: is missing: .*steer needs"),
+    (
+        "algorithm.objective.weight._target_=tvo_cli.methods.steer.steer",
+        r"weight\.estimator=: is missing: .*steer needs",
+    ),
 ]
 OWN = [
-    ("reward_shaping.weight={_target_: mine.py:half, _partial_: true}", r"\.weight\.share=: is missing: mine\.py:half needs"),
-    ("advantage_shaping.weight={_target_: mine.py:low, _partial_: true}", r"\.weight\.share=: is missing: mine\.py:low needs"),
+    (
+        "reward_shaping.weight={_target_: mine.py:half, _partial_: true}",
+        r"\.weight\.share=: is missing: mine\.py:half needs",
+    ),
+    (
+        "advantage_shaping.weight={_target_: mine.py:low, _partial_: true}",
+        r"\.weight\.share=: is missing: mine\.py:low needs",
+    ),
     ("reward_shaping.a={_target_: mine.py:half, share: 1.0}", r"_partial_=: is missing: mine\.py:half is a function"),
     ("reward_shaping.a={_target_: mine.py:Half, _partial_: true}", r"does not go with mine\.py:Half"),
 ]
 
 
 @pytest.mark.parametrize(("override", "said"), WRONG)
-def test_a_piece_that_is_called_or_built_at_the_wrong_time_is_refused_by_what_it_lacks(override: str, said: str) -> None:
+def test_a_piece_that_is_called_or_built_at_the_wrong_time_is_refused(override: str, said: str) -> None:
     with pytest.raises(UserError, match=said):
         config.compose([override, "algorithm=grpo"])
 

@@ -25,7 +25,6 @@ from tvo_cli.config.schema.validation_errors import (
     validation_error,
 )
 from tvo_cli.config.schema.value_types import BUILT, DeclaredKeys
-from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
 from tvo_cli.plugins.references import referenced_plugins
 
