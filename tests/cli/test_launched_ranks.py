@@ -2,10 +2,20 @@
 
 from __future__ import annotations
 
-import pytest
+from contextlib import nullcontext
+from datetime import timedelta
+from typing import Any
 
+import pytest
+import torch.distributed as dist
+
+from tvo_cli.cli import launched_ranks
 from tvo_cli.cli.launched_ranks import launch_on_ranks
+from tvo_cli.errors import UserError
+from tvo_cli.experiment import ranks_of_run
+from tvo_cli.parallel import process_group
 from tvo_cli.parallel.launched_process import LaunchedProcess
+from tvo_cli.parallel.process_group import ProcessGroup
 
 
 @pytest.mark.parametrize("rank", [0, 3])
@@ -18,3 +28,24 @@ def test_that_nobody_says_where_rank_0_is_is_said_by_rank_0_alone(
     assert launch_on_ranks(place, lambda config, ranks: None, "train", [], program="tvo train") == 2
     said = capfd.readouterr().err.splitlines()
     assert [line[:23] for line in said] == (["tvo: MASTER_ADDR=unset:"] if rank == 0 else [])
+
+
+def _refused(config: Any, ranks: Any) -> None:
+    raise UserError("reward.functions", "mine.py:f", "is no function.")
+
+
+@pytest.mark.parametrize("first_speaks", [False, True])
+def test_where_rank_0_is_in_a_longer_call_one_of_the_others_says_why_it_ended(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], first_speaks: bool
+) -> None:
+    """A launcher ends rank 0 some time after another has left: what that one had to say was lost."""
+    monkeypatch.setattr(process_group, "LEAVING", timedelta(seconds=0.01))
+    monkeypatch.setattr(ranks_of_run, "ranks_of_run", lambda group, config: nullcontext())
+    store = dist.HashStore()  # type: ignore[attr-defined]
+    first, *others = (ProcessGroup(LaunchedProcess(rank, 3, rank, 3, "torchrun"), store) for rank in range(3))
+    first.send_config({launched_ranks.CONFIG: {}})
+    if first_speaks:
+        first.tell_all_is_said()
+    assert [launched_ranks._follow(group, _refused) for group in others] == [2, 2]
+    line = "tvo: reward.functions=mine.py:f: is no function. (rank 1)"
+    assert capfd.readouterr().err.splitlines() == ([] if first_speaks else [line])

@@ -15,7 +15,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import escaping
+from tvo_cli import escaping, standard_streams
 from tvo_cli.cli import printing
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
@@ -107,12 +107,14 @@ def _follow(group: ProcessGroup, task: RankTask) -> int:
     try:
         with ranks_of_run(group, config) as ranks:
             task(config, ranks)
-        code = 0
+        code, said = 0, ""
     except (KeyboardInterrupt, Exception) as error:
         text, code = describe_failure(error)
         log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
-        write_elastic_error_file(f"tvo: {escaping.terminal(without_secrets(text))}")
-    group.wait_until_all_is_said()
+        said = f"tvo: {escaping.terminal(without_secrets(text))}"
+        write_elastic_error_file(said)
+    if not group.wait_until_all_is_said() and said and group.speaks_for_first():  # rank 0 is gone, or in a longer call
+        standard_streams.write_to_stderr(f"{said} (rank {group.place.rank})")
     return code
 
 
