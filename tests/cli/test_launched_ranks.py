@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import nullcontext
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,6 +15,7 @@ from tvo_cli.cli.launched_ranks import launch_on_ranks
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import ranks_of_run
 from tvo_cli.parallel import process_group
+from tvo_cli.parallel.elastic_error_file import VARIABLE
 from tvo_cli.parallel.launched_process import LaunchedProcess
 from tvo_cli.parallel.process_group import ProcessGroup
 
@@ -28,6 +30,31 @@ def test_that_nobody_says_where_rank_0_is_is_said_by_rank_0_alone(
     assert launch_on_ranks(place, lambda config, ranks: None, "train", [], program="tvo train") == 2
     said = capfd.readouterr().err.splitlines()
     assert [line[:23] for line in said] == (["tvo: MASTER_ADDR=unset:"] if rank == 0 else [])
+
+
+@pytest.mark.parametrize("order", [[0, 1], [1, 0]])
+def test_what_all_refuse_is_said_once_by_the_first_that_torchrun_may_end_the_others_for(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], tmp_path: Path, order: list[int]
+) -> None:
+    for rank in order:
+        (tmp_path / str(rank)).mkdir()
+        monkeypatch.setenv(VARIABLE, str(tmp_path / str(rank) / "error.json"))
+        assert launched_ranks.refuse_ranks("eval", LaunchedProcess(rank, 2, rank, 2, "torchrun")) == 2
+        line = "tvo: torchrun=eval: 2 processes were started, and tvo eval runs in one. Start it without the launcher."
+        assert capfd.readouterr().err.splitlines() == ([line] if rank == order[0] else [])
+        assert (tmp_path / str(rank) / "error.json").is_file() == (rank == order[0])
+
+
+@pytest.mark.parametrize("variable", [None, "/elsewhere/error.json", "/no/such/1/error.json"])
+def test_where_no_file_can_tell_who_was_first_rank_0_says_it(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str], variable: str | None
+) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    if variable:
+        monkeypatch.setenv(VARIABLE, variable)
+    for rank in (1, 0):
+        launched_ranks.refuse_ranks("eval", LaunchedProcess(rank, 2, rank, 2, "srun"))
+        assert len(capfd.readouterr().err.splitlines()) == (rank == 0)
 
 
 def _refused(config: Any, ranks: Any) -> None:

@@ -21,7 +21,7 @@ from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
 from tvo_cli.job.failure_description import INTERNAL_ERROR, INTERRUPTED, SAVED, USER_ERROR, describe_failure
-from tvo_cli.parallel.elastic_error_file import write_elastic_error_file
+from tvo_cli.parallel.elastic_error_file import is_first_to_refuse, write_elastic_error_file
 from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
 from tvo_cli.redaction import without_secrets
 from tvo_cli.sweep.supervisor_process import PR_SET_PDEATHSIG, prctl
@@ -46,7 +46,7 @@ def launch_on_ranks(
     try:
         rendezvous_variables(place)
     except UserError as error:  # the same on all
-        return printing.report_failure(error) if place.leads else USER_ERROR
+        return printing.report_failure(error) if is_first_to_refuse(place) else USER_ERROR
     if place.launcher == "torchrun":  # killed by -9 it would leave its ranks running
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     group = ProcessGroup.meet(place)
@@ -71,7 +71,7 @@ def launch_on_ranks(
 
 def refuse_ranks(command: str, place: LaunchedProcess) -> int:
     """Say, once, that a command runs in one process; return the exit code."""
-    if place.leads:
+    if is_first_to_refuse(place):
         problem = f"{place.count} processes were started, and tvo {command} runs in one."
         printing.report_failure(UserError(place.launcher, command, problem, "Start it without the launcher."))
     return USER_ERROR
