@@ -38,6 +38,14 @@ def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys
     assert "32" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 4
 
 
+def test_a_sweep_without_a_job_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", "-m", "seed=range(3,3)", "algorithm=grpo,ppo"]) == 2
+    assert (
+        "tvo: override=seed=range(3,3): has no value here, so that the sweep would have no job."
+        in capsys.readouterr().err
+    )
+
+
 @pytest.mark.slow
 def test_what_is_odd_about_a_file_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = ["question,answer", *(f"{n} + 1 =,{n + 1}" for n in range(9)), "9 + 1 =,1"]

@@ -111,6 +111,8 @@ DAMAGED = [
     (b"\n \n", "x.jsonl", []),
     (b"[]", "x.json", []),
     (b"", "x.csv", []),
+    (b"\n\n", "x.csv", []),
+    (b"\na,b\n1,2\n", "x.csv", ["line 3"]),
     (gzip.compress(b"", mtime=0), "x.jsonl.gz", []),
 ]  # fmt: skip
 

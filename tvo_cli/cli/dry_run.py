@@ -181,7 +181,9 @@ def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
     except OverrideParseException as error:
         raise configuration.explain_hydra_error(error, overrides) from error
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return [list(job) for batch in batches for job in batch]
+    jobs = [list(job) for batch in batches for job in batch]
+    configuration.check_sweep_has_jobs(jobs, overrides)
+    return jobs
 
 
 def print_dry_run_sizes(sizes: Sizes) -> None:

@@ -14,6 +14,7 @@ from tvo_cli.config.groups_and_choices import (
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.instantiation import build, check_target_name, check_target_object, targets_in_tree
 from tvo_cli.config.overrides import (
+    check_sweep_has_jobs,
     dotted_keys,
     hydra_override,
     launched_from_python,
@@ -44,6 +45,7 @@ __all__ = [
     "all_plugins",
     "build",
     "check_composed_config",
+    "check_sweep_has_jobs",
     "check_target_name",
     "check_target_object",
     "choice_comment",

@@ -62,7 +62,7 @@ def _records_of_csv(rows: Any, lines: _CountedCsvLines, encoding: str) -> Iterat
         if isinstance(values, MalformedRecord):
             yield values
         elif names is None:
-            names = _distinct_csv_columns(values)
+            names = _distinct_csv_columns(values) if values else None  # an empty line names no column
         elif len(values) == len(names):
             fields = {name: value if value else None for name, value in zip(names, values, strict=True)}
             torn = said_of_open_end(lines.last, names[-1], fields[names[-1]])
