@@ -60,6 +60,7 @@ class ProcessLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
         from tvo_cli import redaction
+        from tvo_cli.config import check_sweep_has_jobs
         from tvo_cli.sweep import sweep_summary
         from tvo_cli.sweep.progress_table import ProgressTable
         from tvo_cli.sweep.runner import SweepRunner
@@ -69,6 +70,7 @@ class ProcessLauncher(Launcher):
         setup_globals()
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
+        check_sweep_has_jobs(job_overrides, list(self._config.hydra.overrides.task))
         composed = self._composed(job_overrides, initial_job_idx, folder)
         index = SweepIndex(folder, shlex.join([*_program(), *redaction.redacted_arguments(sys.argv[1:])]))
         with index.locked():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+import typer
 from typer.testing import CliRunner
 
 from tvo_cli import __version__, config
@@ -115,3 +117,22 @@ def test_a_summary_is_figures_with_their_own_names() -> None:
         "eval", {"evaluation": {"eval/pass@1": 0.50781}, "a": {"b": 12345}, "long": "x" * 99}, "f"
     )
     assert [line.split() for line in text.splitlines()[1:]] == [["eval/pass@1", "0.5078"], ["a.b", "12,345"]]
+
+
+def test_every_command_takes_debug() -> None:
+    commands: dict[str, Any] = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    taken = {name: {one.name for one in command.params} for name, command in commands.items()}
+    assert [name for name, options in taken.items() if "debug" not in options] == []
+
+
+@pytest.mark.parametrize("words", [["ls", "nope"], ["list", "nope"], ["new", "algorithm", "1x"]])
+def test_debug_shows_the_traceback_and_changes_no_exit_code(
+    words: list[str], capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(words) == 2
+    line = capsys.readouterr().err
+    assert line.startswith("tvo: ") and line.count("\n") == 1
+    assert main([*words, "--debug"]) == 2
+    shown = capsys.readouterr().err
+    assert shown.startswith("Traceback") and shown.endswith(line)

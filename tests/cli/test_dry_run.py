@@ -38,6 +38,24 @@ def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys
     assert "32" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 4
 
 
+def test_a_sweep_without_a_job_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", "-m", "seed=range(3,3)", "algorithm=grpo,ppo"]) == 2
+    assert (
+        "tvo: override=seed=range(3,3): has no value here, so that the sweep would have no job."
+        in capsys.readouterr().err
+    )
+
+
+@pytest.mark.slow
+def test_what_is_odd_about_a_file_is_said_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = ["question,answer", *(f"{n} + 1 =,{n + 1}" for n in range(9)), "9 + 1 =,1"]
+    (tmp_path / "a.csv").write_text("\n".join(rows))
+    words = [f"dataset.path={tmp_path / 'a.csv'}", "dataset.holdout=4", "dataset.suffix=''", "rollout.max_tokens=8"]
+    sizes = ["rollout.prompts=4", "rollout.minibatches=1,2", "evaluation.problems=4", "evaluation.max_tokens=8"]
+    assert main(["train", "--dry-run", "-m", "dataset=jsonl", *words, *sizes]) == 0
+    assert caplog.text.count("the last line has no line end") == 1
+
+
 @pytest.mark.slow
 def test_a_dry_run_of_a_presets_own_sweep_shows_what_differs_without_composing_all(
     experiment: Experiment, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch

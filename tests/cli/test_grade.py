@@ -97,6 +97,12 @@ def test_a_list_of_several_answers_is_said(grade: Grade) -> None:
     )
 
 
+def test_a_last_cell_that_may_be_torn_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "rows.csv").write_text("prediction,gold\n5,5\n6,1")
+    assert main(["grade", str(tmp_path / "rows.csv")]) == 0
+    assert "the last line has no line end: if the file was cut off, so is its gold '1'" in capsys.readouterr().err
+
+
 def test_a_number_that_is_none_is_written_as_null(grade: Grade) -> None:
     done = grade(b'{"gold": 1, "prediction": NaN, "loss": Infinity}\n')
     assert (done.rows[0]["prediction"], done.rows[0]["loss"], done.rows[0]["reason"]) == (None, None, "no answer")

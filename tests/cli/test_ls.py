@@ -63,6 +63,14 @@ def outputs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return root
 
 
+def test_a_run_with_more_steps_than_its_resume_asked_for_is_not_listed_as_5_of_4(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make(tmp_path, "further", step=5, state="finished")
+    assert main(["ls", str(tmp_path)]) == 0
+    assert "  5/5  " in capsys.readouterr().out
+
+
 def test_every_state_is_told(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["ls", "--format", "json"]) == 0
     found = {Path(run["run"]).name: run for run in json.loads(capsys.readouterr().out)}

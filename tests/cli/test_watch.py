@@ -14,6 +14,17 @@ import pytest
 
 from tvo_cli.cli import watch
 from tvo_cli.cli.main import main
+from tvo_cli.watch.server import WatchServer
+
+
+def test_a_file_is_no_folder_in_which_runs_show_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(WatchServer, "serve_forever", lambda _: None)
+    (tmp_path / "log.csv").write_text("")
+    assert main(["watch", str(tmp_path / "log.csv"), "--port", "0", "--no-open"]) == 2
+    assert "log.csv: is a file. Name the folder that it is in" in capsys.readouterr().err
+    assert main(["watch", str(tmp_path / "later"), "--port", "0", "--no-open"]) == 0
 
 
 def test_a_taken_port_is_one_line_and_code_2(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

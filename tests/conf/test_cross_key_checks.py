@@ -38,11 +38,6 @@ def test_ppo_without_its_critic_is_refused() -> None:
         check_across_keys(config.compose(["algorithm=ppo", "output_dir=x", "algorithm.critic=null"]))
 
 
-def test_a_suite_is_no_schedule_of_a_run() -> None:
-    with pytest.raises(UserError, match=r"evaluation=math500: is a suite of `tvo eval`"):
-        check_across_keys(config.compose(["output_dir=x", "evaluation=math500"]))
-
-
 @pytest.mark.parametrize("algorithm", ["rloo", "tvo_rec"])
 def test_a_group_method_asked_for_one_response_says_what_takes_one(algorithm: str) -> None:
     with pytest.raises(UserError, match=r"rollout\.samples=1: .* at least 2\. .* algorithm=tvo_one_response"):

@@ -319,6 +319,12 @@ def test_other_formats(tmp_path: Path, name: str, data: bytes) -> None:
     assert (found.question, found.answer, found.id.split("/")[0]) == ("q", "1", "mine")
 
 
+def test_an_answer_that_may_be_torn_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / "mine.csv").write_text("question,answer\nq,1234\nr,12")
+    load(tmp_path / "mine.csv")
+    assert f"{tmp_path / 'mine.csv'}: the last line has no line end" in caplog.text and "answer '12'" in caplog.text
+
+
 def test_a_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     path = tmp_path / "mine.zip"
     path.write_bytes(b"PK\x03\x04rest")

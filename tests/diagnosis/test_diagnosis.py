@@ -29,6 +29,11 @@ def test_a_collapse_is_critical_and_costs_what_was_spent_since() -> None:
     assert first.cost.hours == pytest.approx(0.12) and first.cost.share == pytest.approx(12 / 44)
 
 
+def test_a_cost_is_a_share_of_the_steps_there_are_where_a_resume_asked_for_fewer() -> None:
+    cost = diagnosed({"accuracy/fresh": COLLAPSE}, planned=15).findings[0].cost
+    assert cost is not None and cost.share == pytest.approx(12 / 22)
+
+
 def test_without_counters_the_cost_is_that_of_the_batches() -> None:
     cost = diagnosed({"accuracy/fresh": COLLAPSE, "response/length": [10.0] * 22}).findings[0].cost
     assert cost is not None and (cost.rollouts, cost.tokens, cost.hours) == (12 * 128, 12 * 1280, None)

@@ -199,6 +199,12 @@ def test_what_is_there_is_not_written_over(run: Path, tmp_path: Path) -> None:
         exporting.export_policy(run, tmp_path / "other", checkpoint="step-000009")
 
 
+def test_a_folder_that_cannot_be_made_is_told_by_its_argument(run: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UserError, match=r"^OUT=.*/file/out: cannot be made: Not a directory\. Name another folder"):
+        exporting.export_policy(run, tmp_path / "file" / "out")
+
+
 def test_killed_half_way_nothing_is_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def killed(*_: object) -> Never:
         raise KeyboardInterrupt

@@ -111,6 +111,8 @@ DAMAGED = [
     (b"\n \n", "x.jsonl", []),
     (b"[]", "x.json", []),
     (b"", "x.csv", []),
+    (b"\n\n", "x.csv", []),
+    (b"\na,b\n1,2\n", "x.csv", ["line 3"]),
     (gzip.compress(b"", mtime=0), "x.jsonl.gz", []),
 ]  # fmt: skip
 
@@ -133,6 +135,19 @@ UNREADABLE = [
 def test_a_file_that_cannot_be_read_says_why(data: bytes, said: str, tmp_path: Path) -> None:
     with pytest.raises(MalformedRecord, match=said):
         read(data, "x.jsonl", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("end", "torn"),
+    [("12", True), ("12\n", False), ("12\r\n", False), ('"12"', False), ("", False), ('"1\n2', None)],
+)
+def test_a_last_cell_that_may_be_torn_is_said(end: str, torn: bool | None, tmp_path: Path) -> None:
+    """An answer 1234 that was cut to 12 is no fault of CSV; pandas reads it as 12 without a word."""
+    *_, first, last = read(f"question,answer\nx,1\ny,{end}".encode(), "x.csv", tmp_path)
+    assert isinstance(first, Record) and not first.torn
+    assert (last.torn if isinstance(last, Record) else None) == (
+        None if torn is None else "the last line has no line end: if the file was cut off, so is its answer '12'" * torn
+    )
 
 
 def test_two_columns_of_one_name(tmp_path: Path) -> None:

@@ -96,6 +96,16 @@ def test_a_table_that_still_grows_is_read_up_to_its_torn_line(tmp_path: Path) ->
     assert trial.curve("reward/mean") == ([1, 2], [0.5, 0.6]) and "last line of log.csv is torn" in notes
 
 
+@pytest.mark.parametrize(
+    ("end", "torn"), [("0.", "if the file was cut off, so is its reward/mean '0.'"), ("0.7\n", ""), ('"0.7"', "")]
+)
+def test_a_table_without_a_last_line_end_is_read_and_its_last_cell_is_said(tmp_path: Path, end: str, torn: str) -> None:
+    (tmp_path / "log.csv").write_text(f"step,reward/mean\n1,0.5\n2,0.6\n3,{end}")
+    trial, notes = read(tmp_path / "log.csv")
+    assert trial.curve("reward/mean") == ([1, 2, 3], [0.5, 0.6, 0.7 if "7" in end else 0.0])
+    assert torn in notes and ("no line end" in notes) == bool(torn)
+
+
 @pytest.mark.parametrize("kept", [0, 1, 2])
 def test_a_document_that_ends_amid_its_list_is_read_up_to_there(tmp_path: Path, kept: int) -> None:
     whole = json.dumps({"max_steps": 9, "log_history": [{"step": step, "reward": 0.1 * step} for step in (1, 2, 3)]})

@@ -37,3 +37,13 @@ def test_what_is_said_for_each_split_of_a_file_is_said_once(caplog: pytest.LogCa
         log.warning("d.jsonl: 3 golds are lists")
     lists = "d.jsonl: {} golds are lists".format
     assert caplog.messages == [lists(3), lists(4), lists(3)], "what is said during the run is not dropped"
+
+
+def test_a_buffer_in_a_buffer_passes_on_what_the_outer_one_says_once(caplog: pytest.LogCaptureFixture) -> None:
+    with BufferedLog():
+        for _ in range(2):
+            with BufferedLog():
+                log.warning("the file has no line end")
+            log.warning("the file has no line end")
+        assert not caplog.messages
+    assert caplog.messages == ["the file has no line end"]

@@ -12,6 +12,7 @@ from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
 from tvo_cli.sweep.slots import Job, jobs_at_once
+from tvo_cli.tracking.buffered_log import BufferedLog
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
@@ -40,10 +41,11 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
     _check_before_loading_torch(first)
-    plan = dry_run_sizes(first, ranks or 0)
-    _check_data_of_dry_run(first)
-    _check_values_in_dry_run(jobs, first, name)
-    plans = _sizes_of_each_job(jobs, plan, name, ranks or 0)
+    with BufferedLog():  # the data are read again and again: what is odd about them is said once
+        plan = dry_run_sizes(first, ranks or 0)
+        _check_data_of_dry_run(first)
+        _check_values_in_dry_run(jobs, first, name)
+        plans = _sizes_of_each_job(jobs, plan, name, ranks or 0)
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, plans)
@@ -71,11 +73,9 @@ def _check_data_of_dry_run(config: DictConfig) -> None:
     sources = config.dataset.get("sources") or {}
     if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
         return
-    from tvo_cli.tracking.buffered_log import BufferedLog
     from tvo_cli.training.run_data.run_problems import check_run_problems_without_model
 
-    with BufferedLog():
-        check_run_problems_without_model(config)
+    check_run_problems_without_model(config)
 
 
 def _sizes_of_each_job(jobs: Sequence[Job], first: DerivedSizes, name: str, ranks: int) -> list[DerivedSizes]:
@@ -123,7 +123,6 @@ def _dry_run_overrides(job: Job) -> tuple[str, ...]:
 def dry_run_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     """Return the derived sizes of a config, of so many ranks; refuse a config that cannot work."""
     from tvo_cli.derived_sizes import derived_sizes
-    from tvo_cli.tracking.buffered_log import BufferedLog
 
     with BufferedLog():  # a file is read for each of its splits, and says what is odd about it once
         return derived_sizes(config, ranks)
@@ -183,7 +182,9 @@ def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
     except OverrideParseException as error:
         raise configuration.explain_hydra_error(error, overrides) from error
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
-    return [list(job) for batch in batches for job in batch]
+    jobs = [list(job) for batch in batches for job in batch]
+    configuration.check_sweep_has_jobs(jobs, overrides)
+    return jobs
 
 
 def print_dry_run_sizes(sizes: Sizes) -> None:

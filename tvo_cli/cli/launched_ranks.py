@@ -15,13 +15,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
-from tvo_cli import escaping
+from tvo_cli import escaping, standard_streams
 from tvo_cli.cli import printing
 from tvo_cli.cli.launch import launch
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.errors import UserError
 from tvo_cli.job.failure_description import INTERNAL_ERROR, INTERRUPTED, SAVED, USER_ERROR, describe_failure
-from tvo_cli.parallel.elastic_error_file import write_elastic_error_file
+from tvo_cli.parallel.elastic_error_file import is_first_to_refuse, write_elastic_error_file
 from tvo_cli.parallel.launched_process import LaunchedProcess, rendezvous_variables
 from tvo_cli.redaction import without_secrets
 from tvo_cli.sweep.supervisor_process import PR_SET_PDEATHSIG, prctl
@@ -46,7 +46,7 @@ def launch_on_ranks(
     try:
         rendezvous_variables(place)
     except UserError as error:  # the same on all
-        return printing.report_failure(error) if place.leads else USER_ERROR
+        return printing.report_failure(error) if is_first_to_refuse(place) else USER_ERROR
     if place.launcher == "torchrun":  # killed by -9 it would leave its ranks running
         prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
     group = ProcessGroup.meet(place)
@@ -71,7 +71,7 @@ def launch_on_ranks(
 
 def refuse_ranks(command: str, place: LaunchedProcess) -> int:
     """Say, once, that a command runs in one process; return the exit code."""
-    if place.leads:
+    if is_first_to_refuse(place):
         problem = f"{place.count} processes were started, and tvo {command} runs in one."
         printing.report_failure(UserError(place.launcher, command, problem, "Start it without the launcher."))
     return USER_ERROR
@@ -107,12 +107,14 @@ def _follow(group: ProcessGroup, task: RankTask) -> int:
     try:
         with ranks_of_run(group, config) as ranks:
             task(config, ranks)
-        code = 0
+        code, said = 0, ""
     except (KeyboardInterrupt, Exception) as error:
         text, code = describe_failure(error)
         log.error("%s\n%s", text, "".join(traceback.format_exception(error)))
-        write_elastic_error_file(f"tvo: {escaping.terminal(without_secrets(text))}")
-    group.wait_until_all_is_said()
+        said = f"tvo: {escaping.terminal(without_secrets(text))}"
+        write_elastic_error_file(said)
+    if not group.wait_until_all_is_said() and said and group.speaks_for_first():  # rank 0 is gone, or in a longer call
+        standard_streams.write_to_stderr(f"{said} (rank {group.place.rank})")
     return code
 
 

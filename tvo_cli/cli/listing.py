@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli.cli.completion import complete_group
-from tvo_cli.cli.override_args import ConfigDir
+from tvo_cli.cli.override_args import ConfigDir, Debug
 from tvo_cli.errors import UserError
 
 GROUP_HELP = "algorithms, models, datasets, rewards, loggers, experiments, plugins …; without one: the groups"
@@ -29,6 +29,7 @@ def listing(
     markdown: Annotated[bool, typer.Option("--markdown", help="A table for a page.")] = False,
     page: Annotated[bool, typer.Option("--page", help="docs/algorithms.md, of the algorithms.")] = False,
     schema: Annotated[bool, typer.Option("--schema", help="A JSON schema of the group's yamls, for editors.")] = False,
+    debug: Debug = False,
 ) -> None:
     """List what a config group offers, one line each: name, what it is, what it changes, paper, fidelity."""
     from tvo_cli import config

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from tvo_cli import escaping
+from tvo_cli.cli.override_args import Debug
 from tvo_cli.errors import UserError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def add_to(app: typer.Typer) -> None:
 def runs(
     folder: Annotated[Path, typer.Argument(metavar="DIR", help="a sweep, an experiment, or all of outputs/")] = HOME,
     form: Annotated[str, typer.Option("--format", help="table, json")] = "table",
+    debug: Debug = False,
 ) -> None:
     """Show the runs below a folder: state, last step, reward, verdict, failure, and settings in which they differ."""
     from tvo_cli.cli import printing

@@ -12,6 +12,7 @@ from typing import Annotated
 import typer
 
 from tvo_cli import escaping
+from tvo_cli.cli.override_args import Debug
 from tvo_cli.errors import UserError
 
 KINDS = ("algorithm", "reward", "dataset")
@@ -30,6 +31,7 @@ def new(
     folder: Annotated[
         Path | None, typer.Option("--dir", metavar="DIR", help="where; default: here, in a clone of tvo own/")
     ] = None,
+    debug: Debug = False,
 ) -> None:
     """Write a yaml, a function and a test of your own, which run as they are; nothing is overwritten."""
     from tvo_cli.plugins.templates import rendered

@@ -30,7 +30,9 @@ def add_to(app: typer.Typer) -> None:
 def replay(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
     overrides: Words = None,
-    step: Annotated[int, typer.Option("--step", help="A recorded step: recorder.steps=[…], a collapse, a NaN.")] = ...,  # type: ignore[assignment]
+    step: Annotated[
+        int, typer.Option("--step", min=1, help="A recorded step: recorder.steps=[…], a collapse, a NaN.")
+    ] = ...,  # type: ignore[assignment]
     top: Annotated[int, typer.Option("--top", help="How many tokens and responses to show.")] = 8,
     recorded_code: Annotated[bool, typer.Option("--recorded-code", help=RECORDED_CODE)] = False,
     config_dir: ConfigDir = None,

@@ -11,6 +11,7 @@ import typer
 
 from tvo_cli import escaping
 from tvo_cli.cli.override_args import Debug
+from tvo_cli.errors import UserError
 
 HOME = Path("outputs")
 PORT = 8787
@@ -34,6 +35,8 @@ def watch(
     from tvo_cli.watch.server import WatchServer
     from tvo_cli.watch.watched_folder import WatchedFolder
 
+    if folder.is_file():
+        raise UserError("DIR", folder, "is a file.", "Name the folder that it is in; tvo diagnose reads a log.")
     with WatchServer(WatchedFolder(folder), port) as server:
         there = "" if folder.is_dir() else " (not there yet: runs show up as they begin)"
         print(f"{server.url}  shows {escaping.terminal(folder)}{there}; Ctrl-C ends it", flush=True)

@@ -16,7 +16,7 @@ def choices_taken(
     """Return group and name of each choice of a command, and of those that its yamls start from, with their yamls."""
     if not folders:
         return {}
-    chosen = {**_choices_of_root(root), **_choices_of_words(words)}
+    chosen = {**_choices_of_root(root), **choices_of_words(words)}
     waiting = [(group, name) for group, names in chosen.items() for name in names]
     found: dict[tuple[str, str], dict[str, Any]] = {}
     while waiting:
@@ -35,7 +35,7 @@ def _choices_of_root(root: str) -> dict[str, list[str]]:
     return {group: [name] for group, name in found}
 
 
-def _choices_of_words(words: Sequence[str]) -> dict[str, list[str]]:
+def choices_of_words(words: Sequence[str]) -> dict[str, list[str]]:
     """Return group and choices of the words `group=choice`, all of a sweep's."""
     found: dict[str, list[str]] = {}
     for word in words:

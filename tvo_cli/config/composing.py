@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from tvo_cli.config import renamed_keys, search_path
+from tvo_cli.config.evaluation_choices import check_evaluation_choice
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.mixture_sources import check_mixture_sources
 from tvo_cli.config.overrides import normalised_overrides
@@ -114,6 +115,7 @@ def check_composed_config(
 
     renamed_keys.rename_keys_of_config(config)
     if root in schema.CONFIG_OF_COMMAND:
+        check_evaluation_choice(config, root, overrides)
         check_mixture_sources(config)
         folders = tuple(schema.users_folders_to_locate_keys(sources))
         with plugins_in_effect(overrides, root) as named:

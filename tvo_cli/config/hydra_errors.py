@@ -9,6 +9,7 @@ from typing import Any
 
 from tvo_cli.config import groups_and_choices, missing_choices, search_path
 from tvo_cli.config.defaults_errors import explain_defaults_error
+from tvo_cli.config.evaluation_choices import GROUP, evaluation_choices
 from tvo_cli.config.mixture_sources import SOURCES, source_error
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
@@ -43,7 +44,7 @@ def explain_hydra_error(
     if folder is None and (found := explain_defaults_error(error, overrides, root)):
         return found
     if isinstance(error, MissingConfigException):
-        return _explain_missing_choice(error, overrides, folder)
+        return _explain_missing_choice(error, overrides, root, folder)
     if isinstance(error, InstantiationException) and isinstance(error.__cause__, UserError):
         return error.__cause__
     return _explain_override_error(error, overrides, root, folder) or _explain_omegaconf_error(error, overrides, root)
@@ -188,7 +189,7 @@ def _suggest_for_hydra_error(word: str, folder: Path | None) -> str:
     return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
 
 
-def _explain_missing_choice(error: Any, overrides: Sequence[str], folder: Path | None) -> UserError:
+def _explain_missing_choice(error: Any, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
     """Explain a choice, config or plugin that Hydra does not find."""
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
@@ -200,6 +201,8 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], folder: Path |
     options = [option for option in error.options or [] if not option.startswith("_")]
     if not options and group in groups_and_choices.config_groups(folder):
         options = groups_and_choices.choices_of_group(group, folder)
+    if group == GROUP and folder is None:
+        options = evaluation_choices(root)
     own = _where_own_code_is_named(group, overrides) if group in OF_PLUGINS else ""
     own += missing_choices.clause_on_no_folder_here(group) + missing_choices.clause_on_folder_of_new(group, name)
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{own}"

@@ -35,14 +35,13 @@ def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
     every = log.facts.responses
     rollouts = _growth_of_count(before, rows, ROLLOUTS)
     rollouts = float(every * steps) if rollouts is None and every else rollouts
-    budget = log.facts.planned or log.last_step
     each = steps / len(rows) if rows else 1.0  # steps that a row stands for: a trainer may log every tenth
     return Cost(
         steps=steps,
         rollouts=rollouts,
         tokens=_tokens(before, rows, rollouts, each),
         hours=_sum(rows, SECONDS, each / 3600.0),
-        share=min(steps / budget, 1.0) if budget else None,
+        share=min(steps / log.budget, 1.0) if log.budget else None,
     )
 
 

@@ -44,9 +44,9 @@ def diagnose(
 ) -> Diagnosis:
     """Diagnose a log: the examiner over its rows, as a live monitor shows them to it; then costs and remedies.
 
-    Where nobody knows how many steps were asked for, those that the log has count as all.
+    Where nobody knows how many steps were asked for, or fewer than there are, those that the log has count as all.
     """
-    facts = log.facts if log.facts.planned else replace(log.facts, planned=log.last_step or None)
+    facts = replace(log.facts, planned=log.budget or None)
     examiner = Examiner(facts, failures, thresholds)
     examiner.observe_all(log.rows)
     known = {failure.name: failure for failure in failures}

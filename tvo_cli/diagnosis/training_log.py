@@ -59,3 +59,8 @@ class TrainingLog:
     def last_step(self) -> int:
         """The last step; 0 of an empty log."""
         return int(self.rows[-1]["step"]) if self.rows else 0
+
+    @property
+    def budget(self) -> int:
+        """The steps that were asked for; those of the log where nobody knows, or where a resume asked for fewer."""
+        return max(self.facts.planned or 0, self.last_step)

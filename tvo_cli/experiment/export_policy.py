@@ -35,6 +35,10 @@ def export_policy(run: Path, out: Path, *, checkpoint: str = "last", merge: bool
     draft = out.with_name(f".{out.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
     try:
+        draft.mkdir(parents=True)
+    except OSError as error:
+        raise UserError("OUT", out, f"cannot be made: {error.strerror}.", "Name another folder.") from error
+    try:
         _write_hub_folder(policy, recorded, draft, merge=merge)
         draft.rename(out)
     finally:
@@ -89,13 +93,12 @@ def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) 
     The card is the one that the run wrote, for the base may be elsewhere by now, and its licence with it.
     """
     if merge and is_adapter(policy):
-        draft.parent.mkdir(parents=True, exist_ok=True)
         save_merged({**recorded["model"], "path": str(policy), "checkpoint": "last"}, draft)
         ModelCard.of(_with_base_of_adapter(recorded, policy), merged=True).write(
             draft, _step_of_exported_policy(policy)
         )
         return
-    shutil.copytree(policy, draft)
+    shutil.copytree(policy, draft, dirs_exist_ok=True)
     if not (draft / CARD).is_file():  # of a run from before there were cards
         ModelCard.of(recorded).write(draft, _step_of_exported_policy(policy))
     if is_adapter(draft):

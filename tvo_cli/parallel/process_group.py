@@ -29,7 +29,7 @@ COMPOSING = timedelta(minutes=10)  # that the others wait for rank 0's config
 LEAVING = timedelta(seconds=30)  # that the others wait for rank 0's last words
 DYING = 20  # tenths of a second in which a process is gone after its connections are
 LESS_MEMORY = "Take fewer trainer.microbatch_rows, a smaller rollout.batch_size, or model.gradient_checkpointing=true."
-CONFIG, END, SAID = "config", "end", "said"
+CONFIG, END, SAID, SPEAKER = "config", "end", "said", "speaker"
 Item = TypeVar("Item")
 
 
@@ -73,10 +73,21 @@ class ProcessGroup:
         """Let the others leave: some launchers end rank 0 as soon as another process has."""
         self.store.set(SAID, "")
 
-    def wait_until_all_is_said(self) -> None:
-        """Wait until rank 0 has said how the run ended, or is gone."""
-        with suppress(RuntimeError):
+    def wait_until_all_is_said(self) -> bool:
+        """Wait until rank 0 has said how the run ended; return whether it has, or is gone or in a longer call."""
+        try:
             self.store.wait([SAID], LEAVING)
+        except RuntimeError:
+            return False
+        return True
+
+    def speaks_for_first(self) -> bool:
+        """Whether this is the rank that says how the run ended, in the place of rank 0, which does not: one of them."""
+        own = str(self.place.rank)
+        try:
+            return bool(self.store.compare_set(SPEAKER, "", own) == own.encode())
+        except RuntimeError:  # the store is gone with rank 0
+            return self.place.rank == 1
 
     def receive_config(self) -> dict[str, Any]:
         """What rank 0 has sent.

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
-from tvo_cli.readers.record import Found, MalformedRecord, Record
+from tvo_cli.readers.record import Found, MalformedRecord, Record, said_of_open_end
 from tvo_cli.readers.text_values import HALF_SURROGATE
 
 LONGEST_FIELD = 64 << 20  # characters; Python's own limit is 131,072
@@ -36,7 +36,7 @@ class _CountedCsvLines:
     """The lines of a CSV file, counted, the first of which may be looked at."""
 
     def __init__(self, text: io.TextIOWrapper) -> None:
-        self._text, self._ahead, self.number = text, "", 0
+        self._text, self._ahead, self.number, self.last = text, "", 0, ""
 
     def first(self) -> str:
         self._ahead = self._text.readline().removeprefix("\ufeff")
@@ -49,7 +49,7 @@ class _CountedCsvLines:
         line, self._ahead = self._ahead or self._text.readline(), ""
         if not line:
             raise StopIteration
-        self.number += 1
+        self.number, self.last = self.number + 1, line
         if HALF_SURROGATE.search(line):  # a byte that no character begins with
             raise UnicodeError
         return line
@@ -62,10 +62,11 @@ def _records_of_csv(rows: Any, lines: _CountedCsvLines, encoding: str) -> Iterat
         if isinstance(values, MalformedRecord):
             yield values
         elif names is None:
-            names = _distinct_csv_columns(values)
+            names = _distinct_csv_columns(values) if values else None  # an empty line names no column
         elif len(values) == len(names):
             fields = {name: value if value else None for name, value in zip(names, values, strict=True)}
-            yield Record(number, "line", fields, sum(map(len, values)))
+            torn = said_of_open_end(lines.last, names[-1], fields[names[-1]])
+            yield Record(number, "line", fields, sum(map(len, values)), torn)
         elif values:
             problem = f"has {len(values)} fields, the first line names {len(names)}"
             yield MalformedRecord(problem, "Quote fields that hold the separator.", number=number)

@@ -116,12 +116,17 @@ def list_run(folder: Path) -> ListedRun:
         composed=(folder / "config.yaml").is_file(),
         settings=settings,
         step=int(row["step"]) if row else None,
-        steps=settings.get("trainer.steps"),
+        steps=_planned_steps(settings.get("trainer.steps"), row),
         reward=row.get("reward/mean", _evaluation_score(summary)),
         verdict=_collapse_verdict(collapse),
         failure=known_failure(folder, collapse),
         reason=reason,
     )
+
+
+def _planned_steps(asked: Any, row: Mapping[str, Any]) -> int | None:
+    """Return the steps that a run is to have: those that it has where a resume asked for fewer."""
+    return max(asked, int(row["step"])) if isinstance(asked, int) and row else asked
 
 
 def listed_state_and_reason(folder: Path, summary: Mapping[str, Any]) -> tuple[str, str]:

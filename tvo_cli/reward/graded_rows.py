@@ -30,6 +30,7 @@ class GradingSummary:
     failures: Counter[str] = field(default_factory=Counter)
     left_out: int = 0  # rows that cannot be read
     several: int = 0  # golds that are lists
+    torn: str = ""  # what is said of a last cell that may be torn
     start: float = field(default_factory=time.monotonic)
 
     @property
@@ -57,7 +58,8 @@ class GradingSummary:
         )
         if self.left_out:
             said.append(f"rows left out, since they cannot be read: {self.left_out:,}")
-        return said + ([f"{self.several:,} {SEVERAL}"] if self.several else [])
+        said += [f"{self.several:,} {SEVERAL}"] if self.several else []
+        return said + ([self.torn] if self.torn else [])
 
 
 def grade_in_chunks(
@@ -69,6 +71,7 @@ def grade_in_chunks(
         verdicts = grader.grade([row.prediction for row in chunk], asked, [True] * len(chunk))
         summary.add(verdicts)
         summary.several += sum(row.several for row in chunk)
+        summary.torn = chunk[-1].torn
         yield list(zip(chunk, verdicts, strict=True))
 
 

@@ -53,6 +53,7 @@ class RowToGrade:
     size: int  # bytes
     noun: str = "line"  # what is counted
     several: bool = False  # whether the gold is a list of several answers
+    torn: str = ""  # what is said of a last cell that may be torn
 
     @property
     def id(self) -> str:
@@ -143,7 +144,9 @@ def _row_or_error(found: Record, source: RowSource) -> RowToGrade | UserError:
         gold, prediction = _row_gold(found.fields, source), _row_prediction(found.fields, source)
     except MalformedRecord as fault:
         return source.refuse(fault.at(found.number, found.noun))
-    return RowToGrade(found.number, found.fields, gold.text, prediction, found.size, found.noun, gold.several)
+    return RowToGrade(
+        found.number, found.fields, gold.text, prediction, found.size, found.noun, gold.several, found.torn
+    )
 
 
 def _row_field(fields: dict[str, Any], name: str, option: str) -> object:

@@ -128,6 +128,9 @@ def _rows_of_csv(text: str, name: str) -> LoggedRows:
     if len(table) > 2 and len(table[-1]) < len(table[0]) and not text.endswith("\n"):
         table.pop()
         said.append(f"the last line of {name} is torn; it is left out")
+    elif len(table) > 1 and table[-1] and table[-1][-1] and not text.endswith(("\n", '"')):
+        cell = f"{table[0][-1]} {table[-1][-1]!r}"
+        said.append(f"the last line of {name} has no line end: if the file was cut off, so is its {cell}")
     rows = [dict(_logged_values(dict(zip(table[0], cells, strict=False)))) for cells in table[1:] if cells]
     if not rows or any(set(STEPS) & set(row) for row in rows):
         return LoggedRows(rows, {}, tuple(said))

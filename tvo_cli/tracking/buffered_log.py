@@ -18,7 +18,8 @@ class BufferedLog(logging.Handler):
         self._holding = False
 
     def __enter__(self) -> BufferedLog:
-        self._level, self._logger.propagate, self._holding = self._logger.level, False, True
+        self._level, self._passed_on, self._holding = self._logger.level, self._logger.propagate, True
+        self._logger.propagate = False
         self._logger.setLevel(logging.INFO)
         self._logger.addHandler(self)
         return self
@@ -32,7 +33,7 @@ class BufferedLog(logging.Handler):
         """Say everything, and hold nothing any more."""
         if not self._holding:
             return
-        self._holding, self._logger.propagate = False, True
+        self._holding, self._logger.propagate = False, self._passed_on  # to a buffer around this one, if there is one
         self._logger.removeHandler(self)
         if self._logger.level == logging.INFO and not logging.getLogger().handlers:
             self._logger.setLevel(self._level)

@@ -10,13 +10,14 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FrameType
 
 from tvo_cli import standard_streams
 from tvo_cli.parallel.launched_process import launched_process
 from tvo_cli.signals import signals_not_ignored
+from tvo_cli.training.stuck_rank import end_if_stuck
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1)
 ABOVE = signal.SIGUSR2
@@ -42,11 +43,14 @@ def handle_stop_signals(announce: Callable[[str], object] = standard_streams.wri
 
     `announce` is called from a signal handler: it must not print.
     """
-    request, by_torchrun = StopRequest(), launched_process().launcher == "torchrun"
+    request, place = StopRequest(), launched_process()
+
+    def stops_at_once(first: int, signum: int) -> bool:
+        passed_on = place.launcher == "torchrun" and first == signal.SIGINT and signum == signal.SIGTERM
+        return signum == signal.SIGINT or passed_on
 
     def ask(signum: int, frame: FrameType | None) -> None:
-        passed_on = by_torchrun and request.number == signal.SIGINT and signum == signal.SIGTERM
-        if request.is_set() and (signum == signal.SIGINT or passed_on):
+        if request.is_set() and stops_at_once(request.number, signum):
             raise KeyboardInterrupt
         if not request.is_set():
             request.number = signum
@@ -58,7 +62,8 @@ def handle_stop_signals(announce: Callable[[str], object] = standard_streams.wri
     heard = (*SIGNALS, ABOVE) if callable(signal.getsignal(ABOVE)) else SIGNALS
     before = {number: signal.signal(number, ask) for number in signals_not_ignored(heard)}
     try:
-        yield request
+        with end_if_stuck(stops_at_once) if place.count > 1 else nullcontext():
+            yield request
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

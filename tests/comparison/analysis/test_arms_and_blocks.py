@@ -281,6 +281,13 @@ def test_a_nan_that_moves_the_comparison_is_said_at_the_top(arms: Path) -> None:
     assert section.warnings[0] == f"{said}: they count as failed in it."
 
 
+def test_a_run_without_a_step_is_unfinished_and_no_finished_one_that_failed(tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        (tmp_path / f"{name}.csv").write_text("step,reward\n")
+    document = made(tmp_path / "a.csv", tmp_path / "b.csv")
+    assert not [one for section in document.sections for one in section.warnings if "finished run" in one]
+
+
 def test_an_arm_without_a_rate_is_named_beside_the_area(swept: Path) -> None:
     for seed in range(3):
         write_run(swept, "ppo", seed, 0.4, lr=1e-4)

@@ -58,7 +58,8 @@ def test_fewer_steps_than_a_run_has_are_said_and_take_nothing_back(
 ) -> None:
     words = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", "trainer.checkpoint_every=1")
     before = shutil.copytree(whole(*words), run.root / "a")
-    held = weights(before, 2)
+    held, rows = weights(before, 2), (before / "metrics.jsonl").read_text()
     run("a", *words[:2], "trainer.steps=1", words[3])
     assert "trainer.steps=1: the run has 2 steps already; nothing is learnt" in caplog.text
     assert weights(before, 2) == held
+    assert (before / "metrics.jsonl").read_text() == rows

@@ -103,12 +103,13 @@ def _check_metric_is_known(trials: Sequence[Trial], wanted: str) -> None:
 
 
 def _warning_of_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
-    """Return a warning of finished runs that have no finite value of the metric."""
-    if all(trial.has(metric) for trial in finished):
+    """Return a warning of finished runs that have no finite value of the metric; of unfinished ones a note tells."""
+    if all(trial.has(metric) or trial.state != FINISHED for trial in finished):
         return ""
     return f"{_runs_without_chosen_metric(finished, metric)}: they count as failed in it."
 
 
 def _runs_without_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     names = [trial.name for trial in finished if not trial.has(metric)]
-    return f"{count_of(len(names), 'finished run')} without a finite {metric} ({join_names(names, 4)})"
+    noun = "finished run" if all(trial.state == FINISHED for trial in finished) else "run"
+    return f"{count_of(len(names), noun)} without a finite {metric} ({join_names(names, 4)})"

@@ -16,6 +16,7 @@ from pydantic import Field, ValidationError
 
 from tvo_cli.config.instantiation import check_target_name
 from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
+from tvo_cli.config.schema.partial_targets import check_partial, missing_keyword_error
 from tvo_cli.config.schema.training_groups import ObjectiveReadsConfig
 from tvo_cli.config.schema.value_descriptions import describe_value, describe_value_as_override, how_to_write_value
 from tvo_cli.config.schema.value_types import (
@@ -189,19 +190,16 @@ def _check_keyword_names(
             raise UserError(
                 f"{path}.{name}", describe_value_as_override(value), "is given by the program.", f"Leave {name} out."
             )
+    check_partial(path, node, target)
     called = given if path.startswith("dataset.") else ()  # the others are built without a call: a partial
     lacking = [name for name, one in known.items() if one.required and name not in node and name not in called]
     if lacking and not node.get("_partial_") and "_args_" not in node:
         settable = [name for name in lacking if known[name].annotation not in OF_A_CALL]
         raise (
-            _missing_keyword_error(path, target, settable[0], "…")
+            missing_keyword_error(path, target, settable[0])
             if settable
-            else _missing_keyword_error(path, target, "_partial_", "true")
+            else missing_keyword_error(path, target, "_partial_", "true")
         )
-
-
-def _missing_keyword_error(path: str, target: str, name: str, value: str) -> UserError:
-    return UserError(f"{path}.{name}", "", f"is missing: {target} needs it.", f"Add it: +{path}.{name}={value}")
 
 
 def _unknown_keyword_error(

@@ -25,7 +25,6 @@ from tvo_cli.config.schema.validation_errors import (
     validation_error,
 )
 from tvo_cli.config.schema.value_types import BUILT, DeclaredKeys
-from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_code_references import referenced_plugins
 from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
 
@@ -41,7 +40,6 @@ def validate_config(
     tree = resolved_tree_of_command(config, root, given.overrides) if tree is None else tree
     allow_plugins(referenced_plugins(tree))
     check_plugins_of_config(targets_in_tree(tree), referenced_plugins(tree))
-    _check_groups_of_command(tree, root)
     _check_nothing_is_left_to_give(tree)
     found = list(marked_fields(model, tree))
     built = {dotted(place.path): place.value for place in found if place.mark == BUILT}
@@ -53,14 +51,6 @@ def validate_config(
     typed = {split_override(word)[0] for word in given.overrides}
     for place, node in built.items():
         target_keywords.check_target_keywords(place, node, typed)
-
-
-def _check_groups_of_command(tree: Mapping[str, Any], root: str) -> None:
-    """Refuse the suites of `tvo eval` in a run."""
-    suites = tree.get("evaluation", {}).get("suites") if root == "train" else None
-    if suites is not None:
-        remedy_ = "In a run: default, greedy, quick, off. After it: tvo eval model.path=RUN evaluation=…"
-        raise UserError("evaluation", "+".join(suites), "is a suite of `tvo eval`.", remedy_)
 
 
 def _check_nothing_is_left_to_give(tree: Mapping[str, Any], path: str = "") -> None:

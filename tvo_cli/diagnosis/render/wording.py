@@ -15,7 +15,7 @@ TRAINERS = {"tvo": "tvo train", "trl": "TRL", "verl": "verl", "prime-rl": "prime
 def headline(diagnosis: Diagnosis) -> str:
     """Return a run's name, its trainer, its steps and the verdict: `run (TRL, 200 steps): critical`."""
     facts, log = diagnosis.log.facts, diagnosis.log
-    planned = f" of {facts.planned}" if facts.planned and facts.planned != log.last_step else ""
+    planned = f" of {log.budget}" if log.budget > log.last_step else ""
     trainer = TRAINERS.get(facts.tool, "another trainer")
     steps = "step" if log.last_step == 1 and not planned else "steps"
     return f"{facts.name} ({trainer}, {log.last_step}{planned} {steps}): {diagnosis.verdict}"
