@@ -67,7 +67,7 @@ def test_where_rank_0_is_in_a_longer_call_one_of_the_others_says_why_it_ended(
 ) -> None:
     """A launcher ends rank 0 some time after another has left: what that one had to say was lost."""
     monkeypatch.setattr(process_group, "LEAVING", timedelta(seconds=0.01))
-    monkeypatch.setattr(connect_ranks, "connect_ranks", lambda group, config: nullcontext())
+    monkeypatch.setattr(connect_ranks, "ranks_of_run", lambda group, config: nullcontext())
     store = dist.HashStore()  # type: ignore[attr-defined]
     first, *others = (ProcessGroup(LaunchedProcess(rank, 3, rank, 3, "torchrun"), store) for rank in range(3))
     first.send_config({launched_ranks.CONFIG: {}})
