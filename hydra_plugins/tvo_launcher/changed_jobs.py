@@ -1,4 +1,4 @@
-"""Jobs of a sweep whose settings changed although their overrides did not: refused, not trained beside the others."""
+"""Jobs of a sweep whose recipe has lost its name to another: refused, not trained beside under the same name."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: str, config: DictConfig) -> None:
-    """Refuse a job whose overrides are those of one that has trained, with other settings.
+    """Refuse a job whose overrides are those of one that has trained, by the recipe that its name was then.
 
-    A recipe, a yaml of the user or his own code has changed between the two commands.
+    Where a yaml or own code of the user's has changed, the job is another one and gets a folder of its own.
 
     Raises:
-        UserError: names the job and the settings.
+        UserError: names the job, the settings, and what goes on with it.
     """
     from tvo_cli.checkpoint import checkpoint_folders
     from tvo_cli.config import note_on_renamed_recipe
@@ -39,8 +39,8 @@ def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: st
     wanted = resume_settings(config)
     before = upgrade_recorded_settings(recorded_settings(root), wanted)
     differing = [key for key in differing_settings(before, wanted) if wanted.get(key) != AUTO]
-    if job and differing:
+    note = note_on_renamed_recipe(before, wanted, differing)
+    if job and note:
         told = told_settings(differing, before, wanted)
         problem = f"holds job {job.folder}, of the same overrides, with other settings: {told}."
-        note = note_on_renamed_recipe(before.get("algorithm.name"), differing)
-        raise UserError("output_dir", index.folder, problem, f"{note}Name another folder: output_dir=…")
+        raise UserError("output_dir", index.folder, problem, f"{note}Or name another folder: output_dir=…")

@@ -137,7 +137,6 @@ class ProcessLauncher(Launcher):
             del bare["hydra"]
         fingerprint = fingerprint_of_job(bare)
         kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
-        index.take_first_name(fingerprint, config.fingerprint_under_first_name(bare))
         check_unchanged(index, redaction.redacted_arguments(kept), fingerprint, bare)
         name, done = index.enter(fingerprint, wanted)
         place = Path(os.path.relpath(index.folder / name))

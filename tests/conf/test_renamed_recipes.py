@@ -5,10 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
 
 from tvo_cli import config
-from tvo_cli.config.renamed_recipes import DIFFERING, FIRST_NAMES
+from tvo_cli.config.renamed_recipes import FIRST_NAMES, SETTINGS_UNTIL
 from tvo_cli.errors import UserError
 from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings, resume_settings
 
@@ -27,7 +26,7 @@ def recorded_before() -> dict[str, object]:
 
 def test_the_two_recipes_differ_in_what_the_note_goes_by() -> None:
     now = settings(FIRST)
-    assert set(differing_settings(recorded_before(), now)) == set(DIFFERING[FIRST])
+    assert set(differing_settings(recorded_before(), now)) == set(SETTINGS_UNTIL[FIRST])
 
 
 def test_a_recorded_run_goes_on_under_the_new_name(tmp_path: Path) -> None:
@@ -45,13 +44,15 @@ def test_under_its_first_name_it_is_refused_and_the_new_one_told(tmp_path: Path)
     wanted = settings(FIRST)
     with pytest.raises(UserError) as refused:
         check_same_settings(tmp_path, recorded_before(), wanted, ())
-    assert f"{FIRST} was another recipe until 0.2: algorithm={SINCE} goes on with it." in str(refused.value)
+    assert f"{FIRST} was another recipe until 0.2: with rollout.prompts=64 rollout.samples=2 this" in str(refused.value)
 
 
-def test_the_fingerprint_is_the_one_that_was_recorded() -> None:
-    renamed = config.compose([f"algorithm={SINCE}"])
-    before = renamed.copy()
-    OmegaConf.update(before, "algorithm.name", FIRST)
-    assert config.fingerprint_under_first_name(renamed) == config.config_fingerprint(before)
-    assert renamed.algorithm.name == SINCE, "the config itself is left as it is"
-    assert config.fingerprint_under_first_name(config.compose(["algorithm=grpo"])) is None
+def test_with_the_sizes_that_the_note_names_it_goes_on(tmp_path: Path) -> None:
+    words = [f"{key}={value}" for key, value in SETTINGS_UNTIL[FIRST].items()]
+    check_same_settings(tmp_path, recorded_before(), settings(FIRST, *words), ())
+
+
+def test_of_a_run_of_todays_recipe_nothing_of_the_kind_is_said(tmp_path: Path) -> None:
+    with pytest.raises(UserError) as refused:
+        check_same_settings(tmp_path, settings(FIRST), settings(FIRST, "rollout.prompts=32"), ())
+    assert "another recipe" not in str(refused.value)

@@ -53,11 +53,3 @@ def test_a_sweep_is_complete_and_compares(made: Path, capsys: pytest.CaptureFixt
     assert not (made / "sweep" / "s0" / "job.log").exists(), "a job was run again"
     assert main(["compare", "sweep"]) == 0
     assert capsys.readouterr().out.startswith("2 runs, accuracy/fresh by algorithm")
-
-
-def test_a_sweep_goes_on_by_the_name_that_its_recipe_has_now(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    words = ["algorithm=tvo_2025", *WORDS[1:], "recorder=off", "trainer.steps=2", "seed=0,1", "output_dir=sweep"]
-    assert main(["train", "-m", *words]) == 0
-    shown = capsys.readouterr()
-    assert "2 of 2 finished" in shown.out + shown.err
-    assert not (made / "sweep" / "s0" / "job.log").exists(), "a job was run again"

@@ -1,4 +1,4 @@
-"""A sweep that is typed again after a recipe or a yaml has changed: refused, not trained beside what is there."""
+"""A sweep of 0.1's `tvo` that is typed again: refused, not trained beside what is there under the same name."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def test_the_same_overrides_with_other_settings_are_refused(index: SweepIndex) -
         check_unchanged(index, WORDS, B, config.compose(WORDS))
     told = str(refused.value)
     assert "holds job s1, of the same overrides" in told and "rollout.samples=1 (recorded: 2)" in told
-    assert "algorithm=tvo_2025 goes on with it. Name another folder" in told
+    assert "with rollout.prompts=64 rollout.samples=2 this goes on. Or name another folder" in told
 
 
 def test_the_same_settings_other_overrides_and_resume_never_are_not(index: SweepIndex) -> None:
@@ -47,9 +47,5 @@ def test_a_job_without_a_checkpoint_has_nothing_to_be_mixed_with(index: SweepInd
     check_unchanged(index, WORDS, B, config.compose(WORDS))
 
 
-def test_a_job_of_the_recipes_first_name_is_known_by_the_new_one(index: SweepIndex) -> None:
-    index.take_first_name(B, A)
-    assert index.enter(B, "tvo_2025+s1") == ("s1", True) and A not in index.jobs
-    index.take_first_name(B, None)
-    index.take_first_name("c" * 64, "d" * 64)
-    assert set(index.jobs) == {B}
+def test_what_changed_by_a_users_own_yaml_is_a_job_of_its_own(index: SweepIndex) -> None:
+    check_unchanged(index, WORDS, B, config.compose([*WORDS, "optimizer.lr=3e-3"]))

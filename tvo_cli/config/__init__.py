@@ -24,7 +24,7 @@ from tvo_cli.config.overrides import (
 from tvo_cli.config.own_code_record import clear_own_code_record, record_own_code, recorded_own_code
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
-from tvo_cli.config.renamed_recipes import fingerprint_under_first_name, note_on_renamed_recipe
+from tvo_cli.config.renamed_recipes import note_on_renamed_recipe
 from tvo_cli.config.rerun_command import launched_from_python, rerun_command
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
 from tvo_cli.config.search_path import (
@@ -63,7 +63,6 @@ __all__ = [
     "evaluation_folder_name",
     "explain_hydra_error",
     "find_group",
-    "fingerprint_under_first_name",
     "given_config_dir",
     "hydra_override",
     "launched_from_python",

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
-from tvo_cli.config.fingerprints import config_fingerprint
-
 FIRST_NAMES = {"tvo_2025": "tvo"}  # a recipe of today, and its name until 0.2
-DIFFERING = {"tvo": ("rollout.prompts", "rollout.samples")}  # from the recipe that had the name until 0.2
+SETTINGS_UNTIL = {"tvo": {"rollout.prompts": 64, "rollout.samples": 2}}  # in which the one until 0.2 differs
 
 
 def is_renamed_recipe(recorded: Any, wanted: Any) -> bool:
@@ -15,26 +14,18 @@ def is_renamed_recipe(recorded: Any, wanted: Any) -> bool:
     return recorded is not None and FIRST_NAMES.get(str(wanted)) == recorded
 
 
-def fingerprint_under_first_name(config: Any) -> str | None:
-    """Return the fingerprint that a config had before its recipe was renamed; of any other recipe None."""
-    from omegaconf import OmegaConf
-
-    name = OmegaConf.select(config, "algorithm.name")
-    if name not in FIRST_NAMES:
-        return None
-    before = config.copy()
-    OmegaConf.update(before, "algorithm.name", FIRST_NAMES[name])
-    return config_fingerprint(before)
-
-
-def note_on_renamed_recipe(recorded: Any, differing: list[str]) -> str:
-    """Return the sentence that names the recipe by which a recorded run goes on, where another has its name now.
+def note_on_renamed_recipe(before: Mapping[str, Any], wanted: Mapping[str, Any], differing: list[str]) -> str:
+    """Return the sentence that says how a recorded run goes on whose recipe has lost its name to another.
 
     Args:
-        recorded: its `algorithm.name`.
-        differing: the settings in which the wanted run differs from it; beyond those of the two recipes it is another.
+        before: recorded settings by dotted key.
+        wanted: those of the run that is asked for, of the same `algorithm.name`; of another one nothing is said.
+        differing: the settings in which the two differ; beyond those of the two recipes it is another run.
     """
-    if not differing or not set(differing) <= set(DIFFERING.get(str(recorded), ())):
+    name = str(before.get("algorithm.name"))
+    until = SETTINGS_UNTIL.get(name, {})
+    same = name == wanted.get("algorithm.name") and all(before.get(key) == value for key, value in until.items())
+    if not differing or not same or not set(differing) <= set(until):
         return ""
-    name = next(name for name, first in FIRST_NAMES.items() if first == recorded)
-    return f"{recorded} was another recipe until 0.2: algorithm={name} goes on with it. "
+    words = " ".join(f"{key}={value}" for key, value in until.items())
+    return f"{name} was another recipe until 0.2: with {words} this goes on. "

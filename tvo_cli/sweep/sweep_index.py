@@ -8,7 +8,7 @@ import os
 import socket
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,6 @@ class SweepIndex:
         if wanted in taken or there != fingerprint:
             wanted = f"{wanted}-{fingerprint[:6]}"
         return wanted, run_status.is_run_finished(self.folder / wanted, fingerprint)
-
-    def take_first_name(self, fingerprint: str, first: str | None) -> None:
-        """Know a job by its fingerprint of today that an earlier command entered under its recipe's first name."""
-        if first in self.jobs and fingerprint not in self.jobs:
-            self.jobs[fingerprint] = replace(self.jobs.pop(first), fingerprint=fingerprint)
 
     def job_of_same_overrides(self, overrides: Sequence[str], fingerprint: str) -> SweepJob | None:
         """Return the job of other settings that an earlier command entered for these very overrides, if this is new."""
