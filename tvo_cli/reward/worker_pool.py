@@ -197,7 +197,6 @@ def _key_of_pool_request(request: Mapping[str, Any]) -> str:
 
 
 def _failed_finding(row: int, reason: str) -> Finding:
-    """The finding of a row that no worker process has judged."""
     return {"row": row, "correct": False, "reason": reason, "failed": True}
 
 
