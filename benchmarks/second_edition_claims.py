@@ -30,13 +30,13 @@ def figures(runs: Sequence[Row], planned: int) -> str:
     columns = list(dict.fromkeys([_leader(first), *(name for name in REFERENCES if _of(first, name))]))
     lines: list[tuple[str, Figure]] = [
         ("ahead of rivals, arithmetic: how many at Holm's 5%, and of the best of them", _ahead_on_arithmetic),
-        *((f"ahead of rivals, {task}", _ahead_on(task)) for task in TASKS),
+        *((f"ahead of rivals, {task}", _on(task, _ahead)) for task in TASKS),
         ("of GRPO that is given the pieces, arithmetic: the best row", _against_grpo_with_pieces),
-        *((f"of GRPO that is given the pieces, {task}", _against_grpo_with_pieces_on(task)) for task in TASKS),
+        *((f"of GRPO that is given the pieces, {task}", _on(task, _against_best_with_pieces)) for task in TASKS),
         ("mean final from 5e-5 to 3e-3: least, most, between them (to be within 0.03)", _over_rates),
         ("collapsed without the rule [95%], falls", _collapses),
         *((f"collapsed at own rate and at 1e-3, {task}", _collapses_on(task)) for task in TASKS),
-        (f"of GRPO that is given the pieces, {LONG}", _against_grpo_with_pieces_on(LONG)),
+        (f"of GRPO that is given the pieces, {LONG}", _on(LONG, _against_best_with_pieces)),
         (f"collapsed, {LONG}", _collapses_on(LONG)),
         ("collapsed with the rule, any row [95%], falls", lambda found, _: _counted(_with_rule(found))),
         (f"entropy of a token at own best rates, less {GIVEN}'s, and the difference of finals", _entropy),
@@ -85,12 +85,12 @@ def _ahead_on_arithmetic(runs: Sequence[Row], row: str) -> str:
     return _ahead(_own(_on_arithmetic(runs)), row)
 
 
-def _ahead_on(task: str) -> Figure:
-    """Each row at the rate that seeds 100 and 101 chose for it there."""
+def _on(task: str, figure: Callable[[dict[str, Finals], str], str]) -> Figure:
+    """A figure of another task; each row at the rate that seeds 100 and 101 chose for it there."""
 
     def found(runs: Sequence[Row], row: str) -> str:
         own = _own_on(task, runs)
-        return _ahead(own, row) if row in own else WAITS
+        return figure(own, row) if row in own else WAITS
 
     return found
 
@@ -111,14 +111,6 @@ def _of_task(task: str, runs: Sequence[Row]) -> list[Row]:
 
 def _against_grpo_with_pieces(runs: Sequence[Row], row: str) -> str:
     return _against_best_with_pieces(_own(_on_arithmetic(runs)), row)
-
-
-def _against_grpo_with_pieces_on(task: str) -> Figure:
-    def found(runs: Sequence[Row], row: str) -> str:
-        own = _own_on(task, runs)
-        return _against_best_with_pieces(own, row) if row in own else WAITS
-
-    return found
 
 
 def _against_best_with_pieces(own: dict[str, Finals], row: str) -> str:

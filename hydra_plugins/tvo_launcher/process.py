@@ -124,7 +124,7 @@ class ProcessLauncher(Launcher):
         """The job's entry of the index: new, or as an earlier command left it."""
         from omegaconf import open_dict
 
-        from hydra_plugins.tvo_launcher.changed_jobs import check_unchanged
+        from hydra_plugins.tvo_launcher.renamed_recipe_jobs import check_same_recipe
         from tvo_cli import config, redaction
         from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
         from tvo_cli.sweep.sweep_index import SweepJob
@@ -137,7 +137,7 @@ class ProcessLauncher(Launcher):
             del bare["hydra"]
         fingerprint = fingerprint_of_job(bare)
         kept = [word for word in words if config.split_override(word)[0] != "output_dir"]
-        check_unchanged(index, redaction.redacted_arguments(kept), fingerprint, bare)
+        check_same_recipe(index, redaction.redacted_arguments(kept), fingerprint, bare)
         name, done = index.enter(fingerprint, wanted)
         place = Path(os.path.relpath(index.folder / name))
         given = [*self._flags(), *self._foreign(), *kept, f"output_dir={_quoted(str(place))}", *self._mode()]

@@ -63,3 +63,13 @@ def test_a_function_whose_call_brings_what_it_lacks_is_taken(tmp_path: Path, mon
     node = "{_target_: mine.py:low, _partial_: true, share: 0.5}"
     composed = config.compose([f"+algorithm.advantage_shaping.weight={node}", "plugins=[mine.py]"])
     assert composed.algorithm.advantage_shaping.weight.share == 0.5
+
+
+def test_a_decorated_function_is_taken_as_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its decorator may bring what the signature asks for."""
+    monkeypatch.chdir(tmp_path)
+    filled = "from functools import partial\nfilled = lambda f: partial(f, share=0.5)\n"
+    Path("mine.py").write_text(f"{filled}@filled\ndef half(experience, *, share): ...")
+    node = "{_target_: mine.py:half, _partial_: true}"
+    composed = config.compose([f"+algorithm.reward_shaping.a={node}", "plugins=[mine.py]"])
+    assert composed.algorithm.reward_shaping.a._partial_

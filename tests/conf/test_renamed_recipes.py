@@ -1,4 +1,4 @@
-"""`tvo` names another recipe since 0.2: what was recorded under the name goes on as `tvo_2025`, and is not mixed."""
+"""`tvo` names another recipe since 0.2: what was recorded under the name goes on by its sizes, and is not mixed."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 
 from tvo_cli import config
-from tvo_cli.config.renamed_recipes import FIRST_NAMES, SETTINGS_UNTIL
+from tvo_cli.config.renamed_recipes import SETTINGS_UNTIL
 from tvo_cli.errors import UserError
 from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings, resume_settings
 
-SINCE, FIRST = next(iter(FIRST_NAMES.items()))
+SINCE, FIRST = "tvo_2025", "tvo"
 
 
 def settings(recipe: str, *words: str) -> dict[str, object]:
@@ -29,8 +29,10 @@ def test_the_two_recipes_differ_in_what_the_note_goes_by() -> None:
     assert set(differing_settings(recorded_before(), now)) == set(SETTINGS_UNTIL[FIRST])
 
 
-def test_a_recorded_run_goes_on_under_the_new_name(tmp_path: Path) -> None:
-    check_same_settings(tmp_path, recorded_before(), settings(SINCE), ())
+def test_under_the_new_name_it_goes_on_where_that_is_allowed(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"resume.allow=\[algorithm.name\]"):
+        check_same_settings(tmp_path, recorded_before(), settings(SINCE), ())
+    check_same_settings(tmp_path, recorded_before(), settings(SINCE), ("algorithm.name",))
 
 
 def test_with_another_setting_besides_it_does_not(tmp_path: Path) -> None:

@@ -31,11 +31,8 @@ def prune_checkpoints(
     newer than that is damaged, and does not count.
     """
     folders, whole = list_checkpoints(root), saved or newest_whole_checkpoint(root, lambda damage: None)
-    kept = set(
-        [one for one in folders if whole is None or checkpoint_position(one) <= checkpoint_position(whole)][
-            -max(keep, 1) :
-        ]
-    )
+    sound = [one for one in folders if whole is None or checkpoint_position(one) <= checkpoint_position(whole)]
+    kept = set(sound[-max(keep, 1) :])
     kept |= {one for step in healthy for one in newest_up_to(folders, step)}
     if every_steps:
         kept |= {folder for folder in folders if is_kept_apart(folder, every_steps)}

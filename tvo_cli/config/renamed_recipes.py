@@ -5,13 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-FIRST_NAMES = {"tvo_2025": "tvo"}  # a recipe of today, and its name until 0.2
 SETTINGS_UNTIL = {"tvo": {"rollout.prompts": 64, "rollout.samples": 2}}  # in which the one until 0.2 differs
-
-
-def is_renamed_recipe(recorded: Any, wanted: Any) -> bool:
-    """Return whether a recorded `algorithm.name` is the first name of the wanted one: `tvo` of `tvo_2025`."""
-    return recorded is not None and FIRST_NAMES.get(str(wanted)) == recorded
 
 
 def note_on_renamed_recipe(before: Mapping[str, Any], wanted: Mapping[str, Any], differing: list[str]) -> str:

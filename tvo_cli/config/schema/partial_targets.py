@@ -42,6 +42,8 @@ def check_partial(path: str, node: Mapping[str, Any], target: str) -> None:
             problem = f"does not go with {target}: a class is built once, when the run starts."
             raise UserError(f"{path}._partial_", "true", problem, f"Set {path}._partial_=false")
         return
+    if found.node.decorator_list:  # may change what it is called with
+        return
     if not partial and (name := _first_of_the_call(found.node, node)):
         stated = "_partial_" in node
         problem = f"{'must be true' if stated else 'is missing'}: {target} is a function, called with {name} each time."

@@ -8,12 +8,11 @@ from typing import Any
 
 from tvo_cli.config.moved_targets import current_target, with_targets
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_tree
-from tvo_cli.config.renamed_recipes import is_renamed_recipe
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
 from tvo_cli.config.schema.value_types import DeclaredKeys
 
-PRECISION, RECIPE = "trainer.precision", "algorithm.name"
+PRECISION = "trainer.precision"
 GONE = ("trainer.resume",)  # became the group `resume`
 
 
@@ -59,8 +58,6 @@ def upgrade_recorded_settings(
     }
     if kept.get(PRECISION) == "auto":  # runs record what it comes to; earlier ones the word, and meant this
         kept[PRECISION] = kept.get("model.dtype")
-    if is_renamed_recipe(kept.get(RECIPE), wanted.get(RECIPE)):  # every other setting is compared all the same
-        kept[RECIPE] = wanted[RECIPE]
     return {key: value for key, value in since.items() if key in wanted} | kept
 
 

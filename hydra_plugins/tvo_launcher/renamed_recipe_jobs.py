@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
 
-def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: str, config: DictConfig) -> None:
+def check_same_recipe(index: SweepIndex, overrides: Sequence[str], fingerprint: str, config: DictConfig) -> None:
     """Refuse a job whose overrides are those of one that has trained, by the recipe that its name was then.
 
     Where a yaml or own code of the user's has changed, the job is another one and gets a folder of its own.
@@ -39,8 +39,7 @@ def check_unchanged(index: SweepIndex, overrides: Sequence[str], fingerprint: st
     wanted = resume_settings(config)
     before = upgrade_recorded_settings(recorded_settings(root), wanted)
     differing = [key for key in differing_settings(before, wanted) if wanted.get(key) != AUTO]
-    note = note_on_renamed_recipe(before, wanted, differing)
-    if job and note:
+    if note := note_on_renamed_recipe(before, wanted, differing):
         told = told_settings(differing, before, wanted)
-        problem = f"holds job {job.folder}, of the same overrides, with other settings: {told}."
-        raise UserError("output_dir", index.folder, problem, f"{note}Or name another folder: output_dir=…")
+        problem = f"holds a job of the same overrides with other settings: {told}."
+        raise UserError("output_dir", root.parent, problem, f"{note}Or name another folder: output_dir=…")

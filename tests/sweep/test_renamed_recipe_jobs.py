@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from hydra_plugins.tvo_launcher.changed_jobs import check_unchanged
+from hydra_plugins.tvo_launcher.renamed_recipe_jobs import check_same_recipe
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
@@ -30,22 +30,22 @@ def index(tmp_path: Path) -> SweepIndex:
 
 def test_the_same_overrides_with_other_settings_are_refused(index: SweepIndex) -> None:
     with pytest.raises(UserError) as refused:
-        check_unchanged(index, WORDS, B, config.compose(WORDS))
+        check_same_recipe(index, WORDS, B, config.compose(WORDS))
     told = str(refused.value)
-    assert "holds job s1, of the same overrides" in told and "rollout.samples=1 (recorded: 2)" in told
+    assert "s1: holds a job of the same overrides" in told and "rollout.samples=1 (recorded: 2)" in told
     assert "with rollout.prompts=64 rollout.samples=2 this goes on. Or name another folder" in told
 
 
 def test_the_same_settings_other_overrides_and_resume_never_are_not(index: SweepIndex) -> None:
-    check_unchanged(index, WORDS, A, config.compose(WORDS))
-    check_unchanged(index, [*WORDS, "optimizer.lr=3e-3"], B, config.compose(WORDS))
-    check_unchanged(index, WORDS, B, config.compose([*WORDS, "resume=never"]))
+    check_same_recipe(index, WORDS, A, config.compose(WORDS))
+    check_same_recipe(index, [*WORDS, "optimizer.lr=3e-3"], B, config.compose(WORDS))
+    check_same_recipe(index, WORDS, B, config.compose([*WORDS, "resume=never"]))
 
 
 def test_a_job_without_a_checkpoint_has_nothing_to_be_mixed_with(index: SweepIndex) -> None:
     (index.folder / "s1" / "checkpoints" / "step-000002").rmdir()
-    check_unchanged(index, WORDS, B, config.compose(WORDS))
+    check_same_recipe(index, WORDS, B, config.compose(WORDS))
 
 
 def test_what_changed_by_a_users_own_yaml_is_a_job_of_its_own(index: SweepIndex) -> None:
-    check_unchanged(index, WORDS, B, config.compose([*WORDS, "optimizer.lr=3e-3"]))
+    check_same_recipe(index, WORDS, B, config.compose([*WORDS, "optimizer.lr=3e-3"]))
