@@ -36,7 +36,7 @@ def test_under_the_new_name_it_goes_on_where_that_is_allowed(tmp_path: Path) -> 
 
 
 def test_with_another_setting_besides_it_does_not(tmp_path: Path) -> None:
-    wanted = settings(SINCE, "optimizer.lr=3e-3")
+    wanted = settings(FIRST, "optimizer.lr=3e-3")
     with pytest.raises(UserError) as refused:
         check_same_settings(tmp_path, recorded_before(), wanted, ())
     assert "optimizer.lr=0.003" in str(refused.value) and "another recipe" not in str(refused.value)

@@ -9,6 +9,7 @@ import pytest
 
 from hydra_plugins.tvo_launcher.renamed_recipe_jobs import check_same_recipe
 from tvo_cli import config
+from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
 from tvo_cli.training.resume.resume_compatibility import RECORD, resume_settings
@@ -49,3 +50,14 @@ def test_a_job_without_a_checkpoint_has_nothing_to_be_mixed_with(index: SweepInd
 
 def test_what_changed_by_a_users_own_yaml_is_a_job_of_its_own(index: SweepIndex) -> None:
     check_same_recipe(index, WORDS, B, config.compose([*WORDS, "optimizer.lr=3e-3"]))
+
+
+@pytest.mark.slow  # two jobs are composed
+def test_the_sweep_is_refused_before_any_job(
+    index: SweepIndex, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tvo_cli.sweep.runner.SweepRunner.run", lambda self: None)
+    index.save()
+    assert main(["train", "-m", "algorithm=tvo", "seed=1,2", f"output_dir={index.folder}"]) == 2
+    assert "with rollout.prompts=64 rollout.samples=2 this goes on" in capsys.readouterr().err
+    assert not (index.folder / "s2").exists()

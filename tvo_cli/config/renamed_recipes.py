@@ -8,18 +8,17 @@ from typing import Any
 SETTINGS_UNTIL = {"tvo": {"rollout.prompts": 64, "rollout.samples": 2}}  # in which the one until 0.2 differs
 
 
-def note_on_renamed_recipe(before: Mapping[str, Any], wanted: Mapping[str, Any], differing: list[str]) -> str:
+def note_on_renamed_recipe(before: Mapping[str, Any], differing: list[str]) -> str:
     """Return the sentence that says how a recorded run goes on whose recipe has lost its name to another.
 
     Args:
         before: recorded settings by dotted key.
-        wanted: those of the run that is asked for, of the same `algorithm.name`; of another one nothing is said.
-        differing: the settings in which the two differ; beyond those of the two recipes it is another run.
+        differing: those in which the wanted run differs; beyond those of the two recipes it is another run.
     """
     name = str(before.get("algorithm.name"))
     until = SETTINGS_UNTIL.get(name, {})
-    same = name == wanted.get("algorithm.name") and all(before.get(key) == value for key, value in until.items())
-    if not differing or not same or not set(differing) <= set(until):
+    recorded_then = all(before.get(key) == value for key, value in until.items())
+    if not differing or not recorded_then or not set(differing) <= set(until):
         return ""
     words = " ".join(f"{key}={value}" for key, value in until.items())
     return f"{name} was another recipe until 0.2: with {words} this goes on. "

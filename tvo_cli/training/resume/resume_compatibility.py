@@ -127,7 +127,7 @@ def check_same_settings(
     if refused:
         problem = f"holds a run with other settings: {told_settings(refused, before, wanted)}."
         remedy = f"Name another folder, or take resume=never to set its checkpoints aside{_allowance_of(refused)}."
-        note = configuration.note_on_renamed_recipe(before, wanted, refused)
+        note = configuration.note_on_renamed_recipe(before, refused)
         raise UserError("output_dir", folder, problem, note + remedy)
 
 
