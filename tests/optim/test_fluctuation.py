@@ -142,6 +142,28 @@ def test_an_infinite_unit_and_a_least_of_one_recover_the_set_point() -> None:
     inert = rule()
     inert.fluctuation = Fluctuation(unit=math.inf, decay=0.8, least=1.0)
     assert [begin(inert, rewards) for rewards in (MIXED, WRONG, RIGHT)] == [0.01] * 3
+    inert.fluctuation = Fluctuation(unit=None, decay=0.8, least=1.0)
+    assert [batch(inert, rewards, 0.01) for rewards in (MIXED, WRONG, RIGHT)] == [0.01] * 3
+
+
+def test_without_a_unit_a_run_cools_once_its_fluctuations_have_passed_their_peak() -> None:
+    """None to all of four answers right: Var R is 0, ¼, ⅓, ¼, 0, and the factor √(Var R/its peak so far)."""
+    viscosity = rule()
+    viscosity.fluctuation = Fluctuation(unit=None, decay=0.0)
+    rewards = (torch.tensor([1.0] * right + [0.0] * (4 - right)) for right in range(5))
+    found = [batch(viscosity, drawn, 0.01, SINGLE) / 0.01 for drawn in rewards]
+    assert found == pytest.approx([1.0, 1.0, 1.0, math.sqrt(0.75), 0.02])
+    other = Fluctuation(unit=None, decay=0.0)
+    other.load_state_dict(viscosity.fluctuation.state_dict())
+    other.observe(1 / 12)
+    assert other.factor == pytest.approx(0.5), "a quarter of the peak's variance, ⅓, which is carried"
+
+
+def test_before_any_right_answer_there_is_no_peak_and_the_set_point_stands() -> None:
+    viscosity = rule()
+    viscosity.fluctuation = Fluctuation(unit=None, decay=0.8)
+    assert [batch(viscosity, WRONG, 0.0, SINGLE) for _ in range(3)] == [0.01] * 3 and viscosity.base == 10.0
+    assert begin(viscosity, MIXED, SINGLE) == 0.01, "the first that differ are the peak so far"
 
 
 def test_the_recipe_has_the_constants_of_the_page() -> None:

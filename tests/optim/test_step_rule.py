@@ -50,6 +50,19 @@ def test_the_law_by_hand() -> None:
     assert viscosity.base == 256.0
 
 
+def test_a_minimum_below_one_lets_the_step_exceed_the_rate_and_no_further() -> None:
+    """ν_b = 10·√(0.003/0.012)^k: 5, 2.5, 1.25, then 0.625 where a minimum of 1 would hold it; ¼ is the end."""
+    for minimum, expected in ((1.0, [5.0, 2.5, 1.25, 1.0, 1.0, 1.0]), (0.25, [5.0, 2.5, 1.25, 0.625, 0.3125, 0.25])):
+        viscosity, found = rule(minimum=minimum), []
+        for _ in expected:
+            begin(viscosity)
+            viscosity.viscosity(0.0), viscosity.viscosity(0.003)
+            viscosity.end_batch()
+            found.append(viscosity.base)
+        assert found == pytest.approx(expected, rel=1e-12)
+    assert rule().minimum == 1.0, "the rate is the largest step, where nothing is said"
+
+
 @pytest.mark.parametrize("eta", [1e-4, 3e-4, 1e-3, 3e-3])
 def test_the_divergence_settles_at_the_set_point_whatever_the_rate(eta: float) -> None:
     """D = c·η/ν_b: log ν_b obeys a linear recursion with factor 1 − κ, so D → d̄ for every η."""

@@ -40,6 +40,7 @@ class Viscosity:
     maximum: float  # ν_max
     fluctuation: Fluctuation | None = None  # factor on d̄ by the spread of the rewards; null: 1
     warm_up: int = 0  # batches over which d̄ rises linearly: those of the learning rate's rise
+    minimum: float = 1.0  # ν_min: ν_b falls no lower; below 1 a rate that is too small is made up for
     base: float = 0.0  # ν_b, carried
     target: float = 1.0  # d̄ of the batch under way
     last: float = -1.0  # D of the latest step that followed another in this batch; −1: there was none
@@ -81,7 +82,7 @@ class Viscosity:
             return
         ratio = max(self.last, 1e-6) / self.target
         ratio = max(ratio, 1.0) if silent else ratio
-        self.base = min(max(self.base * ratio**self.exponent, 1.0), self.maximum)
+        self.base = min(max(self.base * ratio**self.exponent, self.minimum), self.maximum)
 
     def raise_viscosity(self, factor: float) -> None:
         """Raise ν_b after a rollback."""

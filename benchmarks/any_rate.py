@@ -1,0 +1,124 @@
+"""TVO at learning rates from 1e-5 to 3e-3 on the three embedded tasks: docs/decisions/any-rate.md.
+
+    python -m benchmarks.any_rate --plan-only      the sum of core hours, from batches timed on this machine
+    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      about 2 core hours; resumable
+
+Each sweep is `tvo train -m experiment=second_edition… algorithm=tvo`, on the seeds of the second edition, a seed at a
+time. The tables set its rows beside those of the second edition's record, paired by seed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from functools import partial
+from pathlib import Path
+
+from pydantic import model_validator
+
+from benchmarks.harness import markdown, record
+from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
+from benchmarks.harness.record import Record, Row, group, number, text
+from benchmarks.harness.settings import Settings, option
+from benchmarks.second_edition_choice import RULE
+from benchmarks.second_edition_sum import sum_of, table_of_sum
+from benchmarks.second_edition_sweeps import FRESH, Sweep, last_of_each
+from benchmarks.second_edition_verdicts import verdicts
+from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
+from tvo_cli.stats import mean_interval
+
+BEFORE = Path("docs/results/second-edition/record.json")  # whose rows stand beside
+ROW, OUTSIDE = "tvo", 1e-5  # a rate that the second edition's grid does not have
+SWEEPS = (
+    Sweep("arithmetic", "second_edition", 50, 30, words=("optimizer.lr=1e-5,5e-5,2e-4,1e-3,3e-3",)),
+    Sweep("addition", "second_edition_addition", 40, 30, words=("optimizer.lr=5e-5,2e-4,1e-3,3e-3",)),
+    Sweep("sparse", "second_edition_sparse", 40, 60, words=("optimizer.lr=5e-5,2e-4,1e-3,3e-3",)),
+    Sweep("120 batches", "second_edition_long", 10, 120, words=("optimizer.lr=5e-5,3e-3",), seeds=FRESH[:5]),
+)
+TABLES = {
+    "plan": {
+        "sweep": text("which task"),
+        "jobs": number("runs", "1"),
+        "hours": number("of one core, from batches timed here", "core hours"),
+    },
+    "runs": {"sweep": text("which task")} | FIELDS,
+}
+
+
+class Chosen(Settings):
+    """What can be chosen."""
+
+    plan_only: bool = option(False, "print the sum and stop", of_start=True)
+    folder: Path = option(Path("outputs/any_rate"), "where the sweeps lie")
+    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
+    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
+
+    @model_validator(mode="after")
+    def _keep_rehearsals_apart(self) -> Chosen:
+        if self.overrides and "folder" not in self.model_fields_set:
+            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
+        return self
+
+
+QUICK = {
+    "overrides": ("trainer.steps=2", "evaluation.problems=8", "optimizer.lr=1e-3"),
+    "folder": Path("outputs/any_rate_quick"),
+}
+
+
+def measure(settings: Chosen) -> Iterator[Measurement]:
+    """The sum; then every sweep, seed by seed."""
+    yield Measurement("plan", {}, partial(sum_of, SWEEPS))
+    if settings.plan_only:
+        raise Unfinished("the plan alone was asked for; without --plan-only the sweeps begin")
+    for sweep in SWEEPS:
+        for seed in sweep.seeds:
+            yield Measurement("runs", {"sweep": sweep.name, "seed": seed}, partial(_swept, settings, sweep, seed))
+
+
+def _swept(settings: Chosen, sweep: Sweep, seed: int) -> list[Row]:
+    folder = settings.folder / sweep.name.replace(" ", "-") / str(seed)
+    given = last_of_each((*sweep.words, *settings.overrides, f"seed={seed}"))
+    words = (f"experiment={sweep.preset}", f"algorithm={ROW}", *given, f"output_dir={folder}")
+    sweep_one_seed(words, settings.program, f"{sweep.name}, seed {seed}")
+    return runs_below(folder)
+
+
+def table(found: Record) -> str:
+    """The sum; each rate's finals, area, entropy, collapses and falls; the rows of the second edition against it."""
+    runs = found.rows("runs")
+    lines = [_line(key, rows) for key, rows in group(runs, "sweep", "lr").items()]
+    head = ["task", "rate", "final [95%]", "area", "entropy", "collapsed", "falls"]
+    parts = [table_of_sum(found.rows("plan")), markdown.table(head, lines) if lines else ""]
+    before = record.read(BEFORE).rows("runs") if BEFORE.is_file() and runs else []
+    parts += [_against_second_edition(task, rows, before) for (task,), rows in group(runs, "sweep").items()]
+    return "\n\n".join(filter(None, parts))
+
+
+def _line(key: Sequence[object], rows: list[Row]) -> list[str]:
+    final = mean_interval([row["final"] for row in rows])
+    means = [f"{sum(row[name] for row in rows) / len(rows):.3f}" for name in ("area", "entropy")]
+    counts = [f"{sum(row['collapsed'] for row in rows)} of {len(rows)}", str(sum(row["falls"] for row in rows))]
+    return [*map(str, key), f"{final.mean:.3f} [{final.low:.3f}, {final.high:.3f}]", *means, *counts]
+
+
+def _against_second_edition(task: str, rows: list[Row], before: list[Row]) -> str:
+    """The task's rows of the second edition without the rule, at the rates of its grid, against those of `rows`."""
+    mine = [row for row in rows if row["lr"] != OUTSIDE]
+    others = [row for row in before if _task_of(row["sweep"]) == task and RULE not in row["row"]]
+    if not others or len({row["seed"] for row in mine}) < 2:
+        return ""
+    return f"**{task}**\n\n" + verdicts([*mine, *others], (ROW,))
+
+
+def _task_of(sweep: str) -> str:
+    """The task of a sweep of the second edition: `addition: ROW`, `120 batches: ROW`, or one of those on arithmetic."""
+    name, _, row = sweep.partition(": ")
+    return name if row else "arithmetic"
+
+
+BENCHMARK = Benchmark(
+    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=FRESH, any_machine=True
+)
+
+if __name__ == "__main__":
+    BENCHMARK.main()
