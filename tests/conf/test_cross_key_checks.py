@@ -40,7 +40,7 @@ def test_ppo_without_its_critic_is_refused() -> None:
 
 @pytest.mark.parametrize("algorithm", ["rloo", "tvo_rec"])
 def test_a_group_method_asked_for_one_response_says_what_takes_one(algorithm: str) -> None:
-    with pytest.raises(UserError, match=r"rollout\.samples=1: .* at least 2\. .* algorithm=tvo_one_response"):
+    with pytest.raises(UserError, match=r"rollout\.samples=1: .* at least 2\. .* algorithm=tvo, for"):
         check_across_keys(config.compose([f"algorithm={algorithm}", "output_dir=x", "rollout.samples=1"]))
 
 

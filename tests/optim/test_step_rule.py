@@ -115,7 +115,7 @@ def test_expected_descent_needs_the_viscosity_of_the_page(noise: float) -> None:
 
 def test_the_recipe_has_the_constants_of_the_page() -> None:
     """d̄_k = 0.11 · mean π(1 − π) · (1.75 − 1.5·k/K), ν_b = 10 at the start, κ = ½, ν_max = 256."""
-    viscosity = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.step_rule)
+    viscosity = config.build(config.compose(["algorithm=tvo_2025", "logger=none"]).algorithm.step_rule)
     for k, factor in ((0, 1.75), (10, 1.25), (30, 0.25)):
         viscosity.begin_batch(torch.full((1, 2), 0.2).log(), torch.ones(1, 2, dtype=torch.bool), k, 30)
         assert viscosity.target == pytest.approx(0.11 * 0.16 * factor, rel=1e-6)

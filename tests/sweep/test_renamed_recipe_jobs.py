@@ -33,8 +33,8 @@ def test_the_same_overrides_with_other_settings_are_refused(index: SweepIndex) -
     with pytest.raises(UserError) as refused:
         check_same_recipe(index, WORDS, B, config.compose(WORDS))
     told = str(refused.value)
-    assert "s1: holds a job of the same overrides" in told and "rollout.samples=1 (recorded: 2)" in told
-    assert "with rollout.prompts=64 rollout.samples=2 this goes on. Or name another folder" in told
+    assert "s1: holds a job of the same overrides" in told and "(recorded: None)" in told
+    assert "with algorithm=tvo_2025 algorithm.name=tvo this goes on. Or name another folder" in told
 
 
 def test_the_same_settings_other_overrides_and_resume_never_are_not(index: SweepIndex) -> None:
@@ -59,5 +59,5 @@ def test_the_sweep_is_refused_before_any_job(
     monkeypatch.setattr("tvo_cli.sweep.runner.SweepRunner.run", lambda self: None)
     index.save()
     assert main(["train", "-m", "algorithm=tvo", "seed=1,2", f"output_dir={index.folder}"]) == 2
-    assert "with rollout.prompts=64 rollout.samples=2 this goes on" in capsys.readouterr().err
+    assert "with algorithm=tvo_2025 algorithm.name=tvo this goes on" in capsys.readouterr().err
     assert not (index.folder / "s2").exists()

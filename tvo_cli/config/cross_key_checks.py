@@ -27,7 +27,7 @@ CONTRADICTIONS = {
     ("holds entropy", "lowers entropy"): "one restores what the other removes.",
     ("holds entropy", "holds entropy"): "two controllers with different targets act on one entropy.",
 }
-OF_OTHER_PROMPTS = "One response a prompt takes a baseline of other prompts: algorithm=tvo_one_response, for example."
+OF_OTHER_PROMPTS = "One response a prompt takes a baseline of other prompts: algorithm=tvo, for example."
 OF_EVERY_GROUP = "Leave algorithm.sampling at EveryGroup."
 DIRECTIONS = ("limits entropy change", *sorted({one for pair in CONTRADICTIONS for one in pair}))
 

@@ -3,9 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
-SETTINGS_UNTIL = {"tvo": {"rollout.prompts": 64, "rollout.samples": 2}}  # in which the one until 0.2 differs
+
+class EarlierRecipe(NamedTuple):
+    """What a name stood for: the recipe that has it now, what a run records of it, and all in which the two differ."""
+
+    now: str
+    recorded: Mapping[str, Any]
+    others: tuple[str, ...]  # keys or groups that differ besides `recorded`
+
+
+STEP_RULE = ("algorithm.step_rule.fluctuation", "algorithm.step_rule.minimum", "algorithm.step_rule.schedule.end")
+EARLIER = {
+    "tvo": (
+        EarlierRecipe("tvo_2025", {"rollout.prompts": 64, "rollout.samples": 2}, STEP_RULE),  # until 0.2
+        EarlierRecipe("tvo_one_response", {"algorithm.step_rule.schedule.end": 0.25}, STEP_RULE),  # before 0.2
+    )
+}
 
 
 def note_on_renamed_recipe(before: Mapping[str, Any], differing: list[str]) -> str:
@@ -16,9 +31,18 @@ def note_on_renamed_recipe(before: Mapping[str, Any], differing: list[str]) -> s
         differing: those in which the wanted run differs; beyond those of the two recipes it is another run.
     """
     name = str(before.get("algorithm.name"))
-    until = SETTINGS_UNTIL.get(name, {})
-    recorded_then = all(before.get(key) == value for key, value in until.items())
-    if not differing or not recorded_then or not set(differing) <= set(until):
+    found = next((one for one in EARLIER.get(name, ()) if _is_of(one, before, differing)), None)
+    if found is None:
         return ""
-    words = " ".join(f"{key}={value}" for key, value in until.items())
-    return f"{name} was another recipe until 0.2: with {words} this goes on. "
+    return f"{name} was another recipe until 0.2: with algorithm={found.now} algorithm.name={name} this goes on. "
+
+
+def _is_of(recipe: EarlierRecipe, before: Mapping[str, Any], differing: list[str]) -> bool:
+    """Whether a run was recorded by a recipe, and differs in what is the recipe's alone."""
+    own = (*recipe.recorded, *recipe.others)
+    recorded_then = all(before.get(key) == value for key, value in recipe.recorded.items())
+    return bool(differing) and recorded_then and all(f"{key}.".startswith(_groups(own)) for key in differing)
+
+
+def _groups(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(f"{key}." for key in keys)
