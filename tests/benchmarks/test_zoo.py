@@ -8,8 +8,21 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks import zoo
 from benchmarks.harness.record import Row, Table
-from benchmarks.zoo import RATES, SEEDS, SMALL, TABLES, Chosen, _broken_runs, measure, readings_of_zoo
+from benchmarks.zoo import (
+    RATES,
+    REAL,
+    REAL_SEEDS,
+    SEEDS,
+    SMALL,
+    TABLES,
+    Chosen,
+    _broken_runs,
+    measure,
+    readings_of_zoo,
+    sweeps_by_batch,
+)
 from benchmarks.zoo_tables import counted, tables
 from tests.benchmarks.test_second_edition import Readings
 from tvo_cli import config
@@ -33,6 +46,31 @@ def test_a_machine_goes_on_with_the_seeds_and_rates_that_a_record_lacks() -> Non
     pending = [one.key for one in measure(Chosen(), cast(Any, Readings(done)))]
     wanted = [(SEEDS[0], RATES[0]), *((seed, rate) for seed in SEEDS[1:] for rate in reversed(RATES))]
     assert pending == [{"sweep": SMALL, "seed": seed, "lr": rate} for seed, rate in wanted]
+
+
+def test_on_the_pretrained_model_each_recipe_has_its_own_passes_in_a_batch_of_32_responses() -> None:
+    """GRPO one update of 4 × 8, TVO 4 over 4 of 32 × 1, CURE once over 2 of 2 × 16: two prompts are two minibatches."""
+    found = sweeps_by_batch(["tvo", "grpo", "cure", "rloo"])
+    assert {name: words[0] for name, words in found.items()} == {
+        "32x1x4x4": "algorithm=tvo",
+        "4x8x1x1": "algorithm=grpo,rloo",
+        "2x16x1x2": "algorithm=cure",
+    }
+    assert found["2x16x1x2"][1:] == tuple(
+        f"rollout.{word}" for word in ("prompts=2", "samples=16", "epochs=1", "minibatches=2")
+    )
+    jobs, _ = jobs_of_command_line(["-m", f"experiment={REAL}", *found["4x8x1x1"], "seed=0"])
+    assert [dict(map(config.split_override, job))["algorithm"] for job in jobs] == ["grpo", "rloo"]
+
+
+def test_the_best_of_a_finished_record_go_on_a_seed_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(zoo, "wait_for", lambda words: started.append(words) or 0)
+    monkeypatch.setattr(zoo, "_leaders", lambda path, count: ["tvo", "grpo"])
+    first, *others = measure(Chosen(after=tmp_path / "record.json", folder=tmp_path), cast(Any, Readings([])))
+    assert [first.key["seed"], *(one.key["seed"] for one in others)] == list(REAL_SEEDS)
+    assert first.rows() == [] and len({words[-1] for words in started}) == 2 == len(started), "a folder a batch"
+    assert all("seed=0" in words and "optimizer.lr=3e-05" in words for words in started)
 
 
 def test_a_rehearsal_has_a_folder_of_its_own() -> None:
