@@ -65,7 +65,7 @@ def test_either_alone_goes_before_some_of_both(four: Tokens, monkeypatch: pytest
 
 
 def test_one_wild_entropy_does_not_hide_the_others(four: Tokens) -> None:
-    """Entropies 0, .01 … .99 and 50, of which the 98th percentile is .98: ĥ spans them, and d̂ = ½ is but their middle."""
+    """Entropies 0, .01 … .99 and 50, whose 98th percentile is .98: ĥ spans them, and d̂ = ½ is their middle."""
     entropy, away = torch.arange(101, dtype=D)[None] / 100, torch.zeros(1, 101, dtype=D)
     entropy[0, 100], away[0, 100], away[0, 0] = 50.0, 0.8, 0.4
     logp, mask = (1 - away).log(), torch.ones(1, 101, dtype=torch.bool)
