@@ -42,7 +42,7 @@ METHODS_ELSEWHERE = (
         "thermodynamic laws, measured",
         "arXiv:2505.10559",
         "stability.readings.valley=true",
-        "of any run; reproduced, beside the annealing law (arXiv:2408.11029), in "
+        "of any run; tested, beside the annealing law (arXiv:2408.11029), in "
         "[results/thermodynamic-laws.md](results/thermodynamic-laws.md)",
     ),
     MethodElsewhere("schedule: linear", "", "optimizer=adamw_linear", ""),
