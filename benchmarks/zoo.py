@@ -49,7 +49,7 @@ RATES = (5e-5, 2e-4, 1e-3, 3e-3)  # those of the preset
 REAL_SEEDS, REAL_RATE = (0, 1, 2), 3e-5  # one rate, chosen beforehand: that of the earlier study
 REAL_RESPONSES = 32  # of a batch there, as in the earlier study
 AS_RECIPE: Mapping[str, tuple[str, ...]] = {"": ()}  # a sweep of one folder, in which each recipe brings its own batch
-BROKEN = 0.1  # share of a sweep's runs that may end with an error; more of them are the machine's fault, or ours
+BROKEN = 0.1  # share of a sweep's runs, at least one, that may end with an error; more are the machine's fault, or ours
 TABLES = {
     "runs": {"sweep": text("preset")}
     | FIELDS
@@ -172,7 +172,7 @@ def _broken_runs(folder: Path, code: int) -> list[Row]:
     index = folder / "sweep.json"
     jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if index.is_file() else []
     failed = [job for job in jobs if job["state"] != "finished"]
-    of_machine = len(failed) > BROKEN * len(jobs) or any(job["code"] != 1 for job in failed)
+    of_machine = len(failed) > max(1.0, BROKEN * len(jobs)) or any(job["code"] != 1 for job in failed)
     if code and (code != 1 or not failed or of_machine):
         say(f"{folder}: ended with {code}; the same command goes on")
         raise SystemExit(code)

@@ -147,6 +147,14 @@ def test_a_run_that_an_error_ends_is_a_row_and_counts_as_nothing_learnt(tmp_path
     assert "| steer | – | – | – | never (0 of 1) | – | – |" in found and "| steer | 0.000 (1) | 1 of 1" in found
 
 
+def test_one_run_of_a_small_sweep_may_break(tmp_path: Path) -> None:
+    """On the pretrained model a sweep may be one job: that it broke is what is known of it."""
+    words = ["algorithm=steer", "seed=0", "optimizer.lr=3e-5"]
+    job = {"state": "failed", "code": 1, "reason": "RuntimeError: no", "overrides": words}
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": [job]}))
+    assert [row["broke"] for row in _broken_runs(tmp_path, 1)] == ["RuntimeError: no"]
+
+
 @pytest.mark.parametrize(
     ("code", "codes"),
     [(75, ()), (2, (2,)), (1, (1, 1, 1, 1)), (1, (137,)), (1, ())],
