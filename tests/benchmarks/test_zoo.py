@@ -48,6 +48,7 @@ def test_a_machine_goes_on_with_the_seeds_and_rates_that_a_record_lacks() -> Non
     assert pending == [{"sweep": SMALL, "seed": seed, "lr": rate} for seed, rate in wanted]
 
 
+@pytest.mark.slow  # a command line and four recipes are composed
 def test_on_the_pretrained_model_each_recipe_has_its_own_passes_in_a_batch_of_32_responses() -> None:
     """GRPO one update of 4 × 8, TVO 4 over 4 of 32 × 1, CURE once over 2 of 2 × 16: two prompts are two minibatches."""
     found = sweeps_by_batch(["tvo", "grpo", "cure", "rloo"])
@@ -71,6 +72,9 @@ def test_the_best_of_a_finished_record_go_on_a_seed_at_a_time(tmp_path: Path, mo
     assert [first.key["seed"], *(one.key["seed"] for one in others)] == list(REAL_SEEDS)
     assert first.rows() == [] and len({words[-1] for words in started}) == 2 == len(started), "a folder a batch"
     assert all("seed=0" in words and "optimizer.lr=3e-05" in words for words in started)
+    tvo, grpo = started
+    assert {"algorithm=tvo", "rollout.samples=1", "rollout.epochs=4"} <= set(tvo)
+    assert {"algorithm=grpo", "rollout.samples=8", "rollout.epochs=1"} <= set(grpo)
 
 
 def test_a_rehearsal_has_a_folder_of_its_own() -> None:
