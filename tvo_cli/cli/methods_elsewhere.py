@@ -15,9 +15,7 @@ class MethodElsewhere(NamedTuple):
 
 
 METHODS_ELSEWHERE = (
-    MethodElsewhere(
-        "Lion", "arXiv:2302.06675", "optimizer=lion", "with weight decay, `optimizer/box` reads its box"
-    ),
+    MethodElsewhere("Lion", "arXiv:2302.06675", "optimizer=lion", "with weight decay, `optimizer/box` reads its box"),
     MethodElsewhere("dynamic reward weighting, by hypervolume", "arXiv:2509.11452", "reward.weighting=hypervolume", ""),
     MethodElsewhere("dynamic reward weighting, by gradients", "arXiv:2509.11452", "reward.weighting=gradient", ""),
     MethodElsewhere(
