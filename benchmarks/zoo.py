@@ -5,8 +5,9 @@
 
 Sweeps are `tvo train -m experiment=zoo_small` and `zoo_real`, so a run that is there is not made again. What is
 finished of a seed and rate, of all recipes, is in the record, which is all that another machine needs to go on
-(--resume); a whole seed comes before the next one. A run that ends with an error is a row too. A rehearsal in a
-minute, no number of which is to be quoted:
+(--resume); a whole seed comes before the next one. A run that ends with an error is a row too. On the pretrained model
+a batch has 32 responses, cut and used as the recipe's own is. A rehearsal in a minute, no number of which is to be
+quoted:
 
     python -m benchmarks.zoo --seeds 0 --rates 2e-4 1e-3 --overrides algorithm=tvo,grpo trainer.steps=3 \\
         --folder /tmp/rehearsal --out /tmp/rehearsal.json
@@ -15,8 +16,10 @@ minute, no number of which is to be quoted:
 from __future__ import annotations
 
 import json
+import math
 import time
-from collections.abc import Iterator, Sequence
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from statistics import fmean, median
@@ -30,8 +33,10 @@ from benchmarks.harness.collection import say
 from benchmarks.harness.record import Record, Row, number, read, text
 from benchmarks.harness.settings import Settings, option
 from benchmarks.second_edition_choice import leading_rows
+from benchmarks.second_edition_sweeps import last_of_each
 from benchmarks.sweep_runs import FIELDS, command_of_sweep, runs_below
 from benchmarks.zoo_tables import counted, tables
+from tvo_cli import config
 from tvo_cli.comparison.analysis.metric_choice import WINDOW
 from tvo_cli.comparison.analysis.run_values import running_means
 from tvo_cli.stats.sample_efficiency import first_threshold_crossing
@@ -42,7 +47,9 @@ SMALL, REAL = "zoo_small", "zoo_real"
 SEEDS = (2000, 2001, 2002, 2003, 2004)  # those of the preset; no constant was chosen or judged on them
 RATES = (5e-5, 2e-4, 1e-3, 3e-3)  # those of the preset
 REAL_SEEDS, REAL_RATE = (0, 1, 2), 3e-5  # one rate, chosen beforehand: that of the earlier study
-BROKEN = 0.1  # share of a sweep's runs that may end with an error; more of them are the machine's fault, or ours
+REAL_RESPONSES = 32  # of a batch there, as in the earlier study
+AS_RECIPE: Mapping[str, tuple[str, ...]] = {"": ()}  # a sweep of one folder, in which each recipe brings its own batch
+BROKEN = 0.1  # share of a sweep's runs, at least one, that may end with an error; more are the machine's fault, or ours
 TABLES = {
     "runs": {"sweep": text("preset")}
     | FIELDS
@@ -102,16 +109,16 @@ def _on_embedded_task(settings: Chosen) -> Iterator[Measurement]:
     """All recipes at all rates with a seed, the largest first, where something breaks; then with the next seed."""
     for seed in settings.seeds:
         for rate in sorted(settings.rates, reverse=True):
-            yield _sweep(settings, {"sweep": SMALL, "seed": seed, "lr": rate}, ())
+            yield _sweep(settings, {"sweep": SMALL, "seed": seed, "lr": rate}, AS_RECIPE)
 
 
 def _on_pretrained_model(settings: Chosen) -> Iterator[Measurement]:
     """The recipes that lead on the embedded task."""
     assert settings.after is not None
-    leaders = _leaders(settings.after, settings.leading)
+    sweeps = sweeps_by_batch(_leaders(settings.after, settings.leading))
     for seed in REAL_SEEDS:
         key = {"sweep": REAL, "seed": seed, "lr": REAL_RATE}
-        yield _sweep(settings, key, (f"algorithm={','.join(leaders)}",))
+        yield _sweep(settings, key, sweeps)
 
 
 def _leaders(path: Path, count: int) -> list[str]:
@@ -124,18 +131,40 @@ def _leaders(path: Path, count: int) -> list[str]:
     return leaders
 
 
-def _sweep(settings: Chosen, key: Row, words: Sequence[str]) -> Measurement:
-    return Measurement("runs", key, partial(_swept, settings, key, words))
+def sweeps_by_batch(recipes: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """For the pretrained model, whose preset says one batch for all: a sweep for the recipes that share one, by folder.
+
+    As many responses a prompt, passes and minibatches as the recipe's own, in a batch of 32 responses; the minibatches
+    are fewer where there are fewer prompts.
+    """
+    alike = defaultdict[str, list[str]](list)
+    for name in recipes:
+        own = config.compose([f"algorithm={name}", "logger=none"]).rollout
+        samples = min(int(own.samples), REAL_RESPONSES)
+        prompts = REAL_RESPONSES // samples
+        sizes = {"prompts": prompts, "samples": samples, "epochs": int(own.epochs)}
+        sizes["minibatches"] = math.gcd(int(own.minibatches), prompts)
+        alike[" ".join(f"rollout.{key}={value}" for key, value in sizes.items())].append(name)
+    return {
+        "x".join(word.partition("=")[2] for word in words.split()): (f"algorithm={','.join(names)}", *words.split())
+        for words, names in alike.items()
+    }
 
 
-def _swept(settings: Chosen, key: Row, words: Sequence[str]) -> list[Row]:
-    """Run a seed and rate of a preset, or what is left of it; a row a run."""
-    folder = settings.folder / key["sweep"] / str(key["seed"]) / f"{key['lr']:g}"
-    given = [f"experiment={key['sweep']}", *settings.overrides, *words]
-    given += [f"seed={key['seed']}", f"optimizer.lr={key['lr']:g}", f"output_dir={folder}"]
-    code = wait_for(command_of_sweep(given, settings.program))
-    broken = _broken_runs(folder, code)
-    return [run | {"broke": ""} for run in runs_below(folder, more=readings_of_zoo)] + broken
+def _sweep(settings: Chosen, key: Row, sweeps: Mapping[str, Sequence[str]]) -> Measurement:
+    return Measurement("runs", key, partial(_swept, settings, key, sweeps))
+
+
+def _swept(settings: Chosen, key: Row, sweeps: Mapping[str, Sequence[str]]) -> list[Row]:
+    """Run a seed and rate of a preset, or what is left of it, a sweep after the other; a row a run."""
+    place = settings.folder / key["sweep"] / str(key["seed"]) / f"{key['lr']:g}"
+    found: list[Row] = []
+    for name, words in sweeps.items():
+        given = [*settings.overrides, *words, f"seed={key['seed']}", f"optimizer.lr={key['lr']:g}"]
+        given = [f"experiment={key['sweep']}", *last_of_each(given), f"output_dir={place / name}"]
+        broken = _broken_runs(place / name, wait_for(command_of_sweep(given, settings.program)))
+        found += [run | {"broke": ""} for run in runs_below(place / name, more=readings_of_zoo)] + broken
+    return found
 
 
 def _broken_runs(folder: Path, code: int) -> list[Row]:
@@ -143,7 +172,7 @@ def _broken_runs(folder: Path, code: int) -> list[Row]:
     index = folder / "sweep.json"
     jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if index.is_file() else []
     failed = [job for job in jobs if job["state"] != "finished"]
-    of_machine = len(failed) > BROKEN * len(jobs) or any(job["code"] != 1 for job in failed)
+    of_machine = len(failed) > max(1.0, BROKEN * len(jobs)) or any(job["code"] != 1 for job in failed)
     if code and (code != 1 or not failed or of_machine):
         say(f"{folder}: ended with {code}; the same command goes on")
         raise SystemExit(code)

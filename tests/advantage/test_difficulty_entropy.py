@@ -83,6 +83,10 @@ def test_strengths_move_with_the_rounding_of_their_target_and_are_carried(batch:
     made = DifficultyEntropyReward(**BASE | {"rate": 0.3}, threshold=1.0)
     made.end_batch(three)
     assert made.strengths["easy"] == pytest.approx(0.5 + 0.3 * (7 / 3 - 2)) and made.strengths["hard"] == 0.5
+    none_right = replace(three, correct=torch.zeros(3, dtype=torch.bool))
+    hard = DifficultyEntropyReward(**BASE | {"rate": 0.3}, threshold=1.0)
+    hard.end_batch(none_right)
+    assert hard.strengths["hard"] == pytest.approx(0.5 - 0.3 * (7 / 3 - 2)), "exploring beyond it is paid for less"
     twin = DifficultyEntropyReward(**BASE | {"rate": 0.3})
     twin.load_state_dict(made.state_dict())
     assert torch.equal(twin(three), made(three))

@@ -8,8 +8,21 @@ from typing import Any, cast
 
 import pytest
 
+from benchmarks import zoo
 from benchmarks.harness.record import Row, Table
-from benchmarks.zoo import RATES, SEEDS, SMALL, TABLES, Chosen, _broken_runs, measure, readings_of_zoo
+from benchmarks.zoo import (
+    RATES,
+    REAL,
+    REAL_SEEDS,
+    SEEDS,
+    SMALL,
+    TABLES,
+    Chosen,
+    _broken_runs,
+    measure,
+    readings_of_zoo,
+    sweeps_by_batch,
+)
 from benchmarks.zoo_tables import counted, tables
 from tests.benchmarks.test_second_edition import Readings
 from tvo_cli import config
@@ -33,6 +46,35 @@ def test_a_machine_goes_on_with_the_seeds_and_rates_that_a_record_lacks() -> Non
     pending = [one.key for one in measure(Chosen(), cast(Any, Readings(done)))]
     wanted = [(SEEDS[0], RATES[0]), *((seed, rate) for seed in SEEDS[1:] for rate in reversed(RATES))]
     assert pending == [{"sweep": SMALL, "seed": seed, "lr": rate} for seed, rate in wanted]
+
+
+@pytest.mark.slow  # a command line and four recipes are composed
+def test_on_the_pretrained_model_each_recipe_has_its_own_passes_in_a_batch_of_32_responses() -> None:
+    """GRPO one update of 4 × 8, TVO 4 over 4 of 32 × 1, CURE once over 2 of 2 × 16: two prompts are two minibatches."""
+    found = sweeps_by_batch(["tvo", "grpo", "cure", "rloo"])
+    assert {name: words[0] for name, words in found.items()} == {
+        "32x1x4x4": "algorithm=tvo",
+        "4x8x1x1": "algorithm=grpo,rloo",
+        "2x16x1x2": "algorithm=cure",
+    }
+    assert found["2x16x1x2"][1:] == tuple(
+        f"rollout.{word}" for word in ("prompts=2", "samples=16", "epochs=1", "minibatches=2")
+    )
+    jobs, _ = jobs_of_command_line(["-m", f"experiment={REAL}", *found["4x8x1x1"], "seed=0"])
+    assert [dict(map(config.split_override, job))["algorithm"] for job in jobs] == ["grpo", "rloo"]
+
+
+def test_the_best_of_a_finished_record_go_on_a_seed_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[list[str]] = []
+    monkeypatch.setattr(zoo, "wait_for", lambda words: started.append(words) or 0)
+    monkeypatch.setattr(zoo, "_leaders", lambda path, count: ["tvo", "grpo"])
+    first, *others = measure(Chosen(after=tmp_path / "record.json", folder=tmp_path), cast(Any, Readings([])))
+    assert [first.key["seed"], *(one.key["seed"] for one in others)] == list(REAL_SEEDS)
+    assert first.rows() == [] and len({words[-1] for words in started}) == 2 == len(started), "a folder a batch"
+    assert all("seed=0" in words and "optimizer.lr=3e-05" in words for words in started)
+    tvo, grpo = started
+    assert {"algorithm=tvo", "rollout.samples=1", "rollout.epochs=4"} <= set(tvo)
+    assert {"algorithm=grpo", "rollout.samples=8", "rollout.epochs=1"} <= set(grpo)
 
 
 def test_a_rehearsal_has_a_folder_of_its_own() -> None:
@@ -107,6 +149,14 @@ def test_a_run_that_an_error_ends_is_a_row_and_counts_as_nothing_learnt(tmp_path
     found = tables([row, run_of("tvo", 3e-3, 1, 0.9)], (3e-3,))
     assert "| steer | 0.003 | 0.000 |" in found and found.endswith("- broke: steer at 0.003, seed 1: ValueError: no")
     assert "| steer | – | – | – | never (0 of 1) | – | – |" in found and "| steer | 0.000 (1) | 1 of 1" in found
+
+
+def test_one_run_of_a_small_sweep_may_break(tmp_path: Path) -> None:
+    """On the pretrained model a sweep may be one job: that it broke is what is known of it."""
+    words = ["algorithm=steer", "seed=0", "optimizer.lr=3e-5"]
+    job = {"state": "failed", "code": 1, "reason": "RuntimeError: no", "overrides": words}
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": [job]}))
+    assert [row["broke"] for row in _broken_runs(tmp_path, 1)] == ["RuntimeError: no"]
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,11 @@ NEUTRAL = {
 }
 
 
-def test_the_recipe_reads_the_released_block_for_thirty_steps() -> None:
-    chosen: InternalPolicy = config.build(composed("bupo").algorithm.internal_policy)
-    assert (chosen.block_of(36), chosen.steps) == (6, 30)  # of Qwen3-4B: layer 5, counted from 0, in the script
+@pytest.mark.parametrize(("batches", "steps"), [(300, 30), (30, 3), (2, 1)])
+def test_the_recipe_reads_the_released_block_for_a_tenth_of_the_run(batches: int, steps: int) -> None:
+    """30 of 300 in the script; of Qwen3-4B layer 5, counted from 0."""
+    chosen: InternalPolicy = config.build(composed("bupo", f"trainer.steps={batches}").algorithm.internal_policy)
+    assert (chosen.block_of(36), chosen.steps) == (6, steps)
 
 
 def test_the_dual_clip_bounds_what_a_bad_response_loses(on_f0: Callable[..., Result]) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from tests.methods.conftest import composed
 from tvo_cli import config
 from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import CONTRADICTIONS, check_across_keys
@@ -70,6 +71,18 @@ def test_every_contradiction_is_refused_in_either_order(combined: Callable[..., 
     for first, second in ((one, other), (other, one)):
         with pytest.raises(UserError, match="a " + first):
             combined("grpo", body=f"{{name: both, directions: {{a: {first}, b: {second}}}}}")
+
+
+@pytest.mark.parametrize(("name", "raises"), [("dapo", True), ("canon", True), ("spear", True), ("ares", False)])
+def test_who_lets_good_tokens_rise_further_says_that_it_raises_entropy(name: str, raises: bool) -> None:
+    """What is said decides what it is refused beside: ARES stands on DAPO and clips both sides alike."""
+    chosen = composed(name).algorithm
+    assert (chosen.objective.surrogate.high > chosen.objective.surrogate.low) is raises
+    assert (chosen.directions.clip_higher == "raises entropy") is raises
+
+
+def test_clip_cov_raises_entropy_as_a_part_too() -> None:
+    assert composed("spear").algorithm.directions.clip_cov == composed("clip_cov").algorithm.directions.clip_cov
 
 
 def test_an_unknown_direction_names_the_known(combined: Callable[..., Any]) -> None:

@@ -38,6 +38,11 @@ def test_a_right_answer_pays_for_uncertain_thinking(batch: Experience) -> None:
     assert pear(batch, **SETTINGS | {"alpha": 0.0}).tolist() == pytest.approx([0.4, 0.7, -0.25, 0.5])
 
 
+def test_certain_thinking_earns_no_more_than_s(batch: Experience) -> None:
+    """H_t = .3 < H_a = .9 in the second response: P = 0, not −.6."""
+    assert pear(batch, **SETTINGS | {"right": 0.5})[1] == 0.5
+
+
 def test_a_right_answer_never_falls_below_the_least(batch: Experience) -> None:
     loud = replace(batch, old_entropy=torch.full((4, 4), 3.0, dtype=D))
     assert pear(loud, **SETTINGS).tolist() == [1.0, 1.0, -0.25, 0.0]

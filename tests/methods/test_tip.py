@@ -53,6 +53,27 @@ def test_uncertain_or_at_odds(four: Tokens, monkeypatch: pytest.MonkeyPatch) -> 
     assert chosen(four, 0.5, "none")[:2] == [[0, 0], [0, 3]], "by entropy alone the second token is not seen"
 
 
+def test_either_alone_goes_before_some_of_both(four: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """(h, d) = (1, 0), (.6, .6), (0, 1): Soft-OR scores 1, .84, 1, where a sum would have 1, 1.2, 1."""
+    monkeypatch.setattr("tvo_cli.methods.tip.CLIPPED_ABOVE", 1.0)
+    entropy, away = torch.zeros(2, 4, dtype=D), torch.zeros(2, 4, dtype=D)
+    entropy[0, :2], away[0, 1:3] = torch.tensor([2.0, 1.2]), torch.tensor([0.48, 0.8])
+    logp = (1 - away).log()
+    tokens = replace(four, entropy=entropy, logp=logp, old_logp=logp)
+    assert chosen(tokens, 0.25, "surprise")[0] == [0, 0]
+    assert chosen(tokens, 0.5, "surprise")[:2] == [[0, 0], [0, 2]]
+
+
+def test_one_wild_entropy_does_not_hide_the_others(four: Tokens) -> None:
+    """Entropies 0, .01 … .99 and 50, whose 98th percentile is .98: ĥ spans them, and d̂ = ½ is their middle."""
+    entropy, away = torch.arange(101, dtype=D)[None] / 100, torch.zeros(1, 101, dtype=D)
+    entropy[0, 100], away[0, 100], away[0, 0] = 50.0, 0.8, 0.4
+    logp, mask = (1 - away).log(), torch.ones(1, 101, dtype=torch.bool)
+    tokens = replace(four, entropy=entropy, logp=logp, old_logp=logp, mask=mask, advantage=mask.double())
+    kept = [column for _, column in chosen(tokens, 0.4, "surprise")]
+    assert kept == list(range(61, 101)), "where 50 is the scale, ĥ of the others is below .02 and the first is kept"
+
+
 def test_each_response_keeps_its_share_and_one_at_the_least(on_f0: Callable[..., Result]) -> None:
     tokens = on_f0("tip").tokens
     for share, counts in ((0.5, [1, 1, 1, 1]), (0.7, [2, 1, 2, 1]), (1.0, [3, 2, 3, 1])):

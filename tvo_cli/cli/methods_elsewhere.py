@@ -15,7 +15,7 @@ class MethodElsewhere(NamedTuple):
 
 
 METHODS_ELSEWHERE = (
-    MethodElsewhere("Lion", "arXiv:2302.06675", "optimizer=lion", "with the reading of its box, `optimizer/box`"),
+    MethodElsewhere("Lion", "arXiv:2302.06675", "optimizer=lion", "with weight decay, `optimizer/box` reads its box"),
     MethodElsewhere("dynamic reward weighting, by hypervolume", "arXiv:2509.11452", "reward.weighting=hypervolume", ""),
     MethodElsewhere("dynamic reward weighting, by gradients", "arXiv:2509.11452", "reward.weighting=gradient", ""),
     MethodElsewhere(
@@ -40,7 +40,8 @@ METHODS_ELSEWHERE = (
         "thermodynamic laws, measured",
         "arXiv:2505.10559",
         "stability.readings.valley=true",
-        "of any run; reproduced in [results/thermodynamic-laws.md](results/thermodynamic-laws.md)",
+        "of any run; tested, beside the annealing law (arXiv:2408.11029), in "
+        "[results/thermodynamic-laws.md](results/thermodynamic-laws.md)",
     ),
     MethodElsewhere("schedule: linear", "", "optimizer=adamw_linear", ""),
     MethodElsewhere("schedule: cosine", "arXiv:1608.03983", "optimizer=adamw_cosine", ""),

@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 def register_resolvers() -> None:
-    """Register the resolvers `times`, `largest`, `eval_name` (of folders) and `hub_or_fetched` (of models)."""
+    """Register the resolvers `times`, `share_of`, `largest`, `eval_name` (of folders), `hub_or_fetched` (of models)."""
     from omegaconf import OmegaConf
 
     from tvo_cli.fetch.fetched_models import hub_or_fetched
 
     OmegaConf.register_new_resolver("times", multiply, replace=True)
+    OmegaConf.register_new_resolver("share_of", count_of_share, replace=True)
     OmegaConf.register_new_resolver("largest", largest_of_sources, replace=True)
     OmegaConf.register_new_resolver("eval_name", evaluation_folder_name, replace=True)
     OmegaConf.register_new_resolver("hub_or_fetched", hub_or_fetched, replace=True)
@@ -34,6 +35,11 @@ def multiply(*factors: float) -> float:
         if isinstance(value, bool) or not isinstance(value, int | float):
             raise ValueError(f"times needs numbers, not {value!r}")
     return math.prod(map(float, factors))
+
+
+def count_of_share(share: float, count: int) -> int:
+    """Resolve `${share_of:0.1,${trainer.steps}}`: that share of a count, to the nearest whole number, at least 1."""
+    return max(1, round(multiply(share, count)))
 
 
 def largest_of_sources(key: str, *, _parent_: DictConfig) -> Any:

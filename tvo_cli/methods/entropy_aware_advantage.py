@@ -14,9 +14,6 @@ from tvo_cli.types import Tokens
 LEAST_SPREAD = 1e-8  # nats; equal entropies differ by rounding
 
 
-LEAST_SPREAD = 1e-8  # nats; equal entropies differ by rounding
-
-
 def entropy_aware_advantage(tokens: Tokens, *, strength: float) -> Tensor:
     """Â (1 + a·z), z = (H − mean H)/std H over the response tokens of the minibatch (n−1; 1 where it is 0), [B, T].
 

@@ -28,7 +28,8 @@ def tip(tokens: Tokens, *, share: float, divergence: str) -> Tensor:
     The divergence is the paper's per-token KL to a teacher only in kind: "reference" estimates the KL to the frozen
     start by k3 (log π_ref is needed of the sampled token alone), "surprise" is |Â|(1 − π), without any second model.
 
-    Fidelity: paper (score, normalisation and share; the paper distils, and its loss is the KL to the teacher).
+    Fidelity: paper (score, normalisation and share; the paper distils, and its loss is the KL to the teacher; the only
+    second model here is the frozen start).
 
     Args:
         tokens: the whole minibatch.

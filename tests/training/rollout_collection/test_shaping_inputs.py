@@ -5,9 +5,14 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
+import pytest
 import torch
 
-from tvo_cli.training.rollout_collection.shaping_inputs import phases_of_responses, prompts_as_responses
+from tvo_cli.training.rollout_collection.shaping_inputs import (
+    phases_of_responses,
+    prompts_as_responses,
+    warn_where_no_thinking_ends,
+)
 from tvo_cli.types import Rollout
 
 WORDS = ["so", "<", "/t", ">", "4", "</", "t>", "."]
@@ -35,6 +40,16 @@ def test_the_marker_may_be_cut_anywhere_and_may_be_missing() -> None:
     expected = [[0, 0, 1, 1, 1, 2], [0, 1, 1, 2, 2, 2], [0, 0, 0, 0, 2, 2], [1, 1, 2, 2, 2, 2]]
     mask = torch.arange(6) < torch.tensor([[6], [5], [4], [4]])
     assert torch.equal(found[mask], torch.tensor(expected)[mask])
+
+
+def test_a_marker_that_no_response_has_is_said(caplog: pytest.LogCaptureFixture) -> None:
+    """Padding behind a response counts as nothing."""
+    for rows, said in (([[0, 0, 1, 4], [5, 0]], 1), ([[0, 0], [5, 6]], 0)):
+        made = rollout(rows, [[4]])
+        caplog.clear()
+        phase = phases_of_responses(made, SimpleNamespace(decode=decode), "</t>")
+        warn_where_no_thinking_ends(phase, made.mask, "</t>")
+        assert caplog.text.count("algorithm.thinking_end=</t>: no response of the first batch has it") == said
 
 
 def test_each_prompt_is_a_response_to_its_first_token() -> None:

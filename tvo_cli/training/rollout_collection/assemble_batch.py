@@ -75,6 +75,8 @@ def _with_what_shapings_read(session: Session, graded: GradedBatch, experience: 
     algorithm, policy, rollout = session.learner.algorithm, session.learner.policy, graded.rollout
     if algorithm.thinking_end:
         phase = shaping_inputs.phases_of_responses(rollout, policy.tokenizer, algorithm.thinking_end)
+        if session.counters.step == 0:
+            shaping_inputs.warn_where_no_thinking_ends(phase, rollout.mask, algorithm.thinking_end)
         experience = replace(experience, phase=phase)
     if algorithm.objective.reads.get("answers", False):
         experience = replace(experience, answer=shaping_inputs.answers_of_groups(session, graded))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import replace
 from typing import Any
 
@@ -13,6 +14,8 @@ from tvo_cli.stats import cluster_equal_answers
 from tvo_cli.training.batch import GradedBatch
 from tvo_cli.training.session import Session
 from tvo_cli.types import Rollout
+
+log = logging.getLogger("tvo")
 
 THINKING, MARKER, ANSWER = 0, 1, 2
 
@@ -28,6 +31,16 @@ def phases_of_responses(rollout: Rollout, tokenizer: Any, marker: str) -> Tensor
         start, end = _span_of_marker(tokens, tokenizer, marker)
         phases[row, start:end], phases[row, end:] = MARKER, ANSWER
     return phases
+
+
+def warn_where_no_thinking_ends(phase: Tensor, mask: Tensor, marker: str) -> None:
+    """Say it where no response has the marker: then the whole of each is thinking, and nothing is its answer."""
+    if not bool((mask & (phase != THINKING)).any()):
+        log.warning(
+            "algorithm.thinking_end=%s: no response of the first batch has it, so that the whole of each counts as "
+            "thinking. Give the text that ends the thinking of this model.",
+            marker,
+        )
 
 
 def _span_of_marker(tokens: list[int], tokenizer: Any, marker: str) -> tuple[int, int]:
