@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import (
     LONGEST,
+    NAMING,
     check_folder_is_named_once,
     job_folder_name,
     sweep_folder_name,
@@ -73,7 +74,7 @@ def test_run_name_names_the_folder_of_a_sweep_unless_it_is_made_of_settings() ->
     assert place("tvo-s${seed}").startswith("outputs/x/seed-"), "conf/train.yaml's own"
 
 
-@pytest.mark.parametrize("word", ["run_name=a,b", "experiment_name=a,b", "output_dir=a,b", "run_name=${algorithm.name}"])
+@pytest.mark.parametrize("word", [*(f"{key}=a,b" for key in NAMING), "run_name=${algorithm.name}"])
 def test_a_sweep_has_one_name(word: str) -> None:
     key, _, value = word.partition("=")
     with pytest.raises(UserError, match=rf"^{key}={re.escape(value)}: a sweep has one folder, .* {key}=NAME"):

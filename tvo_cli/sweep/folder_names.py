@@ -28,7 +28,7 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     """Return the folder of a sweep: as `output_dir` or `run_name` says, else one that its settings name.
 
     `outputs/<experiment>/<run_name>`, or `<swept keys>-<hash>`: the hash is of the root config, the fixed overrides
-    and the swept keys, not of the swept values. The same command finds the folder again, and so does one with more seeds.
+    and the swept keys, not of the swept values. The same command finds it again, and so does one with more seeds.
     """
     given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
     if given:
