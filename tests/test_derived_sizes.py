@@ -29,6 +29,22 @@ def test_the_file_is_read_and_its_problems_counted(tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
+def test_a_named_model_is_planned_where_neither_its_files_nor_the_hub_are(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
+    words = ("experiment=math_1.5b", "trainer.device=cuda", "output_dir=x")
+    sizes = derived_sizes(config.compose(words)).table
+    assert sizes["parameters"][0] == 1_543_714_304 and "itself is not here" in sizes["parameters"][1]
+    assert sizes["memory, GB"][0] == 33.17, "as docs/memory.md"
+    assert [sizes[one][0] for one in ("responses a minibatch", "responses a micro-batch", "gradient accumulation")] == [
+        *(128, 4, 32),
+    ]
+    sizes = derived_sizes(config.compose([*words, "model.path=nobody/knows"])).table
+    assert sizes["parameters"][0] == "unknown" and "memory, GB" not in sizes
+
+
 def test_what_is_wrong_with_it_is_said(tmp_path: Path) -> None:
     path = tmp_path / "mine.jsonl"
     path.write_text('{"question": "q", "answer": {"value": 1}}\n')
