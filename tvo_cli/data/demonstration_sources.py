@@ -91,7 +91,7 @@ def _own_row(
         raise UserError(OWN, target, f"row {name} {fault.problem}.", remedy) from fault
 
 
-def _taught(node: Mapping[str, Any], problems: Any, seed: int) -> Problems:
+def _taught(node: Mapping[str, Any], problems: Problems, seed: int) -> Problems:
     if isinstance(problems, WorkedSolutions):
         return TaughtProblems(problems.name, problems, seed)
     if node["kind"] == "mixture":
