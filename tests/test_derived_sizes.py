@@ -22,7 +22,10 @@ def test_the_file_is_read_and_its_problems_counted(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"question": f"q{i}", "answer": i}) + "\n" for i in range(20)))
     sizes = planned(path)
     assert (sizes["training problems"][0], sizes["held-out problems"][0]) == (18, 2)
-    sizes = planned(path, "dataset.holdout=0")
+    sizes = planned(
+        path, "dataset.holdout=0", "rollout.prompts=16", "rollout.minibatches=2", "trainer.microbatch_rows=3"
+    )
+    assert [sizes[one][0] for one in ("responses a minibatch", "gradient accumulation")] == [8, 3]
     assert sizes["training problems"][0] == 20
     assert (
         sizes["held-out problems"][0] == 0 and "leaves no problem for the test split" in sizes["held-out problems"][1]
