@@ -13,7 +13,9 @@ from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
 from tvo_cli.errors import UserError
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
+from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals, is_served, planned_run
+from tvo_cli.memory.published_networks import published_shape
 from tvo_cli.memory.rank_memory import plan_rank_memory, rank_layout, request_of_run_rank
 from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step, step_work
 from tvo_cli.memory.stored_network_shape import shape_of_model
@@ -41,18 +43,29 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
         check_ranks(config, ranks)
     data_sizes = _dataset_sizes(config.dataset)
     try:
-        longest, shape = longest_prompt(config), shape_of_model(config.model)
+        longest, (shape, model) = longest_prompt(config), _shape_and_parameters(config.model)
     except UserError as error:
         unknown: Sizes = {"parameters": ("unknown", str(error))}
         return DerivedSizes(data_sizes | _rollout_sizes(config) | _update_sizes(config, None) | unknown, None)
     run = planned_run(config, shape, longest.tokens)
-    model = {"parameters": (parameter_count(config.model), "of the policy")}
     prompt = {"tokens a prompt": (longest.tokens, f"at most; {longest.source}")}
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
     disk, served = disk_of_run(config, run), _served_sizes(config.rollout, run)
     shared = _rank_sizes(config, run, ranks) if ranks else {}
     found = data_sizes | prompt | sizes | model | _memory_sizes(run) | served | shared
     return DerivedSizes(found | _disk_sizes(disk), disk)
+
+
+def _shape_and_parameters(node: Any) -> tuple[NetworkShape, Sizes]:
+    """Return the shape of a model's network and the row of its parameters; as published where the model is not here."""
+    try:
+        return shape_of_model(node), {"parameters": (parameter_count(node), "of the policy")}
+    except UserError:
+        shape = published_shape(str(node.path))
+        if shape is None:
+            raise
+        note = f"of the policy, as published; {node.path} itself is not here, and a run needs it"
+        return shape, {"parameters": (shape.parameters, note)}
 
 
 def _dataset_sizes(node: Any) -> Sizes:

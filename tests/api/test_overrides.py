@@ -60,3 +60,12 @@ def test_an_error_names_keywords_where_a_command_has_options() -> None:
     said = r"^choose_rate=x: not a choice\. Name it: metric=NAME\.$"
     with pytest.raises(UserError, match=said), options_named_as_keywords():
         raise UserError("--choose-rate", "x", "not a choice.", "Name it: --metric NAME.")
+
+
+def test_a_key_given_twice_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    assert checked_overrides(["model.path=b", "seed=1"], "evaluate", ["model.path=a"])[:2] == [
+        "model.path=a",
+        "model.path=b",
+    ]
+    said = "note: model.path is given twice (model.path=a model.path=b): the last one holds, model.path=b.\n"
+    assert capsys.readouterr().err == said

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner
 
 from tvo_cli.cli import override_args, startup_message
-from tvo_cli.cli.main import app
+from tvo_cli.cli.main import app, main
 
 runner = CliRunner()
 WATCH = """
@@ -111,3 +111,29 @@ def test_a_run_that_is_not_there_is_said_before_torch_is_loaded(capsys: pytest.C
     assert main(["replay", "outputs/re", "--step", "3"]) == 2
     told = capsys.readouterr().err
     assert "RUN=outputs/re: there is no such folder." in told and "loading" not in told
+
+
+REPEATED = ("seed=1", "seed=2")
+SAID_OF_REPEATED = "seed is given twice (seed=1 seed=2): the last one holds, seed=2."
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("words", "command"),
+    [
+        (["train", *REPEATED, "--cfg", "job"], "tvo train"),
+        (["train", "--dry-run", *REPEATED, "optimizer.lr=-1"], "tvo train --dry-run"),
+        (["train", "-m", "seed=1,2", "seed=2", "optimizer.lr=-1"], "tvo train"),
+        (["eval", *REPEATED, "--cfg", "job"], "tvo eval"),
+        (["eval", "--regrade", "none", *REPEATED], "tvo eval"),
+        (["sft", *REPEATED, "--cfg", "job"], "tvo sft"),
+        (["variance", *REPEATED, "--cfg", "job"], "tvo variance"),
+        (["check-algorithm", "grpo", *REPEATED, "optimizer.lr=-1"], "tvo check-algorithm"),
+    ],
+)
+def test_every_command_with_overrides_says_a_key_that_is_given_twice(
+    words: list[str], command: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    main(words)
+    said = SAID_OF_REPEATED.replace("seed=1 seed=2", "seed=1,2 seed=2") if "-m" in words else SAID_OF_REPEATED
+    assert f"{command}: {said}\n" in capsys.readouterr().err

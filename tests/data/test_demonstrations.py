@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -176,3 +177,57 @@ def test_a_mistyped_column_of_solutions_is_named_with_the_nearest(tmp_path: Path
     node = {"kind": "jsonl", "name": "mine", "path": str(path), "columns": {"solution": "Weg"}}
     with pytest.raises(UserError, match=r"no column 'Weg'.*Nearest: 'dataset\.columns\.solution=der Weg'"):
         load_demonstrations(node, split="train", seed=0)
+
+
+OWN = r"""
+from tvo_cli.types import Problem
+def rows(split, seed, *, count=2):
+    yield {"id": "a", "question": "1+1?", "solution": "It is \\boxed{2}", "level": 3}
+    yield {"messages": [{"role": "user", "content": f"{split} {seed} {count}"}, {"role": "assistant", "content": "r"}]}
+def asked(split): return [{"question": "q", "answer": "1"}]
+def number(split): return [{"question": "q", "solution": "s"}, 7]
+def turns(split): return [{"messages": [{"role": "assistant", "content": "r"}]}]
+class Taught:
+    name, size, neutral_words = "mine", 4, ()
+    def problem(self, index): return Problem(str(index), f"q{index}", "7", "mine")
+    def teacher_solution(self, index, seed): return f"s{index} {seed}"
+def taught(split): return Taught()
+"""
+
+
+@pytest.fixture
+def own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", [*sys.path])
+    monkeypatch.setattr("tvo_cli.plugins.own_targets._allowed", ["own_rows.py"])
+    monkeypatch.setattr("tvo_cli.plugins.plugin_loading._loaded", {})
+    (tmp_path / "own_rows.py").write_text(OWN)
+
+    def of(name: str, append_answer: str | None = None) -> Any:
+        node = {"kind": "own", "name": "mine", "make": {"_target_": f"own_rows.py:{name}"}}
+        return load_demonstrations(node, split="train", seed=5, append_answer=append_answer)
+
+    return of
+
+
+def test_rows_of_own_code_are_read_as_those_of_a_file(own: Any) -> None:
+    found = own("rows")
+    first, second = (found.problem(i) for i in range(found.size))
+    assert (first.id, first.conversation, first.answer, first.level) == ("a", ONE, "2", "3")
+    assert (second.id, second.conversation, second.answer) == ("mine/train/1", ((U, "train 5 2"), (A, "r")), "")
+    assert own("asked", append_answer="\\boxed{{answer}}").problem(0).conversation[-1] == (A, "\\boxed{1}")
+    taught = own("taught")
+    assert taught.size == 4 and taught.problem(3).conversation == ((U, "q3"), (A, "s3 5"))
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("asked", r"row mine/train/0 has nothing to learn.* A row has a question and one of completion, solution"),
+        ("number", r"row mine/train/1 is int, no mapping\. Return mappings"),
+        ("turns", r"row mine/train/0 has no user's turn before the last reply"),
+    ],
+)
+def test_a_row_of_own_code_that_shows_nothing_is_named(own: Any, name: str, said: str) -> None:
+    with pytest.raises(UserError, match=rf"^dataset\.make=own_rows\.py:{name}: {said}"):
+        own(name)

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 import torch
-from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig, Qwen2Config
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 from tvo_cli.memory.network_shape import NetworkShape, shape_of_network
+from tvo_cli.memory.published_networks import published_shape
 
 
 def small_llama(*, tied: bool = False, layers: int = 4) -> Any:
@@ -26,38 +27,13 @@ def small_llama(*, tied: bool = False, layers: int = 4) -> Any:
 
 
 def smollm2_shape() -> NetworkShape:
-    """HuggingFaceTB/SmolLM2-135M-Instruct, from its published config."""
-    return _shape_without_weights(
-        LlamaConfig(
-            vocab_size=49152,
-            hidden_size=576,
-            intermediate_size=1536,
-            num_hidden_layers=30,
-            num_attention_heads=9,
-            num_key_value_heads=3,
-            tie_word_embeddings=True,
-        )
-    )
+    """HuggingFaceTB/SmolLM2-135M-Instruct."""
+    return _published("HuggingFaceTB/SmolLM2-135M-Instruct")
 
 
 def qwen2_shape(size: str) -> NetworkShape:
-    """Qwen2.5 of a size, from its published config."""
-    hidden, intermediate, layers, heads, keys, vocabulary, tied = {
-        "0.5b": (896, 4864, 24, 14, 2, 151936, True),
-        "1.5b": (1536, 8960, 28, 12, 2, 151936, True),
-        "7b": (3584, 18944, 28, 28, 4, 152064, False),
-    }[size]
-    return _shape_without_weights(
-        Qwen2Config(
-            vocab_size=vocabulary,
-            hidden_size=hidden,
-            intermediate_size=intermediate,
-            num_hidden_layers=layers,
-            num_attention_heads=heads,
-            num_key_value_heads=keys,
-            tie_word_embeddings=tied,
-        )
-    )
+    """Qwen2.5 of a size."""
+    return _published(f"Qwen/Qwen2.5-{'' if size == '0.5b' else 'Math-'}{size.upper()}-Instruct")
 
 
 def small_gpt2() -> Any:
@@ -70,6 +46,12 @@ def small_gpt2() -> Any:
 def gpt2_shape() -> NetworkShape:
     """GPT-2 small."""
     return _shape_without_weights(GPT2Config())
+
+
+def _published(hub_id: str) -> NetworkShape:
+    shape = published_shape(hub_id)
+    assert shape is not None
+    return shape
 
 
 def _shape_without_weights(config: Any) -> NetworkShape:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
@@ -9,6 +11,7 @@ from omegaconf import OmegaConf
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import (
     LONGEST,
+    NAMING,
     check_folder_is_named_once,
     job_folder_name,
     sweep_folder_name,
@@ -59,6 +62,26 @@ def test_two_commands_and_a_sweep_of_the_config_itself_are_apart() -> None:
     places = {sweep_folder_name(words, "x", _root_=root("train")), sweep_folder_name(words, "x", _root_=root("eval"))}
     written = sweep_folder_name(words, "x", _root_=root("train", algorithm="tvo,ppo"))
     assert len(places) == 2 and written.startswith("outputs/x/seed+algorithm-")
+
+
+def test_run_name_names_the_folder_of_a_sweep_unless_it_is_made_of_settings() -> None:
+    def place(run_name: object, *more: str) -> str:
+        root = OmegaConf.create({"run_name": run_name, "seed": 0, "experiment_name": "x"})
+        return sweep_folder_name(["seed=1,2", f"run_name={run_name}", *more], "x", _root_=root)
+
+    assert place("one") == "outputs/x/one" and place(7) == "outputs/x/7"
+    assert place("one", "output_dir=there") == "there"
+    assert place("tvo-s${seed}").startswith("outputs/x/seed-"), "conf/train.yaml's own"
+
+
+@pytest.mark.parametrize("word", [*(f"{key}=a,b" for key in NAMING), "run_name=${algorithm.name}"])
+def test_a_sweep_has_one_name(word: str) -> None:
+    key, _, value = word.partition("=")
+    with pytest.raises(UserError, match=rf"^{key}={re.escape(value)}: a sweep has one folder, .* {key}=NAME"):
+        check_folder_is_named_once(["seed=1,2", word], multirun=True)
+    for words in (["seed=1,2", f"{key}=a"], ["output_dir=${run_name}"]):
+        check_folder_is_named_once(words, multirun=True)
+    check_folder_is_named_once(["run_name=${algorithm.name}"], multirun=False)
 
 
 @pytest.mark.parametrize(("multirun", "key"), [(True, "hydra.sweep.dir"), (False, "hydra.run.dir")])

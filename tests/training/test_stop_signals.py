@@ -160,7 +160,7 @@ def test_a_second_interrupt_that_torchrun_passes_on_as_sigterm_stops_at_once(
     if by_torchrun:
         monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
     told: list[str] = []
-    with stop_signals.handle_stop_signals(told.append) as request:
+    with stop_signals.handle_stop_signals(Path(), told.append) as request:
         signal.raise_signal(signal.SIGINT)
         assert request.number == signal.SIGINT and told == [stop_signals.SAID]
         if by_torchrun:

@@ -73,7 +73,7 @@ def evaluate(
     """
     place = model.folder if isinstance(model, Run) else model
     given = [] if place is None else [configuration.hydra_override("model.path", str(place))]
-    words = [*given, *map(suites_to_evaluate_as_list, checked_overrides(overrides, "evaluate"))]
+    words = [suites_to_evaluate_as_list(word) for word in checked_overrides(overrides, "evaluate", given)]
     words = words_of_evaluation(words, log.info)
     keys = [configuration.split_override(word)[0] for word in words]
     with launched("eval", words, config_dir), _watched(progress) as watch:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+import sys
+from collections.abc import Iterable, Mapping, Sequence
 
 from tvo_cli import config as configuration
+from tvo_cli import escaping
 from tvo_cli.api.launching import refuse_call_on_ranks
 from tvo_cli.errors import UserError
 
 
-def checked_overrides(overrides: Iterable[str], command: str) -> list[str]:
+def checked_overrides(overrides: Iterable[str], command: str, given: Sequence[str] = ()) -> list[str]:
     """Return the overrides of a call, normalised; UserError for what is no list of `key=value`.
 
+    given: those that stand for other arguments of the call, before the rest. A key that is given twice is said.
     Options of the shell's command are none: a sweep (-m) is a loop, or `tvo train -m` in a shell.
     """
     words = [] if isinstance(overrides, str | Mapping) or not isinstance(overrides, Iterable) else list(overrides)
@@ -23,4 +26,7 @@ def checked_overrides(overrides: Iterable[str], command: str) -> list[str]:
         remedy = f"For a sweep call tvo.{command} in a loop, or run `tvo {command} -m …` in a shell and load its runs."
         raise UserError("overrides", options[0], "is an option of the shell's command.", remedy)
     refuse_call_on_ranks(command)
-    return configuration.normalised_overrides(words)
+    normalised = configuration.normalised_overrides([*given, *words])
+    for note in configuration.notes_on_repeated_keys(normalised):
+        print(escaping.terminal(f"note: {note}"), file=sys.stderr)
+    return normalised

@@ -30,12 +30,13 @@ def check_algorithm(
     debug: Debug = False,
 ) -> None:
     """Check what must hold of any algorithm, a line a check; exit code 1 where one does not."""
-    from tvo_cli.cli.startup_message import announce_on_stderr
+    from tvo_cli.cli.startup_message import announce_on_stderr, say_repeated_keys
 
     announce_on_stderr("tvo check-algorithm", "loading torch")
     from tvo_cli.experiment.algorithm_to_check import algorithm_to_check, small_run_config
 
     words = algorithm_to_check(algorithm, list(overrides or ()), piece, start)
+    say_repeated_keys("tvo check-algorithm", words)
     small_run_config(words)  # what cannot be composed is refused before torch is loaded
     from tvo_cli.experiment import check_algorithm as checks
 

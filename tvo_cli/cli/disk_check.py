@@ -63,7 +63,7 @@ def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConf
     known = get_args_parser().parse_args(configuration.normalised_overrides(words))
     if not known.multirun:
         return [HeldDisk(disk_held_by_run(Path(first.output_dir)), finished=False)]
-    folder = folder_of_sweep(known.overrides, str(first.experiment_name), name)
+    folder = folder_of_sweep(known.overrides, first, name)
     return disk_held_by_jobs(folder, jobs, lambda number: fingerprint_of_job(configuration.compose(jobs[number], name)))
 
 

@@ -32,10 +32,11 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     `ranks`: as if so many processes ran it.
     """
     from tvo_cli.cli import printing
-    from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
+    from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs, say_repeated_keys
 
     announce_users_configs("tvo train --dry-run", words)
     announce_on_stderr("tvo train --dry-run", "composing the configuration")
+    say_repeated_keys("tvo train --dry-run", words)
     if ranks is not None and ranks < 1:
         raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")
     jobs, name = jobs_of_command_line(words)

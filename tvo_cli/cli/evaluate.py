@@ -94,9 +94,11 @@ def _run_evaluation(config: DictConfig) -> dict[str, Any]:
 def _regrade_evaluation(folder: Path, words: Sequence[str]) -> None:
     """Grade an evaluation's completions again (`--regrade`), and write the report."""
     from tvo_cli import config as configuration
+    from tvo_cli.cli.startup_message import say_repeated_keys
     from tvo_cli.evaluation.pipeline import regrade_folder
     from tvo_cli.report.evaluation_report import write_evaluation_files
 
+    say_repeated_keys("tvo eval", words)
     config = configuration.compose(words, "eval")
     summary = regrade_folder(folder, config.reward, float(config.evaluation.confidence))
     write_evaluation_files(summary, folder)

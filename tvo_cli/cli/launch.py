@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 from tvo_cli import config as configuration
 from tvo_cli import escaping, standard_streams
 from tvo_cli.cli import printing
+from tvo_cli.cli.startup_message import say_repeated_keys
 from tvo_cli.errors import UserError
 from tvo_cli.job.run_in_folder import Task, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
@@ -136,6 +137,7 @@ def launch(
 
     words = configuration.normalised_overrides(words)
     overrides = overrides_of_launch(words)
+    say_repeated_keys(program, overrides)
     result = result and not {"-m", "--multirun"} & set(words)  # the lines of a sweep are a view of it
     if not is_launched_to_show(words):
         standard_streams.treat_stdout_as_view(waits=result)

@@ -39,7 +39,7 @@ def replay(
     debug: Debug = False,
 ) -> None:
     """Replay a recorded step, bit for bit: whose gradient it was, and what another algorithm would have done."""
-    from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs
+    from tvo_cli.cli.startup_message import announce_on_stderr, announce_users_configs, say_repeated_keys
     from tvo_cli.tracking.recorded_steps import check_step_is_recorded, recorded_steps
 
     if not run.is_dir():
@@ -47,6 +47,7 @@ def replay(
     check_step_is_recorded(run, step, recorded_steps(run))  # before torch is loaded
     if overrides:
         announce_users_configs("tvo replay", overrides)
+        say_repeated_keys("tvo replay", overrides)
     announce_on_stderr("tvo replay", f"loading torch, transformers and {run}")
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
     from tvo_cli.experiment import replay as replay_step

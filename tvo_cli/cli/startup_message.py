@@ -35,6 +35,14 @@ def announce_users_configs(command: str, words: Sequence[str]) -> None:
         say_on_stderr(command, note)
 
 
+def say_repeated_keys(command: str, words: Sequence[str]) -> None:
+    """Print which keys are given more than once with different values, and which value holds."""
+    from tvo_cli import config
+
+    for note in config.notes_on_repeated_keys(config.normalised_overrides(words)):
+        say_on_stderr(command, note)
+
+
 def _model_being_loaded(words: Sequence[str]) -> str:
     """Return the model that the command line names."""
     named = dict(word.partition("=")[::2] for word in words if "=" in word)

@@ -25,6 +25,7 @@ from tvo_cli.config.own_code_record import clear_own_code_record, record_own_cod
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
 from tvo_cli.config.renamed_recipes import note_on_renamed_recipe
+from tvo_cli.config.repeated_keys import notes_on_repeated_keys
 from tvo_cli.config.rerun_command import launched_from_python, rerun_command
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
 from tvo_cli.config.search_path import (
@@ -71,6 +72,7 @@ __all__ = [
     "nearest_names",
     "normalised_overrides",
     "note_on_renamed_recipe",
+    "notes_on_repeated_keys",
     "notes_on_users_configs",
     "origin_of_choice",
     "parse_choice_comment",

@@ -7,16 +7,31 @@ import shlex
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from tvo_cli.config.groups_and_choices import choices_of_group, config_groups
 from tvo_cli.config.renamed_keys import rename_keys_of_overrides
 from tvo_cli.errors import UserError
 
 BEYOND_ASCII = re.compile(r"(?:\$\{[^}]*\}|[^,=:(){}\[\]])*[^\x00-\x7f](?:\$\{[^}]*\}|[^,=:(){}\[\]])*")
+NO_NAME = re.compile(r"(?i:null|true|false)|[-+]?(\d+\.?\d*|\.\d+)(e[-+]?\d+)?")  # what Hydra reads as no text
 DIGITS = 1000  # of a number, more than any setting has; Python reads no integer of more than 4300
 
 
 def normalised_overrides(words: Sequence[str]) -> list[str]:
     """Return the overrides as Hydra takes them: today's names of keys, quotes where its grammar needs them."""
+    _check_choices_are_names(words)
     return quote_overrides(rename_keys_of_overrides(words))
+
+
+def _check_choices_are_names(words: Sequence[str]) -> None:
+    """Refuse `logger=null` and `model=1.5`, which name no choice of a group: Hydra fails by a ValueError."""
+    for word in words:
+        group, _, value = word.partition("=")
+        given = [one.strip() for one in value.strip("[]").split(",")]
+        unnamed = next((one for one in given if NO_NAME.fullmatch(one)), None)
+        if unnamed is not None and group in config_groups():
+            without = [f"{group}={one}" for one in ("none", "off") if one in choices_of_group(group)]
+            remedy = f"{' or '.join(without)} is without. " if without else ""
+            raise UserError(group, unnamed, "names no choice.", f"{remedy}All choices: tvo list {group}")
 
 
 def quote_overrides(words: Sequence[str]) -> list[str]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -61,18 +61,39 @@ def _checked_template_keywords(tokenizer: Any, keywords: Mapping[str, Any]) -> d
     known = names_read_by_template(tokenizer.get_chat_template(None, options.get("tools"))) - own - GIVEN
     for name, value in options.items():
         if name not in known:
-            remedy = f"It reads {', '.join(sorted(known)) or 'the messages only'}."
+            free = sorted(known - set(tokenizer.special_tokens_map))
+            remedy = f"It reads {', '.join(free) or 'the messages only'}."
             raise UserError(f"{KEYWORDS}.{name}", value, "is not read by the tokenizer's chat template.", remedy)
     return options
 
 
 @lru_cache(maxsize=8)
 def names_read_by_template(template: str) -> frozenset[str]:
-    """Return the names that a Jinja template takes from outside; it is parsed, never run."""
+    """Return the names that a Jinja template takes from outside; it is parsed, never run.
+
+    One that is set where it is first met, as Qwen 3's `content`, is the template's own.
+    """
     from jinja2 import Environment, meta
 
     parsed = Environment(extensions=["jinja2.ext.loopcontrols", _generation_tag()]).parse(template)
-    return frozenset(meta.find_undeclared_variables(parsed))
+    first: dict[str, str] = {}
+    for name, context in _names_in_order(parsed):
+        first.setdefault(name, context)
+    return frozenset(one for one in meta.find_undeclared_variables(parsed) if first.get(one) != "store")
+
+
+def _names_in_order(node: Any) -> Iterator[tuple[str, str]]:
+    """Yield the names of a parsed template as they are met, each with `load` or `store`; a value before its target."""
+    from jinja2 import nodes
+
+    if isinstance(node, nodes.Name):
+        yield node.name, node.ctx
+    children = list(node.iter_child_nodes())
+    if isinstance(node, nodes.Assign | nodes.For):
+        value = node.node if isinstance(node, nodes.Assign) else node.iter
+        children = [value, *(child for child in children if child is not value)]
+    for child in children:
+        yield from _names_in_order(child)
 
 
 @lru_cache(maxsize=1)

@@ -29,6 +29,18 @@ def load_own_problems(node: Mapping[str, Any], *, split: str, seed: int) -> Prob
     Raises:
         UserError: it fails, returns something else than rows, or a row has no question or answer; the row is named.
     """
+    found, name, target = own_rows(node, split=split, seed=seed), str(node["name"]), str(node["make"]["_target_"])
+    if not isinstance(found, list):
+        return found
+    return ProblemList(name, [_problem_of(row, f"{name}/{split}/{i}", name, target) for i, row in enumerate(found)])
+
+
+def own_rows(node: Mapping[str, Any], *, split: str, seed: int) -> list[Any] | Problems:
+    """The rows of a split that the function of `dataset.make` returns, or the Problems that it returns by themselves.
+
+    Raises:
+        UserError: it fails, or returns something else than rows.
+    """
     target = str(node["make"]["_target_"])
     check_own_target_name(f"{KEY}._target_", target)
     with _failure_named(target):
@@ -38,12 +50,12 @@ def load_own_problems(node: Mapping[str, Any], *, split: str, seed: int) -> Prob
     if isinstance(found, str | bytes | Mapping) or not isinstance(found, Iterable):
         problem = f"returned {type(found).__name__}, no list of rows."
         raise UserError(KEY, target, problem, 'Return rows: [{"question": …, "answer": …}].')
-    limit, name = limit_of(node), str(node["name"])
+    limit = limit_of(node)
     with _failure_named(target):  # a generator runs only now
         rows = list(islice(found, MOST + 1 if limit is None else limit))
     if len(rows) > MOST:
         raise UserError(KEY, target, f"makes more than {MOST} rows.", "Set dataset.limit, or end it.")
-    return ProblemList(name, [_problem_of(row, f"{name}/{split}/{i}", name, target) for i, row in enumerate(rows)])
+    return rows
 
 
 def _rows_of(function: Callable[..., Any], node: Mapping[str, Any], split: str, seed: int) -> Any:

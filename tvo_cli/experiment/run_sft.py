@@ -151,7 +151,7 @@ def _learn(work: SFTWork, folder: Path, before: dict[str, float], report: Report
     metrics.truncate_after(tuning.step if tuning.step else -1)
     if not tuning.step:
         metrics.append(0, before)
-    with handle_stop_signals() as interrupted:
+    with handle_stop_signals(folder) as interrupted:
         for update in tuning.updates():
             metrics.append(update.step, update.metrics())
             report(update.step, update.loss)

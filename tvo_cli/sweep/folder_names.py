@@ -13,6 +13,7 @@ from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
 from tvo_cli.errors import UserError
 
 LONGEST = 80
+NAMING = ("experiment_name", "run_name", "output_dir")  # keys that name the folder of a sweep
 
 
 def register_folder_name_resolvers() -> None:
@@ -24,14 +25,16 @@ def register_folder_name_resolvers() -> None:
 
 
 def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any = None) -> str:
-    """Return the folder of a sweep: `output_dir` when the command line names one, else one that its settings name.
+    """Return the folder of a sweep: as `output_dir` or `run_name` says, else one that its settings name.
 
-    `outputs/<experiment>/<swept keys>-<hash>`; the hash is of the root config, the fixed overrides and the swept
-    keys, not of the swept values. The same command finds the folder again, and so does one with more seeds.
+    `outputs/<experiment>/<run_name>`, or `<swept keys>-<hash>`: the hash is of the root config, the fixed overrides
+    and the swept keys, not of the swept values. The same command finds it again, and so does one with more seeds.
     """
     given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
     if given:
         return given[-1]
+    if name := _run_name_of_sweep(_root_):
+        return f"outputs/{experiment}/{name}"
     fixed, swept = fixed_and_swept_in_folder_name([*overrides, *sweeper_parameters_in_folder_name(_root_)])
     facts = [root_config_of_folder_name(_root_), sorted(fixed), sorted(swept)]
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:6]
@@ -39,12 +42,23 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     return f"outputs/{experiment}/{name[:LONGEST]}-{digest}"
 
 
+def _run_name_of_sweep(root: Any) -> str:
+    """Return the run_name that somebody has set for a sweep; a name made of settings (`${…}`) is a single run's."""
+    from omegaconf import OmegaConf
+
+    if root is None or OmegaConf.is_interpolation(root, "run_name"):
+        return ""
+    return str(OmegaConf.select(root, "run_name") or "")
+
+
 def check_folder_is_named_once(overrides: Sequence[str], *, multirun: bool) -> None:
-    """Refuse output_dir beside Hydra's own key of the folder, which would win without a word.
+    """Refuse output_dir beside Hydra's own key of the folder, which would win without a word, and swept names.
 
     Raises:
-        UserError: they name two folders.
+        UserError: they name two folders, or a sweep is given several names, or one made of its jobs' settings.
     """
+    for word in overrides if multirun else ():
+        _check_sweep_has_one_name(word)
     given = dict(map(split_override, overrides))
     key = "hydra.sweep.dir" if multirun else "hydra.run.dir"
     if {"output_dir", key} <= given.keys() and given["output_dir"] != given[key]:
@@ -52,16 +66,34 @@ def check_folder_is_named_once(overrides: Sequence[str], *, multirun: bool) -> N
         raise UserError("output_dir", given["output_dir"], problem, "Give one of the two.")
 
 
-def folder_of_sweep(overrides: Sequence[str], experiment: str, root: str) -> Path:
-    """Return the folder that a command's sweep has, whose overrides these are, without starting Hydra for it."""
+def _check_sweep_has_one_name(word: str) -> None:
+    """Refuse `run_name=a,b` and `run_name=${…}` in a sweep: its jobs' folders are named by their settings."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    key, value = split_override(word)
+    if key not in NAMING:
+        return
+    try:
+        swept = OverridesParser.create().parse_override(word).is_sweep_override()
+    except OverrideParseException:  # explained where Hydra reads it
+        return
+    if swept or (key == "run_name" and "${" in value):
+        problem = "a sweep has one folder, in which each job's own is named by its settings."
+        raise UserError(key, value, problem, f"Give one name, {key}=NAME, or leave it out.")
+
+
+def folder_of_sweep(overrides: Sequence[str], first: Any, root: str) -> Path:
+    """Return the folder that a command's sweep has, without starting Hydra for it; `first`: its first job's config."""
     from omegaconf import OmegaConf
 
     from tvo_cli.config import sweep_parameters
 
     swept = dict(map(split_override, sweep_parameters(overrides, root)))
     node = OmegaConf.create({"hydra": {"sweeper": {"params": swept}, "job": {"config_name": root}}})
+    node.run_name = _run_name_of_sweep(first)
     task = [word for word in overrides if not word.lstrip("+~").startswith("hydra")]
-    return Path(sweep_folder_name(task, experiment, _root_=node))
+    return Path(sweep_folder_name(task, str(first.experiment_name), _root_=node))
 
 
 def job_folder_name(overrides: Sequence[str], number: int, hidden: Sequence[str] = ()) -> str:

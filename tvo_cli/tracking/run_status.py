@@ -145,6 +145,14 @@ def write_end_of_dead_run(folder: Path, state: str, code: int, reason: str, fact
         write_json_atomically(folder / STATUS_FILE, {**facts, **found, **told})
 
 
+def write_end_of_own_run(folder: Path, state: str, code: int, reason: str) -> None:
+    """Write the end of the run that this process runs in a folder, where its main thread cannot any more."""
+    found = read_status(folder)
+    if found.get("state") == RUNNING and (found.get("host"), found.get("pid")) == (socket.gethostname(), os.getpid()):
+        told = {"state": state, "code": code, "reason": without_secrets(reason), "ended": utc_now()}
+        write_json_atomically(folder / STATUS_FILE, {**found, **told})
+
+
 @contextmanager
 def status_lock(folder: Path) -> Iterator[None]:
     """Lock the folder while one process reads and writes the status; short, so that no child inherits the lock."""

@@ -38,10 +38,12 @@ class StopRequest:
 
 
 @contextmanager
-def handle_stop_signals(announce: Callable[[str], object] = standard_streams.write_to_stderr) -> Iterator[StopRequest]:
+def handle_stop_signals(
+    folder: Path, announce: Callable[[str], object] = standard_streams.write_to_stderr
+) -> Iterator[StopRequest]:
     """A stop request that is set when a signal comes. In a thread that gets no signals it never is.
 
-    `announce` is called from a signal handler: it must not print.
+    `folder` is the run's; `announce` is called from a signal handler: it must not print.
     """
     request, place = StopRequest(), launched_process()
 
@@ -62,7 +64,7 @@ def handle_stop_signals(announce: Callable[[str], object] = standard_streams.wri
     heard = (*SIGNALS, ABOVE) if callable(signal.getsignal(ABOVE)) else SIGNALS
     before = {number: signal.signal(number, ask) for number in signals_not_ignored(heard)}
     try:
-        with end_if_stuck(stops_at_once) if place.count > 1 else nullcontext():
+        with end_if_stuck(stops_at_once, folder) if place.count > 1 else nullcontext():
             yield request
     finally:
         for number, handler in before.items():

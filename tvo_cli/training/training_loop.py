@@ -42,7 +42,7 @@ def train(session: Session) -> EvaluatedTestSets | None:
     """
     evaluation = None
     step_profiler.warn_of_steps_never_profiled(session)
-    with handle_stop_signals(session.tracker.announce) as interrupted:
+    with handle_stop_signals(session.folder, session.tracker.announce) as interrupted:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
             evaluation = _evaluate(session, session.test_sets)
             _stop_if_requested(session, interrupted)

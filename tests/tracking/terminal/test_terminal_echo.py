@@ -30,7 +30,7 @@ with standard_streams.guarded_streams():
     progress = ConsoleRunProgress(RunInfo("a", "tvo", "tiny", "arithmetic", 9, Path("runs/a"), {}))
     progress.start()
     live.start(progress)
-    with handle_stop_signals(live.announce) as asked:
+    with handle_stop_signals(Path(), live.announce) as asked:
         progress.add(1, {"reward/mean": 0.5, "time/step": 1.0})
         live.step(progress)
         while not asked.is_set():
