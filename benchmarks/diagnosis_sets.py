@@ -20,7 +20,7 @@ STANDINGS: Mapping[Standing, str] = {
 FIGURES = ("odd", "outside")  # what nothing was set on
 READ_SEEDS = (1000, 1001)  # of arithmetic
 SPARSE = ("grpo_shrunk_cv_one_response", "tvo_one_response")  # the rows that were done when logs were kept first
-SPARSE_LATER = ("dapo", "grpo_shrunk_cv", "grpo_shrunk_cv_first_order", "tvo_2025")  # done after the last change
+SPARSE_LATER = ("dapo", "grpo_shrunk_cv", "grpo_shrunk_cv_first_order", "tvo_2025")  # done later
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ SETS = (
     RunSet("refused", "arithmetic, refused updates", None, ("second_edition_refuse",)),
     RunSet("addition", "addition", None, ("addition-*", "choice-of-rates-addition-*")),
     RunSet("sparse", "sparse", None, _of_sparse(SPARSE)),
-    RunSet("sparse-later", "sparse, four more rows", "outside", _of_sparse(SPARSE_LATER)),
-    RunSet("long", "arithmetic, 120 batches", "outside", ("120-batches-*",)),
+    RunSet("sparse-later", "sparse, four more rows", None, _of_sparse(SPARSE_LATER)),
+    RunSet("long", "arithmetic, 120 batches", None, ("120-batches-*",)),
 )
 BY_NAME = {one.name: one for one in SETS}
