@@ -3,7 +3,8 @@
 The live rules `neutral_floor` and `answer_floor`. Entropy of a token cannot tell drift from success; entropy of the
 answers falls as problems get solved, and is excused there; the neutral words can only be lost by drift. Half of their
 entropy is drift to be told, e^1 words of e^2, while the task is not solved; a tenth, at which any entropy has collapsed
-(`entropy_floor`), is told of any run, and is critical where the task is not solved. the live rule is stricter stands in docs/diagnose.md, under what an alarm is.
+(`entropy_floor`), is told of any run, and is critical where the task is not solved. Why the
+live rule is stricter stands in docs/diagnose.md, under what an alarm is.
 """
 
 from __future__ import annotations
@@ -22,13 +23,12 @@ ANSWERS, NEUTRAL = "answer/entropy", "neutral/entropy"
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
-    gone = live_rule_setting("entropy_floor", "share")
-    unless_solved = {"solved": SOLVED, "responses": facts.responses}
+    gone, responses = live_rule_setting("entropy_floor", "share"), facts.responses
     return (
-        live_rule("neutral_floor", severity="warning", **unless_solved),
+        live_rule("neutral_floor", severity="warning", solved=SOLVED, responses=responses),
         live_rule("neutral_floor", severity="warning", share=gone),
-        live_rule("neutral_floor", share=gone, **unless_solved),
-        live_rule("answer_floor", responses=facts.responses),
+        live_rule("neutral_floor", share=gone, solved=SOLVED, responses=responses),
+        live_rule("answer_floor", responses=responses),
     )
 
 
