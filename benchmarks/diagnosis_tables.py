@@ -63,7 +63,7 @@ def _alarms(record: Record) -> list[Row]:
 
 
 SECTIONS = (
-    Section("Aims, on odd seeds and on runs from outside", _figures, run_tables.aims),
+    Section("Aims, on runs that nothing was set on", _figures, run_tables.aims),
     Section("Finished runs and injected faults", _real, run_tables.sets_of_runs),
     Section("Runs that fell or stalled", _ends, run_tables.other_ends),
     Section("Every healthy run that our rules alarm", _alarms, run_tables.false_alarms),

@@ -25,8 +25,8 @@ def test_false_alarms_and_delays_are_of_both_together() -> None:
     logs += [log_of("collapsed", [0.0, 0.0, 0.0, 1.0, 2.0, 3.0], onset=3), log_of("collapsed", [0.0] * 6, onset=3)]
     said = [Said([], None), Said([], None), Said([("accuracy_collapse", "critical")], 6), Said([], None)]
     found = {one["limit"]: one for one in points(list(zip(logs, said)), "long")}
-    assert found[None] == {"standing": "outside", "limit": None, "healthy": 2, "alarmed": 0, "delays": [3, None]}
-    assert found[0.12] == {"standing": "outside", "limit": 0.12, "healthy": 2, "alarmed": 0, "delays": [1, None]}
+    assert found[None] == {"standing": "even", "limit": None, "healthy": 2, "alarmed": 0, "delays": [3, None]}
+    assert found[0.12] == {"standing": "even", "limit": 0.12, "healthy": 2, "alarmed": 0, "delays": [1, None]}
     assert found[0.06]["alarmed"] == 1 and found[0.06].keys() | {"group"} == set(FIELDS)
 
 
