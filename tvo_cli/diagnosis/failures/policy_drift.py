@@ -23,6 +23,7 @@ from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.collapse_rules import Ceiling
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
 from tvo_cli.stability.solved_task import ACCURACY, KEPT, LEAST, AccuracyFollower
+from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 TV, KL, KL_OLD = "policy/tv", "policy/kl_ref", "policy/kl_old_k1"
 
@@ -62,6 +63,11 @@ class DriftSpeed(AccuracyFollower, TrendRule):
             return None
         self.since = steps[-1 - self.window] + 1
         return RuleBreach(KL, value, before + self.limit * taken, f"grows by {speed:.2g} nats a step")
+
+    def is_silent(self, log: WholeLog) -> bool:
+        """Never grown so much in `window` values, which are as many steps at least."""
+        values, least = log.column(KL), self.limit * self.window * (1.0 - ROUNDING)
+        return all(now - before < least for before, now in zip(values, values[self.window :], strict=False))
 
     def _is_held(self) -> bool:
         last = self.recent[-self.window :]
