@@ -140,7 +140,7 @@ def _alarms(settings: Chosen, source: Source, group: str, tool: str) -> list[Row
 
 
 def _points(settings: Chosen, source: Source, group: str, tool: str) -> list[Row]:
-    return diagnosis_trade_off.points(_examined(settings, source, group, tool))
+    return diagnosis_trade_off.points(_examined(settings, source, group, tool), group)
 
 
 @lru_cache(maxsize=1)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
-from benchmarks.diagnosis_logs import LabelledLog
+from benchmarks.diagnosis_logs import LabelledLog, falls_on_the_way
 from benchmarks.diagnosis_names import is_right
-from benchmarks.diagnosis_sets import BY_NAME
+from benchmarks.diagnosis_sets import BY_NAME, half_of
 from benchmarks.diagnosis_tools import Said
 from benchmarks.harness.record import Row, by_name, flag, number, numbers, text
 
@@ -20,6 +20,8 @@ CASES = {
     "standing": text("what a figure is worth (benchmarks/diagnosis_sets.py)"),
     "logs": number("logs", "1"),
     "found": number("logs in which the tool finds anything, at any step", "1"),
+    "fell": number("logs whose accuracy falls on the way: a mean of three batches under 0.8 of the best before", "1"),
+    "fell_found": number("of these those in which it finds anything", "1"),
     "critical": number("logs in which it finds something critical", "1"),
     "verdicts": number("logs whose end it judges by something found: ours forgets a warning that is over", "1"),
     "failures": by_name("logs in which it finds this, by its name for it", "1"),
@@ -45,8 +47,8 @@ Examined = Sequence[tuple[LabelledLog, Said]]
 def standing_of(log: LabelledLog, group: str) -> str:
     """What a figure of this log is worth."""
     if log.source == "runs":
-        return BY_NAME[group].standing
-    return "read" if log.source == "scenarios" else "odd" if log.seed % 2 else "even"
+        return BY_NAME[group].standing_of(log.seed)
+    return "read" if log.source == "scenarios" else half_of(log.seed)
 
 
 def cases(tool: str, group: str, examined: Examined) -> list[Row]:
@@ -65,10 +67,13 @@ def counts(tool: str, found: Examined) -> Row:
     found = [(log, said.without_plateau(tool) if log.case == "still" else said) for log, said in found]
     named = [said.alarm is not None if log.onset is not None else bool(said.found) for log, said in found]
     right = [one and is_right(tool, log.case, said.found[0][0]) for one, (log, said) in zip(named, found) if said.found]
+    fell = [said for log, said in found if falls_on_the_way(log.rows)]
     known = [(log.onset, said.alarm) for log, said in found if log.onset is not None]
     return {
         "logs": len(found),
         "found": sum(bool(said.found) for _, said in found),
+        "fell": len(fell),
+        "fell_found": sum(bool(said.found) for said in fell),
         "critical": sum(any(severity == "critical" for _, severity in said.found) for _, said in found),
         "verdicts": sum(said.verdict and bool(said.found) for _, said in found),
         "failures": Counter(name for _, said in found for name in dict.fromkeys(name for name, _ in said.found)),

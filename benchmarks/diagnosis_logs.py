@@ -6,6 +6,7 @@ import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import accumulate
 from pathlib import Path
 from typing import Any, Literal
 
@@ -151,6 +152,12 @@ def onset_of_fall(rows: Sequence[Mapping[str, Any]]) -> int:
     """The first step after the best mean accuracy of three batches."""
     means, steps = _means(rows), [row["step"] for row in rows if "accuracy/fresh" in row]
     return int(steps[means.index(max(means))]) + 1
+
+
+def falls_on_the_way(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether any mean accuracy of three batches is under 0.8 of the best before it, however the run ends."""
+    means = _means(rows)
+    return any(mean < FELL * best for mean, best in zip(means, accumulate(means, max), strict=True))
 
 
 def _means(rows: Sequence[Mapping[str, Any]]) -> list[float]:

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from benchmarks.diagnosis_sets import BY_NAME
+from benchmarks.diagnosis_sets import BY_NAME, FIGURES
 from benchmarks.diagnosis_shares import delay, median_delay, of_end, share, shown_delay, total
 from benchmarks.diagnosis_tools import OWN, RENAMED, SIDES
 from benchmarks.harness import markdown
@@ -14,20 +14,25 @@ from benchmarks.harness.record import Row, group
 from tvo_cli.stats.confidence_interval import wilson_interval
 
 NAMED_AIM, ALARMED_AIM = 0.95, 0.02
-OUTSIDE = "outside, all together"
+SUMS = {  # lines below the sets
+    "even": "even seeds, all together",
+    "odd": "odd seeds, all together",
+    "outside": "outside, all together",
+}
 FAULTS = "injected faults, odd seeds"
 
 
 def aims(rows: Sequence[Row]) -> str:
-    """The aims of the issue on the runs from outside, with our columns and with TRL's."""
-    outside = [row for row in rows if row["standing"] == "outside"]
-    by_tool = {tool: [row for row in outside if row["tool"] == tool] for tool in dict.fromkeys(r["tool"] for r in rows)}
-    head = ["aim, on runs from outside", *(f"{tool}" for tool in (OWN, RENAMED) if tool in by_tool)]
+    """The aims of the issue on runs that nothing was set on, with our columns and with TRL's."""
+    figures = [row for row in rows if row["standing"] in FIGURES]
+    by_tool = {tool: [row for row in figures if row["tool"] == tool] for tool in dict.fromkeys(r["tool"] for r in rows)}
+    head = ["aim, on runs that nothing was set on", *(f"{tool}" for tool in (OWN, RENAMED) if tool in by_tool)]
     ours = [by_tool[tool] for tool in (OWN, RENAMED) if tool in by_tool]
     peers = [median_delay(of_end(by_tool[peer], "collapsed")) for peer in SIDES if peer in by_tool]
     lines = [
         ["95% of collapses named", *map(_named, ours)],
         ["2% of healthy runs alarmed, while running", *(_alarmed(mine, "found") for mine in ours)],
+        ["the same, of runs that never fell on the way", *(_alarmed(mine, "found", steady=True) for mine in ours)],
         ["2% of healthy runs alarmed, in the verdict", *(_alarmed(mine, "verdicts") for mine in ours)],
         ["half of the better peer's median delay", *(_delay(mine, peers) for mine in ours)],
     ]
@@ -41,11 +46,17 @@ def _named(rows: Sequence[Row]) -> str:
     return f"{_met(count / n >= NAMED_AIM, found.low >= NAMED_AIM)}: {share(count, n)}"
 
 
-def _alarmed(rows: Sequence[Row], name: str) -> str:
+def _alarmed(rows: Sequence[Row], name: str, *, steady: bool = False) -> str:
     healthy = of_end(rows, "healthy")
-    count, n = total(healthy, name), total(healthy, "logs")
+    count, n = _steady(healthy) if steady else (total(healthy, name), total(healthy, "logs"))
     found = wilson_interval(count, n)
     return f"{_met(count / n <= ALARMED_AIM, found.high <= ALARMED_AIM)}: {share(count, n)}"
+
+
+def _steady(healthy: Sequence[Row]) -> tuple[int, int]:
+    """Of healthy runs whose accuracy never fell on the way: those with an alarm, and all."""
+    alarmed, n = total(healthy, "found") - total(healthy, "fell_found"), total(healthy, "logs") - total(healthy, "fell")
+    return alarmed, n
 
 
 def _met(point: bool, interval: bool) -> str:
@@ -60,12 +71,17 @@ def _delay(rows: Sequence[Row], peers: Sequence[float]) -> str:
 
 
 def sets_of_runs(rows: Sequence[Row]) -> str:
-    """A line a title and tool: collapses named with their delay, healthy runs alarmed, in the verdict, critical."""
+    """A line a title and tool: collapses named with their delay, healthy runs alarmed, in the verdict, critical.
+
+    Of sets whose even seeds something was set on the others; those of all of them together below, with the sums.
+    """
     head = ("runs", "standing", "tool", "collapsed, named", "delay", "healthy, alarmed while running")
-    titles = dict.fromkeys(_title(row) for row in rows)
-    lines = [line for title in titles for line in _lines(title, [row for row in rows if _title(row) == title])]
-    outside = [row for row in rows if row["standing"] == "outside"]
-    return markdown.table((*head, "in the verdict", "critical"), [*lines, *_lines(OUTSIDE, outside)])
+    shown = [row for row in rows if row["standing"] != "even"]
+    titles = dict.fromkeys(_title(row) for row in shown)
+    lines = [line for title in titles for line in _lines(title, [row for row in shown if _title(row) == title])]
+    for standing, title in SUMS.items():
+        lines += _lines(title, [row for row in rows if row["source"] == "runs" and row["standing"] == standing])
+    return markdown.table((*head, "of these that never fell", "in the verdict", "critical"), lines)
 
 
 def _lines(title: str, rows: Sequence[Row]) -> Iterator[list[str]]:
@@ -73,7 +89,8 @@ def _lines(title: str, rows: Sequence[Row]) -> Iterator[list[str]]:
         collapsed, healthy = of_end(mine, "collapsed"), of_end(mine, "healthy")
         n = total(healthy, "logs")
         named = share(total(collapsed, "named"), total(collapsed, "logs"))
-        alarmed = [share(total(healthy, name), n) for name in ("found", "verdicts", "critical")]
+        running, verdict, critical = (share(total(healthy, name), n) for name in ("found", "verdicts", "critical"))
+        alarmed = running, share(*_steady(healthy)), verdict, critical
         yield [title, mine[0]["standing"], tool, named, _delays(collapsed), *alarmed]
 
 

@@ -6,7 +6,7 @@ benchmarks.second_edition and benchmarks.momentum.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,13 +17,10 @@ STANDINGS: Mapping[Standing, str] = {
     "read": "their verdicts were read, and rules were changed because of them",
     "outside": "finished, or first looked at, after the last change of a rule",
 }
+FIGURES = ("odd", "outside")  # what nothing was set on
 READ_SEEDS = (1000, 1001)  # of arithmetic
-SPARSE = (  # the sweeps that were done when the logs were kept
-    "sparse-grpo_shrunk_cv_one_response",
-    "sparse-tvo_one_response",
-    "choice-of-rates-sparse-grpo_shrunk_cv_one_response",
-    "choice-of-rates-sparse-tvo_one_response",
-)
+SPARSE = ("grpo_shrunk_cv_one_response", "tvo_one_response")  # the rows that were done when logs were kept first
+SPARSE_LATER = ("dapo", "grpo_shrunk_cv", "grpo_shrunk_cv_first_order", "tvo_2025")  # done later
 
 
 @dataclass(frozen=True)
@@ -32,23 +29,38 @@ class RunSet:
 
     name: str  # of the file, without .json.gz
     title: str
-    standing: Standing
+    standing: Standing | None  # None: that of the half of its seed
     folders: tuple[str, ...]  # patterns of the folders of the runs, below those of the study
+
+    def standing_of(self, seed: int) -> Standing:
+        """What the figures of its runs of a seed are worth."""
+        return self.standing or half_of(seed)
+
+
+def half_of(seed: int) -> Standing:
+    """Thresholds are set on even seeds."""
+    return "odd" if seed % 2 else "even"
 
 
 def _of_arithmetic(seed: int) -> RunSet:
     if seed in READ_SEEDS:
         return RunSet(f"arithmetic-{seed}", f"arithmetic, seed {seed}", "read", (f"second_edition/{seed}",))
-    return RunSet(f"arithmetic-{seed}", "arithmetic, seeds 1002 to 1009", "outside", (f"second_edition/{seed}",))
+    return RunSet(f"arithmetic-{seed}", "arithmetic, seeds 1002 to 1009", None, (f"second_edition/{seed}",))
+
+
+def _of_sparse(rows: Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{sweep}-{row}" for sweep in ("sparse", "choice-of-rates-sparse") for row in rows)
 
 
 SETS = (
     *map(_of_arithmetic, range(1000, 1010)),
     RunSet("momentum", "momentum", "read", ("1[23][0-9]",)),
-    RunSet("four-passes", "arithmetic, four passes", "outside", ("second_edition_four_passes",)),
-    RunSet("groups", "arithmetic, groups of eight", "outside", ("second_edition_groups",)),
-    RunSet("refused", "arithmetic, refused updates", "outside", ("second_edition_refuse",)),
-    RunSet("addition", "addition", "outside", ("addition-*", "choice-of-rates-addition-*")),
-    RunSet("sparse", "sparse", "outside", SPARSE),
+    RunSet("four-passes", "arithmetic, four passes", None, ("second_edition_four_passes",)),
+    RunSet("groups", "arithmetic, groups of eight", None, ("second_edition_groups",)),
+    RunSet("refused", "arithmetic, refused updates", None, ("second_edition_refuse",)),
+    RunSet("addition", "addition", None, ("addition-*", "choice-of-rates-addition-*")),
+    RunSet("sparse", "sparse", None, _of_sparse(SPARSE)),
+    RunSet("sparse-later", "sparse, four more rows", None, _of_sparse(SPARSE_LATER)),
+    RunSet("long", "arithmetic, 120 batches", None, ("120-batches-*",)),
 )
 BY_NAME = {one.name: one for one in SETS}

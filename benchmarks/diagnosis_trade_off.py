@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from benchmarks.diagnosis_counts import Examined
+from benchmarks.diagnosis_counts import Examined, standing_of
 from benchmarks.diagnosis_logs import LabelledLog
-from benchmarks.diagnosis_sets import BY_NAME
+from benchmarks.diagnosis_sets import FIGURES
 from benchmarks.diagnosis_shares import delay
 from benchmarks.harness import markdown
 from benchmarks.harness.record import Row, number, numbers, text
@@ -18,8 +18,10 @@ from benchmarks.harness.record import Row, number, numbers, text
 LIMITS = (None, 0.12, 0.06, 0.04, 0.02)  # nats a step; None: our rules alone
 WINDOW = 3  # steps
 KL = "policy/kl_ref"
+SET_ON, OTHERS = "even seeds and read", "odd seeds and outside"
 FIELDS = {
     "group": text("the set of runs"),
+    "standing": text("what a figure is worth (benchmarks/diagnosis_sets.py)"),
     "limit": number("of the quick alarm: how much the KL grew; null: our rules alone", "nats a step"),
     "healthy": number("healthy runs", "1"),
     "alarmed": number("of these with an alarm of our rules or the quick one", "1"),
@@ -27,9 +29,14 @@ FIELDS = {
 }
 
 
-def points(examined: Examined) -> list[Row]:
-    """What our rules and the quick alarm together do at each limit."""
-    return [_point(examined, limit) for limit in LIMITS]
+def points(examined: Examined, group: str) -> list[Row]:
+    """What our rules and the quick alarm together do at each limit, in the runs of a set by their standing."""
+    standings = dict.fromkeys(standing_of(log, group) for log, _ in examined)
+    return [
+        {"standing": standing, **_point([one for one in examined if standing_of(one[0], group) == standing], limit)}
+        for standing in standings
+        for limit in LIMITS
+    ]
 
 
 def _point(examined: Examined, limit: float | None) -> Row:
@@ -56,8 +63,8 @@ def quick_alarms(log: LabelledLog, limit: float) -> list[int]:
 
 
 def table(rows: Sequence[Row]) -> str:
-    """A line a limit; the runs that were read before a rule was changed, and those from outside, apart."""
-    standings = list(dict.fromkeys(_standing(row) for row in rows))
+    """A line a limit; the runs that something was set on, and the others, apart."""
+    standings = [one for one in (SET_ON, OTHERS) if any(_standing(row) == one for row in rows)]
     head = ["quick alarm, nats a step"]
     head += [f"{standing}: {what}" for standing in standings for what in ("healthy runs alarmed", "median delay")]
     return markdown.table(head, _lines(rows, standings))
@@ -79,4 +86,4 @@ def _cells(rows: Sequence[Row]) -> list[str]:
 
 
 def _standing(row: Row) -> str:
-    return str(BY_NAME[row["group"]].standing)
+    return OTHERS if row["standing"] in FIGURES else SET_ON

@@ -16,7 +16,7 @@ from benchmarks import diagnosis
 from benchmarks.diagnosis_counts import ALARMS, alarms, counts
 from benchmarks.diagnosis_faults import FAULTS, STALE_BY, FaultyGrader, StaleSampler
 from benchmarks.diagnosis_length_reward import longer
-from benchmarks.diagnosis_logs import LabelledLog, end_of, logs_below, onset_of_fall
+from benchmarks.diagnosis_logs import LabelledLog, end_of, falls_on_the_way, logs_below, onset_of_fall
 from benchmarks.diagnosis_names import RIGHT
 from benchmarks.diagnosis_runs import runs
 from benchmarks.diagnosis_shares import delay
@@ -60,6 +60,15 @@ def test_a_fall_begins_after_the_best_mean_of_three_batches() -> None:
     assert onset_of_fall(rows([0.3, 0.5, 0.6, 0.7, 0.2, 0.1], 0.3, 0.1)) == 4
 
 
+def test_a_run_that_was_lost_and_came_back_fell_on_the_way() -> None:
+    there_and_back = rows([0.4, 0.6, 0.6, 0.6, 0.3, 0.3, 0.6, 0.7, 0.7, 0.7], 0.4, 0.7)
+    assert end_of(there_and_back) == "healthy" and falls_on_the_way(there_and_back)
+    assert not falls_on_the_way(rows([0.4, 0.6, 0.6, 0.6, 0.3, 0.6, 0.7, 0.7], 0.4, 0.7)), "one batch"
+    log = LabelledLog("runs", "healthy", "grpo", 1, None, "healthy", there_and_back)
+    found = counts("tvo", [(log, Said([("policy_drift", "warning")], None)), (log, Said([], None))])
+    assert (found["logs"], found["found"], found["fell"], found["fell_found"]) == (2, 1, 2, 1)
+
+
 def test_trls_log_of_a_skipped_update_has_no_finite_loss() -> None:
     row = {"step": 1, "reward/mean": 0.5, "loss/nonfinite": 1.0, "thermo/viscosity": 2.0}
     (told,) = LabelledLog("faults", "not_finite", "grpo", 0, 1, "healthy", [row]).as_trl_logs_it()
@@ -75,7 +84,10 @@ def test_a_finding_before_the_onset_is_no_alarm_and_a_wrong_name_is_not_right() 
     ]
     names = {"stale_weights": 1, "plateau": 2}
     expected = {"logs": 3, "found": 3, "critical": 1, "verdicts": 3, "named": 2, "right": 1}
-    assert counts("tvo", list(zip(logs, said))) == {**expected, "failures": names, "delays": [2, 7, None]}
+    assert counts("tvo", list(zip(logs, said))) == {
+        **expected,
+        **{"failures": names, "delays": [2, 7, None], "fell": 0, "fell_found": 0},
+    }
 
 
 def test_a_warning_that_is_over_is_an_alarm_but_not_the_verdict() -> None:

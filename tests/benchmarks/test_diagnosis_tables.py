@@ -20,9 +20,8 @@ BEGIN, END = "<!-- tables -->\n", "\n<!-- end of tables -->"
 
 def row(case: str, tool: str = "tvo", group: str = "addition", standing: str = "outside", **counts: Any) -> Row:
     known = {"source": "runs", "case": case, "end": case, "tool": tool, "group": group, "standing": standing}
-    return (
-        known | dict.fromkeys(("logs", "found", "critical", "verdicts", "named", "right"), 0) | {"delays": []} | counts
-    )
+    counted = ("logs", "found", "fell", "fell_found", "critical", "verdicts", "named", "right")
+    return known | dict.fromkeys(counted, 0) | {"delays": []} | counts
 
 
 def test_the_page_has_the_tables_that_the_record_prints() -> None:
@@ -42,10 +41,11 @@ def test_the_page_has_the_tables_that_the_record_prints() -> None:
 )
 def test_an_aim_is_met_by_its_point_and_by_its_interval_or_missed(named: int, alarmed: int, told: str) -> None:
     n = max(named, 100)
-    found = aims(
-        [row("collapsed", logs=n, named=named, delays=[2] * n), row("healthy", logs=n, found=alarmed, verdicts=alarmed)]
-    )
-    _, _, collapses, running, verdict, delay = found.splitlines()
+    collapsed = row("collapsed", standing="odd", logs=n, named=named, delays=[2] * n)
+    fell = row("healthy", logs=50, fell=50)
+    found = aims([collapsed, fell, row("healthy", logs=n - 50, found=alarmed, verdicts=alarmed)])
+    _, _, collapses, running, steady, verdict, delay = found.splitlines()
+    assert f": {alarmed}/{n - 50} = " in steady
     assert f"| {told}: {named}/{n} = " in collapses
     assert f"| {told}: {alarmed}/{n} = " in running and f"| {told}: {alarmed}/{n} = " in verdict
     assert delay.endswith("| no peer was there |")
@@ -55,25 +55,32 @@ def test_an_aim_is_met_by_its_point_and_by_its_interval_or_missed(named: int, al
 def test_the_delay_is_held_against_half_of_the_better_peers(mine: int, peers: tuple[Any, Any], told: str) -> None:
     rows = [row("collapsed", logs=1, named=1, delays=[mine]), row("healthy", logs=1)]
     rows += [row("collapsed", tool, logs=1, delays=[one]) for tool, one in zip(("rldoctor", "rlwatch"), peers)]
-    rows += [row("collapsed", group="momentum", standing="read", logs=1, delays=[30])]
+    rows += [row("collapsed", standing=one, logs=1, delays=[30]) for one in ("read", "even")]
     assert aims(rows).splitlines()[-1].endswith(f"| {told}: {mine} steps, the better peer {peers[0]} |")
 
 
 def test_sets_of_a_title_are_one_line_with_the_spread_of_their_delays() -> None:
     rows = [
-        row("collapsed", group="arithmetic-1002", logs=2, named=2, delays=[0, 1]),
-        row("collapsed", group="arithmetic-1003", logs=2, named=1, delays=[4, None]),
-        row("healthy", group="arithmetic-1002", logs=50, found=1, verdicts=1),
+        row("collapsed", group="arithmetic-1003", standing="odd", logs=2, named=2, delays=[0, 1]),
+        row("collapsed", group="arithmetic-1005", standing="odd", logs=2, named=1, delays=[4, None]),
+        row("healthy", group="arithmetic-1003", standing="odd", logs=50, found=1, verdicts=1, fell=10, fell_found=1),
+        row("healthy", group="arithmetic-1004", standing="even", logs=30, found=3),
+        row("healthy", group="long", logs=20),
         row("healthy", group="momentum", standing="read", logs=50, found=2, critical=1),
     ]
     lines = sets_of_runs(rows).splitlines()[2:]
     assert [line.split(" | ")[0] for line in lines] == [
         "| arithmetic, seeds 1002 to 1009",
+        "| arithmetic, 120 batches",
         "| momentum",
+        "| even seeds, all together",
+        "| odd seeds, all together",
         "| outside, all together",
     ]
     assert "3/4 = 75.0%" in lines[0] and "| 4 (1 to ∞) |" in lines[0] and "1/50 = 2.0%" in lines[0]
-    assert "| read | tvo | – | – | 2/50 = 4.0%" in lines[1] and "1/50 = 2.0%" in lines[2]
+    assert "| 0/40 = 0.0%" in lines[0], "the one that was alarmed had fallen on the way"
+    assert "| read | tvo | – | – | 2/50 = 4.0%" in lines[2] and "3/30 = 10.0%" in lines[3]
+    assert "1/50 = 2.0%" in lines[4] and "0/20 = 0.0%" in lines[5]
 
 
 def test_a_fault_that_ends_in_a_collapse_counts_as_one_and_a_run_without_a_fault_does_not() -> None:

@@ -113,3 +113,27 @@ def test_a_document_that_ends_amid_its_list_is_read_up_to_there(tmp_path: Path, 
     trial, notes = read(tmp_path)
     assert trial.last_step == kept
     assert ("is not JSON; nothing of it" if not kept else f"its {kept} whole rows are read") in notes
+
+
+@pytest.mark.parametrize("indent", [None, 2])
+def test_an_array_of_rows_is_read(tmp_path: Path, indent: int | None) -> None:
+    path = tmp_path / "rows.json"
+    path.write_text(json.dumps([{"step": 1, "reward": 0.1}, {"step": 2, "reward": 0.2}, "end"], indent=indent))
+    trial, _ = read(path)
+    assert trial.curve("reward/mean") == ([1, 2], [0.1, 0.2])
+
+
+@pytest.mark.parametrize(
+    ("row", "said"),
+    [
+        ({"step": "1", "reward": 0.3}, "no row has a step that is a whole number (step is '1'); its columns are step,"),
+        ({"step": 10**400, "reward": 0.3}, "no row has a step that is a whole number"),
+        ({"time": 3, "reward": 0.3}, "no row has a step that is a whole number; its columns are time, reward"),
+        ({"step": 1, "reward": "0,3"}, "no column besides step is a number: reward is '0,3'"),
+        ({"step": 1, "train": {"reward": 0.3}}, "--mapping, nested: train"),
+        ({"step": 1}, "no column besides step is a number"),
+    ],
+)
+def test_rows_that_cannot_be_read_are_said_to_be_so(tmp_path: Path, row: dict[str, Any], said: str) -> None:
+    trial, notes = read(lines(tmp_path / "log.jsonl", [row] * 3))
+    assert not trial.run.steps and said in notes

@@ -44,3 +44,8 @@ def test_what_json_reads_is_read_as_json_reads_it(text: str) -> None:
 def test_what_json_refuses_is_refused_in_its_words(text: str) -> None:
     with pytest.raises(json.JSONDecodeError):
         decode_json(text)
+
+
+def test_what_is_nested_too_deeply_is_refused() -> None:
+    with pytest.raises(ValueError, match="nested too deeply"):
+        decode_json("[" * 100_000)

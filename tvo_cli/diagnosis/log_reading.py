@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tvo_cli.diagnosis.registry import FAILURES
-from tvo_cli.diagnosis.training_log import TVO, Row, RunFacts, TrainingLog
+from tvo_cli.diagnosis.training_log import TVO, Row, RunFacts, TrainingLog, bounded_row
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import closest_names
 from tvo_cli.runs.evaluation_folders import EVALUATED
@@ -56,7 +56,7 @@ def log_of_trial(trial: Trial) -> TrainingLog:
         named = with_reward_terms(row) if has_terms else row
         step = int(row["step"])
         merged[step] = {**merged[step], **named} if step in merged else named
-    rows: tuple[Row, ...] = tuple(merged[step] for step in sorted(merged))
+    rows: tuple[Row, ...] = tuple(bounded_row(merged[step]) for step in sorted(merged))
     if trial.tool:
         rows = _with_accuracy(rows)
     return TrainingLog(facts_of_trial(trial), rows, tuple(_unknown_columns(rows)))

@@ -12,7 +12,7 @@ from tvo_cli.diagnosis.diagnosis import Diagnosis, diagnose
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
 from tvo_cli.diagnosis.log_reading import logged_accuracy_term, with_reward_terms
-from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog
+from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog, bounded_row
 from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, find_mapping
 from tvo_cli.tracking.alerts.alert import Alert
 from tvo_cli.tracking.alerts.alert_sender import AlertSender
@@ -83,7 +83,7 @@ class StabilityMonitor:
         if self.rows and step <= self.rows[-1]["step"]:
             log.warning("step %d was logged after step %d: it is left out", step, self.rows[-1]["step"])
             return []
-        self.rows.append({**self._evaluation, **row, "step": step})
+        self.rows.append(bounded_row({**self._evaluation, **row, "step": step}))
         self._evaluation = {}
         found = self._examiner.observe(self.rows[-1])
         for finding in found:
@@ -139,11 +139,15 @@ def _metric_number(value: Any) -> float | None:
     """A number of Python, numpy or torch; None of anything else."""
     if isinstance(value, bool | str) or value is None:
         return None
-    if isinstance(value, int | float):
-        return float(value)
     try:
-        return float(value.item())
-    except (AttributeError, TypeError, ValueError, RuntimeError):  # no scalar
+        return float(value) if isinstance(value, int | float) else float(value.item())
+    except (
+        AttributeError,
+        TypeError,
+        ValueError,
+        RuntimeError,
+        OverflowError,
+    ):  # no scalar, or none that a float holds
         return None
 
 

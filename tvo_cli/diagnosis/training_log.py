@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,7 +11,23 @@ from typing import Any
 Row = Mapping[str, float]  # "step", and metrics by their names in tracking/metric_names.py
 
 REFUSED = "stability/refused"  # updates that stability.refuse has taken back so far
+LARGEST = 1e100  # of a value: squares of it and sums over a run stay finite, and nobody can tell what is larger
 TVO, TRL, VERL, PRIME, OTHER = "tvo", "trl", "verl", "prime-rl", "other"
+
+
+def bounded_row(row: Row) -> Row:
+    """Return a row whose finite values are none larger than LARGEST; infinities and NaN stay what they are."""
+    try:
+        if math.hypot(*row.values()) <= LARGEST:
+            return row
+    except OverflowError:  # a whole number that no float holds
+        pass
+    return {name: value if name == "step" else _bounded(value) for name, value in row.items()}
+
+
+def _bounded(value: float) -> float:
+    infinite = value in (math.inf, -math.inf)
+    return value if infinite or value != value else min(max(value, -LARGEST), LARGEST)
 
 
 @dataclass(frozen=True, slots=True)

@@ -34,7 +34,7 @@ def read_logged_rows(file: Path, chosen: ToolMapping) -> LoggedRows:
         return _rows_in_document(text, file.name, chosen.rows)
     if file.suffix.lower() in (".csv", ".tsv"):
         return _rows_of_csv(text, file.name)
-    return _rows_of_json_lines(text, file.name)
+    return _rows_in_array(text) or _rows_of_json_lines(text, file.name)
 
 
 def unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
@@ -97,12 +97,24 @@ def _rows_of_torn_document(text: str, name: str, key: str) -> LoggedRows:
     while found := NEXT_ROW.match(text, at):
         try:
             row, at = DECODER.raw_decode(text, found.end())
-        except ValueError:
+        except (ValueError, RecursionError):
             break
         rows += [row] if isinstance(row, dict) else []
     if not rows:
         return LoggedRows([], {}, (f"{name} is not JSON; nothing of it can be read",))
     return LoggedRows(rows, {}, (f"{name} ends amid its list {key}; its {len(rows)} whole rows are read",))
+
+
+def _rows_in_array(text: str) -> LoggedRows | None:
+    """Read logged rows of a file that is one JSON array of them; None where it is not."""
+    if not text.lstrip().startswith("["):
+        return None
+    try:
+        listed = decode_json(text)
+    except ValueError:
+        return None
+    rows = [row for row in listed if isinstance(row, dict)]
+    return LoggedRows(rows) if rows else None
 
 
 def _rows_of_json_lines(text: str, name: str) -> LoggedRows:

@@ -18,6 +18,9 @@ SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
 PLANNED_UNKNOWN = "its planned number of steps is unknown; it counts as finished"
 GROUPS = {"algorithm": "algorithm.name", "seed": "seed", "lr": RATE}
 
+LATEST = 2**53  # steps that a float counts
+SHOWN, LONGEST = 6, 40  # columns that a message names, and characters of a value
+
 __all__ = ["TRL", "ToolMapping", "read_other_tools_run", "read_tool_mapping", "trial_of_rows"]
 
 
@@ -44,12 +47,29 @@ def trial_of_rows(
     settings = _settings_of_tool_run(read.rows, mapping, name)
     planned = _planned_steps(mapping, read.document)
     state, why, more = _state_of_tool_run(run, planned)
-    return Trial(name, source, run, settings, state, why, mapping.tool, planned), [*read.said, *more]
+    said = [*read.said, *more, *_why_nothing_is_read(read.rows, run, mapping.step)]
+    return Trial(name, source, run, settings, state, why, mapping.tool, planned), said
+
+
+def _why_nothing_is_read(rows: Sequence[Mapping[str, Any]], run: LoadedRun, step: str) -> list[str]:
+    """Return what a user has to know where another tool's file has rows, and none of them is a step with a number."""
+    if not rows or run.steps or run.evaluations:
+        return []
+    columns = ", ".join(list(dict.fromkeys(name for row in rows for name in row))[:SHOWN])
+    with_step = next((row for row in rows if _is_step_number(row.get(step))), None)
+    if with_step is None:
+        given = next((f" ({step} is {row[step]!r})" for row in rows if step in row), "")
+        return [f"no row has a step that is a whole number{given}; its columns are {columns}"]
+    name, value = next(((name, value) for name, value in with_step.items() if name != step), ("", None))
+    example = f": {name} is {str(value)[:LONGEST]!r}" if name else ""
+    return [f"no column besides {step} is a number{example} (metrics that stand in one: --mapping, nested: {name})"]
 
 
 def _is_step_number(value: Any) -> bool:
     """Whether another tool's value of the step column is a step."""
-    return isinstance(value, int | float) and not isinstance(value, bool) and float(value).is_integer()
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < LATEST and value == int(value)
+    )
 
 
 def _rows_merged_by_step(rows: Sequence[metrics_file.Row], *, evaluations: bool) -> list[metrics_file.Row]:

@@ -29,12 +29,9 @@ ABSOLUTE_DIFFERENCE = math.sqrt(math.pi) / 2.0  # σ over E|x − y| of two inde
 
 
 @dataclass(kw_only=True)
-class ExcusedRule(CollapseRule):
-    """A rule that is excused by the accuracy: it follows that of the batches and the held-out one."""
+class AccuracyFollower(CollapseRule):
+    """A rule that weighs what it reads by the accuracy: it follows that of the batches and the held-out one."""
 
-    solved: float
-    held: float = 2.0  # accuracy from which a run that holds its best has not collapsed; above 1: no excuse
-    responses: int | None = None  # N, a step; None: not known, and differences alone tell the error
     recent: list[float] = field(default_factory=list, init=False)  # accuracies of the last two windows
     best: float = field(default=0.0, init=False)  # the highest mean of a window
     heldout: float | None = field(default=None, init=False)
@@ -63,6 +60,20 @@ class ExcusedRule(CollapseRule):
             self.heldout, self.best_heldout = value, max(self.best_heldout, value)
             self.heldout_fell = value + DOUBT * heldout_standard_error(metrics) < self.best_heldout
 
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore `state_dict`; checkpoints of 0.1 have no accuracies, which start anew."""
+        unknown = {"recent": [], "best": 0.0, "heldout": None, "best_heldout": 0.0, "heldout_fell": False}
+        super().load_state_dict({**unknown, **state})
+
+
+@dataclass(kw_only=True)
+class ExcusedRule(AccuracyFollower):
+    """A rule that is excused by the accuracy: where the task is solved, held, or still rises."""
+
+    solved: float
+    held: float = 2.0  # accuracy from which a run that holds its best has not collapsed; above 1: no excuse
+    responses: int | None = None  # N, a step; None: not known, and differences alone tell the error
+
     def is_excused(self) -> bool:
         """Whether the task is solved within its error; with `held`, whether the run keeps what it has learnt."""
         if not self.recent:
@@ -85,11 +96,6 @@ class ExcusedRule(CollapseRule):
         before = statistics.fmean(self.recent[-2 * count : -count])
         after, error = mean_with_error(self.recent, self.responses, count)
         return after - before > DOUBT * math.sqrt(2.0) * error
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore `state_dict`; checkpoints of 0.1 have no accuracies, which start anew."""
-        unknown = {"recent": [], "best": 0.0, "heldout": None, "best_heldout": 0.0, "heldout_fell": False}
-        super().load_state_dict({**unknown, **state})
 
 
 def is_solved(accuracies: Sequence[float], responses: int | None, heldout: float | None, solved: float) -> bool:

@@ -16,9 +16,12 @@ def decode_json(text: str) -> Any:
     """Return what a JSON text says, as json.loads does.
 
     Raises:
-        ValueError: it is no JSON.
+        ValueError: it is no JSON, or nested some thousand deep.
     """
     try:
         return from_json(text, cache_strings="keys")
     except ValueError:
-        return json.loads(text)
+        try:
+            return json.loads(text)
+        except RecursionError as problem:
+            raise ValueError("it is nested too deeply to be read") from problem

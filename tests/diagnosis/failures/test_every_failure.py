@@ -194,10 +194,17 @@ def test_a_trainer_that_logs_every_tenth_step_gets_the_same(name: str) -> None:
     assert (tenth.severity, tenth.alarm_step) == (once.severity, 10 * once.alarm_step)
 
 
-@pytest.mark.parametrize("end, severity", [(1.2, None), (0.9, "warning"), (0.25, "warning"), (0.15, "critical")])
-def test_neutral_words_are_lost_at_half_and_collapsed_at_a_tenth(end: float, severity: str | None) -> None:
-    found = found_in("mode_collapse", {"neutral/entropy": [2.0] * 10 + [end] * 20, "accuracy/fresh": [0.95] * 30})
-    assert (found and found.severity) == severity
+@pytest.mark.parametrize(
+    "end, severity, solved",
+    [(1.2, None, None), (0.9, "warning", None), (0.25, "warning", None), (0.15, "critical", "warning")],
+)
+def test_neutral_words_are_lost_at_half_and_collapsed_at_a_tenth(
+    end: float, severity: str | None, solved: str | None
+) -> None:
+    """Of a solved task that is told only when they are gone."""
+    for accuracy, expected in (([0.4] * 30, severity), ([0.95] * 30, solved), ([0.95] * 10 + [0.5] * 20, severity)):
+        found = found_in("mode_collapse", {"neutral/entropy": [2.0] * 10 + [end] * 20, "accuracy/fresh": accuracy})
+        assert (found and found.severity) == expected
 
 
 def test_every_failure_has_a_case_and_a_source() -> None:

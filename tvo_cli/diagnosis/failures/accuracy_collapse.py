@@ -152,7 +152,7 @@ class HeldOutAccuracyFall(TrendRule):
             error = heldout_standard_error(metrics)
             sure = errors_for_looks(self.errors, len(self.curve) ** 2)
             limit = sure * math.hypot(error, self.best_error)
-            self.fallen = value < self.share * self.best and self.best - value > limit
+            self.fallen = self.best > 0.0 and value < self.share * self.best and self.best - value > limit
             if value > self.best:
                 self.best, self.best_error = value, error
         if not self.fallen:

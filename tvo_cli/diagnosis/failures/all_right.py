@@ -36,12 +36,15 @@ class AllRight(EqualGroupsRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """All right, and not earned."""
-        append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        append_metric(self.success, metrics, next((name for name in (ACCURACY, REWARD) if name in metrics), RIGHT))
         if not self.follow(metrics):
             return None
         equal, right = self.level(self.equal), self.level(self.right)
         self.since = self.equal_since
-        why = self._unearned(self.success.mean(len(self.success) - self.window, len(self.success)))
+        if not self.success.values:
+            return None
+        end = len(self.success)
+        why = self._unearned(self.success.mean(max(end - self.window, 0), end))
         if right < equal - right or not why:
             return None
         return RuleBreach(
@@ -49,7 +52,7 @@ class AllRight(EqualGroupsRule):
         )
 
     def _unearned(self, now: float) -> str:
-        first = self.success.mean(0, 3)
+        first = self.success.mean(0, min(3, len(self.success)))
         if first >= self.at_once:
             return f"as they were from the start ({first:.0%} right): too easy, or all answers are accepted"
         if self._heldout_since() < min(now - GAP, self.solved):
@@ -63,7 +66,7 @@ class AllRight(EqualGroupsRule):
 
     def _doubt(self) -> float:
         end = len(self.success)
-        return DOUBT * self.success.noise(end - self.window, end) / math.sqrt(self.window)
+        return DOUBT * self.success.noise(max(end - self.window, 0), end) / math.sqrt(self.window)
 
 
 @dataclass(kw_only=True)

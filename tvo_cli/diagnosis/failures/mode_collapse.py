@@ -2,8 +2,9 @@
 
 The live rules `neutral_floor` and `answer_floor`. Entropy of a token cannot tell drift from success; entropy of the
 answers falls as problems get solved, and is excused there; the neutral words can only be lost by drift. Half of their
-entropy is drift to be told, e^1 words of e^2; they have collapsed at a tenth, as any entropy has (`entropy_floor`).
-Why the live rule is stricter stands in docs/diagnose.md, under what an alarm is.
+entropy is drift to be told, e^1 words of e^2, while the task is not solved; a tenth, at which any entropy has collapsed
+(`entropy_floor`), is told of any run, and is critical where the task is not solved. Why the
+live rule is stricter stands in docs/diagnose.md, under what an alarm is.
 """
 
 from __future__ import annotations
@@ -16,15 +17,18 @@ from tvo_cli.diagnosis.live_rules import live_rule, live_rule_setting
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
+from tvo_cli.stability.solved_task import SOLVED
 
 ANSWERS, NEUTRAL = "answer/entropy", "neutral/entropy"
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
+    gone, responses = live_rule_setting("entropy_floor", "share"), facts.responses
     return (
-        live_rule("neutral_floor", severity="warning"),
-        live_rule("neutral_floor", share=live_rule_setting("entropy_floor", "share")),
-        live_rule("answer_floor", responses=facts.responses),
+        live_rule("neutral_floor", severity="warning", solved=SOLVED, responses=responses),
+        live_rule("neutral_floor", severity="warning", share=gone),
+        live_rule("neutral_floor", share=gone, solved=SOLVED, responses=responses),
+        live_rule("answer_floor", responses=responses),
     )
 
 
