@@ -9,7 +9,8 @@ import pytest
 from tvo_cli import config
 from tvo_cli.config.renamed_recipes import SETTINGS_UNTIL
 from tvo_cli.errors import UserError
-from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings, resume_settings
+from tvo_cli.training.resume.recorded_settings import resume_settings
+from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings
 
 SINCE, FIRST = "tvo_2025", "tvo"
 

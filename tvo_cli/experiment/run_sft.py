@@ -33,7 +33,7 @@ from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.resume import resume_compatibility
+from tvo_cli.training.resume.recorded_settings import resume_settings
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
 from tvo_cli.training.run_data.fitting_problems import AskedProblems, problems_that_fit
@@ -74,7 +74,7 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
     The same command in the same folder goes on where it was stopped; one that is done is left as it is.
     """
     refuse_reward_functions(config.reward, "tvo sft")
-    folder, asked = Path(config.output_dir), resume_compatibility.resume_settings(config)
+    folder, asked = Path(config.output_dir), resume_settings(config)
     sft_checkpoint.check_resumable(folder, config.resume, asked)
     if done := sft_checkpoint.finished_record(folder, config.resume):
         log.warning("%s is done already, by this very command; resume=never begins anew", folder)

@@ -1,4 +1,4 @@
-"""Device, precision and processes of a run. The only file that knows accelerate."""
+"""Device and precision of a run: what there is here, chosen and set up. The only file that knows accelerate."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def set_product_precision(kind: str, precision: str) -> None:
         torch.set_float32_matmul_precision("high" if allows_tf32(kind, precision) else "highest")
 
 
-def has_bfloat16_products(kind: str) -> bool:
+def device_has_bfloat16_products(kind: str) -> bool:
     """Whether the device of this process multiplies bfloat16 by itself, without emulation."""
     return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 

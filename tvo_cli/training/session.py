@@ -30,10 +30,11 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.readings_state import ReadingsState
+from tvo_cli.training.refusal_state import RefusalState
 from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
-from tvo_cli.training.step_state import RefusalState, StateSnapshot, StepInProgress
+from tvo_cli.training.step_state import StateSnapshot, StepInProgress
 from tvo_cli.training.update.learner import Learner
 from tvo_cli.training.update.next_token_loss import NextTokenLoss
 

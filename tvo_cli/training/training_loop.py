@@ -16,7 +16,6 @@ from tvo_cli.training import (
     step_profiler,
     stop_signals,
 )
-from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.metrics.optional_readings import support_readings
 from tvo_cli.training.metrics.peak_memory import peak_memory_metrics
 from tvo_cli.training.metrics.step_metrics import measure_step
@@ -25,6 +24,7 @@ from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_heldo
 from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
 from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
 from tvo_cli.training.rollout_collection.hold_weights import hold_weights
+from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.same_state import check_same_state
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress

@@ -31,7 +31,7 @@ class GrownResponses:
 
     rollout: Rollout
     entropy: Tensor  # float32 [B, T], of the distribution that each token was drawn from, nats
-    lasting: Tensor  # bool [B, T], tokens that are words: none is special, none shorter than the rule wants
+    words: Tensor  # bool [B, T], tokens that are words: none is special, none shorter than the rule wants
     keys: Sequence[str]  # [P]
     samples: int  # G, responses that each prompt is to have
     seed: int
@@ -72,7 +72,7 @@ class BranchingRule(Protocol):
 
     @property
     def shortest(self) -> int:
-        """Characters of a token that `GrownResponses.lasting` calls a word; 0: every token is one."""
+        """Characters of a token that `GrownResponses.words` calls a word; 0: every token is one."""
 
     def first(self, samples: int) -> int:
         """How many of a prompt's `samples` responses are sampled from it at first."""

@@ -65,7 +65,7 @@ class EntropyForks:
 
     def _places(self, grown: GrownResponses, prompt: int, number: int, row: int) -> list[int]:
         """Where a response is cut, [N]."""
-        entropy, words = grown.entropy[row].tolist(), grown.lasting[row].tolist()
+        entropy, words = grown.entropy[row].tolist(), grown.words[row].tolist()
         legal = [t for t in range(1, grown.lengths[row]) if words[t]]
         highest = sorted(legal, key=lambda t: -entropy[t])[: self.candidates] or [0]
         lots = grown.lots(prompt, "fork", number, len(highest))

@@ -1,4 +1,4 @@
-"""The problems that a run trains on and those that it is evaluated on: loaded and checked."""
+"""The problems that a run trains on and is evaluated on: loaded, checked, and the token ids of their neutral words."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
     budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
 
     def fitting(node: Any, found: Problems) -> Problems:
-        finite = found.size is not None and (_are_problems_read(found) or found.size <= ALL)
+        finite = found.size is not None and (_are_training_problems_read(found) or found.size <= ALL)
         return problems_that_fit(
             config, policy, AskedProblems(node, found, None if finite else SAMPLED, "training"), budget
         )
@@ -108,8 +108,8 @@ def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
     return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
 
 
-def _are_problems_read(problems: Problems) -> bool:
-    """Whether the problems were read, not generated: looking at all of them is cheap."""
+def _are_training_problems_read(problems: Problems) -> bool:
+    """Whether the training problems were read and not generated: all of their prompts are looked at then."""
     return isinstance(getattr(problems, "problems", problems), ProblemList)
 
 
