@@ -1,6 +1,6 @@
-"""Names that a `_target_` had in version 0.1 and what they are called now: recorded configs go on building.
+"""Names that a `_target_` had earlier and what they are called now: recorded configs go on building.
 
-Fingerprints are taken with the names of 0.1, so that a finished job of a sweep is known again.
+Fingerprints are taken with the earliest names, so that a finished job of a sweep is known again.
 """
 
 from __future__ import annotations
@@ -11,6 +11,8 @@ from typing import Any
 PIECES = "tvo_cli.objective.pieces"
 MOVED = {
     "tvo_cli.stability.collapse": "tvo_cli.stability.collapse_rules",  # a module: everything in it
+    "tvo_cli.stability.start_rules.EntropyRise": "tvo_cli.stability.entropy_rise.EntropyRise",
+    "tvo_cli.stability.start_rules.EvaluationDrop": "tvo_cli.stability.evaluation_drop.EvaluationDrop",
     f"{PIECES}.clip": "tvo_cli.maths.surrogates.clipped_surrogate",
     f"{PIECES}.dual_clip": "tvo_cli.maths.surrogates.dual_clipped_surrogate",
     f"{PIECES}.capped": "tvo_cli.maths.surrogates.capped_surrogate",
@@ -34,7 +36,7 @@ def current_target(name: str) -> str:
 
 
 def target_before_move(name: str) -> str:
-    """The dotted name that it had in version 0.1."""
+    """The dotted name that it had at first."""
     return _name_in_moved_targets(name, {now: before for before, now in MOVED.items()})
 
 

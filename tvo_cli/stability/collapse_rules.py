@@ -1,4 +1,4 @@
-"""The collapse rules: each reads the metrics of one step, says whether the run collapses, and carries state."""
+"""Collapse rules of steps: Floor, Drop, Ceiling, LengthBand, Truncation, ZeroAdvantage, NonFinite, GradientBlowUp."""
 
 from __future__ import annotations
 
@@ -175,7 +175,7 @@ class LengthBand(CollapseRule):
 
 @dataclass(kw_only=True)
 class Truncation(LimitRule):
-    """Responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
+    """The share of responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
 
     rise: float
     warmup: int
