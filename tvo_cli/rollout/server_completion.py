@@ -25,7 +25,7 @@ VERSION = "Take vLLM 0.32 or later, which gives them."
 
 
 class ServedResponse(NamedTuple):
-    """A sampled response: its tokens, log π of each under the server's model, whether it ended by itself."""
+    """The response of a server's completion: its tokens, log π of each under the server's model, whether it ended."""
 
     ids: tuple[int, ...]
     logp: tuple[float, ...]
@@ -167,3 +167,12 @@ class CompletionCheck:
 def is_logprob(value: object) -> bool:
     """Whether a number of an answer can be a log-probability."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value <= SLACK
+
+
+def prompt_logprobs(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
+    """log π of the prompt's tokens but the first, of an answer's choice; nothing where a server does not say."""
+    nodes = choice.get("prompt_logprobs")
+    if not isinstance(nodes, list) or len(nodes) != len(prompt):
+        return ()
+    found = [(node or {}).get(str(token), {}).get("logprob") for node, token in zip(nodes[1:], prompt[1:], strict=True)]
+    return tuple(map(float, found)) if all(map(is_logprob, found)) else ()
