@@ -12,7 +12,7 @@ ACRONYMS = ("tvo", "ppo", "grpo", "rloo", "dapo", "gspo", "cispo", "cv", "kl")
 
 
 def arm_title(arm: str) -> str:
-    """Return an algorithm's name as papers write it: `grpo_viscous` → `GRPO viscous`."""
+    """Return an arm's name as sentences, tables and legends write it: `grpo_viscous` → `GRPO viscous`."""
     if arm == "reinforce":
         return "REINFORCE"
     return " ".join(part.upper() if part in ACRONYMS else part for part in arm.split("_"))

@@ -93,7 +93,7 @@ class PaddedLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def fit_columns(held: Tensor, count: int) -> Tensor:
-    """A layer's keys or values [n, heads, L, width] at `count` columns: the last, empty ones before them if L is less."""
+    """Keys or values of a layer [n, heads, L, width], fitted to its last `count` columns; empty ones before them."""
     missing = count - held.shape[-2]
     return pad(held, (0, 0, missing, 0)) if missing > 0 else held[..., -count:, :]
 
