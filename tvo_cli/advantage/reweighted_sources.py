@@ -1,4 +1,4 @@
-"""Advantages weighed by the source of their problem: how its losses moved lately decides."""
+"""RECAP: advantages weighed by the source of their problem, and an objective's weight, by how losses moved lately."""
 
 from __future__ import annotations
 

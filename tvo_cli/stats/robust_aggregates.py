@@ -33,9 +33,8 @@ class PerformanceProfile(NamedTuple):
 def reason_against_robust_aggregates(n: int, what: str) -> str | None:
     """Why `what` (a key of MINIMA) is not shown for n runs an arm; None when there are enough."""
     least = MINIMA[what]
-    return (
-        None if n >= least else f"{what} needs at least {least} runs an arm, there {'is one' if n == 1 else f'are {n}'}"
-    )
+    there = "is one" if n == 1 else f"are {n}"
+    return None if n >= least else f"{what} needs at least {least} runs an arm, there {there}"
 
 
 def interquartile_mean(values: ArrayLike) -> float:
