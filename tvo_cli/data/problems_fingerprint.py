@@ -1,13 +1,11 @@
-"""Fingerprints of a data set: a sha256 by which two runs, or a run and its resume, know that they saw the same."""
+"""The fingerprint of a data set: a sha256 by which two runs know that they saw the same problems."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
 
 from tvo_cli.data.problems import Problems
-from tvo_cli.types import Problem
 
 FINGERPRINTED = 1000  # rows; of a data set without end, FINGERPRINTED_ENDLESS problems
 FINGERPRINTED_ENDLESS = 64
@@ -26,15 +24,3 @@ def problems_fingerprint(problems: Problems) -> str:
         row = (problem.id, problem.question, problem.answer, problem.scorer, *problem.turns)
         digest.update(json.dumps(row).encode())
     return digest.hexdigest()
-
-
-def fingerprint_of_all_problems(problems: Iterable[Problem]) -> str:
-    """Return the first 16 letters of the sha256 over questions, earlier turns, golds and scorers of all problems.
-
-    For a checkpoint's origin: `problems_fingerprint` counts ids too, and reads the first problems only.
-    """
-    seen = hashlib.sha256()
-    for problem in problems:
-        row = (problem.question, problem.turns, problem.answer, problem.scorer, *filter(None, [problem.suffix]))
-        seen.update(json.dumps(row).encode() + b"\n")
-    return seen.hexdigest()[:16]

@@ -10,11 +10,11 @@ from omegaconf import DictConfig, OmegaConf
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.config import resolved_tree
 from tvo_cli.config.default_suite import HELDOUT_SUITE
-from tvo_cli.data.problems_fingerprint import fingerprint_of_all_problems
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import Tell
 from tvo_cli.experiment.run_of_policy import run_folder_of_policy
+from tvo_cli.training.resume.same_dataset import fingerprint_of_run_dataset
 
 KEY = f"evaluation.suites.{HELDOUT_SUITE}"
 MOST = 256  # problems, where the run evaluates none itself
@@ -77,7 +77,7 @@ def notes_on_changed_problems(suites: Sequence[Suite], path: str, node: Any) -> 
     if not asked or node.get("limit") is not None or node.get("ids") is not None:
         return
     recorded = _fingerprint_of_heldout(path)
-    if recorded and recorded != fingerprint_of_all_problems(asked[0]):
+    if recorded and recorded != fingerprint_of_run_dataset(asked[0]):
         yield (
             f"{HELDOUT_SUITE}: these are not the problems that {path} held out: its data, or a setting that chooses "
             "among them, have changed since; some may have been trained on, and avg@k is not the run's pass@1"

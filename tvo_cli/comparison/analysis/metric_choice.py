@@ -11,8 +11,9 @@ from tvo_cli.errors import UserError
 from tvo_cli.runs.trial import FINISHED, Trial
 from tvo_cli.tracking.metric_names import BY_NAME
 
-DEFAULT_METRICS = ("eval/pass@1", "accuracy/fresh", "reward/mean")
 LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
+
+DEFAULT_METRICS = ("eval/pass@1", "accuracy/fresh", "reward/mean")
 WINDOW = 5  # steps that a reading of noisy training metrics is averaged over
 
 

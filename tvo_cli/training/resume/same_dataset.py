@@ -1,18 +1,17 @@
-"""Whether a resumed run has the problems of its checkpoint: the same name may stand for other rows tomorrow."""
+"""Fingerprints of a run's problems: the same data set name may stand for other rows tomorrow."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.data.mixture import Mixture
 from tvo_cli.data.problems import ProblemList, Problems
-from tvo_cli.data.problems_fingerprint import fingerprint_of_all_problems
 from tvo_cli.data.subset import Subset
 from tvo_cli.errors import UserError
 from tvo_cli.training.resume.resume_compatibility import is_allowed_to_differ
@@ -39,7 +38,7 @@ def dataset_fingerprints(
     sources = training.sources if isinstance(training, Mixture) else ()
     found = {f"{DATA}/{source.name}": _fingerprint_of_problems(source.problems) for source in sources}
     whole = _fingerprint_of_sources(training.size, found) if sources else _fingerprint_of_problems(training)
-    found |= {"heldout": fingerprint_of_all_problems(heldout)} if heldout else {}
+    found |= {"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {}
     return {DATA: whole, **found, **({DEMONSTRATED: sft_rows_fingerprint(next_token.rows)} if next_token else {})}
 
 
@@ -48,7 +47,7 @@ def _fingerprint_of_problems(problems: Problems) -> str:
     read = getattr(problems, "problems", problems)  # of a source of a mixture: what it takes them from
     most = problems.size if isinstance(read, ProblemList | Subset) else GENERATED
     count = min(end for end in (problems.size, most) if end is not None)
-    return f"{problems.size or 'endless'}:{fingerprint_of_all_problems(map(problems.problem, range(count)))}"
+    return f"{problems.size or 'endless'}:{fingerprint_of_run_dataset(map(problems.problem, range(count)))}"
 
 
 def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str:
@@ -59,6 +58,15 @@ def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str
 def changed_data_sources(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The sources of a mixture whose problems are others than a checkpoint's, or that it did not have."""
     return [key.removeprefix(f"{DATA}/") for key in now if key.startswith(f"{DATA}/") and before.get(key) != now[key]]
+
+
+def fingerprint_of_run_dataset(problems: Iterable[Problem]) -> str:
+    """sha256 over questions, earlier turns, golds and scorers, in order; its first 16 letters."""
+    seen = hashlib.sha256()
+    for problem in problems:
+        row = (problem.question, problem.turns, problem.answer, problem.scorer, *filter(None, [problem.suffix]))
+        seen.update(json.dumps(row).encode() + b"\n")
+    return seen.hexdigest()[:16]
 
 
 def check_same_dataset(folder: Path, now: Mapping[str, Any], config: Any) -> None:
