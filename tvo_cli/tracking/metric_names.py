@@ -1,4 +1,4 @@
-"""Names of every metric that is recorded, each once, with its unit and meaning; docs/metrics.md has the formulas."""
+"""Names of every metric, each once, with its unit and meaning. docs/metrics.md has the formulas."""
 
 from __future__ import annotations
 
@@ -210,3 +210,10 @@ def is_known_metric(name: str) -> bool:
 def is_evaluation_metric(name: str) -> bool:
     """Return whether a metric belongs to an evaluation, not to a training step."""
     return name.startswith(EVALUATION)
+
+
+def is_share_metric(metric: str) -> bool:
+    """Return whether a metric is a share, to be shown in percent and compared in points."""
+    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
+    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
+    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from tvo_cli.comparison.formatting import count_of, join_names
 from tvo_cli.errors import UserError
 from tvo_cli.runs.trial import FINISHED, Trial
-from tvo_cli.tracking.metric_names import BY_NAME
+from tvo_cli.tracking.metric_names import is_share_metric
 
 LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 
@@ -105,7 +105,7 @@ def _check_metric_is_known(trials: Sequence[Trial], wanted: str) -> None:
 
 
 def _warning_of_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
-    """Return the warning with which a metric is chosen that finished runs lack; of unfinished ones a note tells."""
+    """Return a warning of finished runs that have no finite value of the metric; of unfinished ones a note tells."""
     if all(trial.has(metric) or trial.state != FINISHED for trial in finished):
         return ""
     return f"{_runs_without_chosen_metric(finished, metric)}: they count as failed in it."
@@ -115,13 +115,6 @@ def _runs_without_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     names = [trial.name for trial in finished if not trial.has(metric)]
     noun = "finished run" if all(trial.state == FINISHED for trial in finished) else "run"
     return f"{count_of(len(names), noun)} without a finite {metric} ({join_names(names, 4)})"
-
-
-def is_share_metric(metric: str) -> bool:
-    """Return whether a metric is a share, to be shown in percent and compared in points."""
-    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
-    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
-    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))
 
 
 def is_less_better(metric: str) -> bool:
