@@ -130,10 +130,9 @@ class Session:
         learner = self.learner
         learner.policy.restore(policy)
         optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"], learner.policy.network)
-        if learner.critic is not None:
-            learner.critic.critic.restore(parts["critic"])
-            critic = learner.critic.critic
-            optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"], critic)
+        if (critic := learner.critic) is not None:
+            critic.critic.restore(parts["critic"])
+            optimizer_state.restore_optimizer(critic.optimizer, parts["critic_optimizer"], critic.critic)
         learner.algorithm.load_state_dict(state["algorithm"])
         if learner.algorithm.self_imitation is not None:
             held = parts[KEPT].items()
