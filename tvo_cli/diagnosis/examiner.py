@@ -133,7 +133,7 @@ class Examiner:
         for watched in self._watched:
             known = self._found(watched)
             if known is not None:
-                one = _settled(known, self._since(known))
+                one = _as_warning_once_over(known, self._since(known))
                 other = found.get(one.failure)
                 found[one.failure] = one if other is None else _joined_findings(one, other)
         return sorted(found.values(), key=worst_finding_first)
@@ -213,8 +213,8 @@ def _finding(watched: _ExaminedRule, firing: RuleFiring) -> Finding:
     )
 
 
-def _settled(finding: Finding, since: float) -> Finding:
-    """A finding; a critical one whose condition ended so many rows ago is a warning."""
+def _as_warning_once_over(finding: Finding, since: float) -> Finding:
+    """A finding of the examiner; a critical one whose condition has been over for SETTLED rows is a warning."""
     over = not finding.active and since > SETTLED
     if not over or finding.severity != CRITICAL:
         return finding
