@@ -1,4 +1,4 @@
-"""The cost of a finding, read from its log: what was spent on steps, rollouts, tokens and hours since its first step."""
+"""The cost of a finding, read from its log: steps, rollouts, tokens and hours since its first step."""
 
 from __future__ import annotations
 
