@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tvo_cli.config.choices import choice_path, choices_of_group
 from tvo_cli.config.choices_taken import choices_of_words
-from tvo_cli.config.groups_and_choices import choice_path, choices_of_group
 from tvo_cli.errors import UserError
 
 GROUP = "evaluation"

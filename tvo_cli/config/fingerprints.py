@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config.moved_targets import target_before_move, with_targets
+from tvo_cli.config.groups import conf_dir
+from tvo_cli.config.moved_targets import target_before_move
 from tvo_cli.config.renamed_keys import with_first_key_names
 from tvo_cli.config.resolvers import resolved_tree
-from tvo_cli.config.search_path import conf_dir
+from tvo_cli.config.targets_in_tree import with_targets
 
 NOT_THE_EXPERIMENT = (
     "output_dir",

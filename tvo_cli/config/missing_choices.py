@@ -7,17 +7,10 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tvo_cli.config.choices import yaml_of_choice
 from tvo_cli.config.choices_taken import choices_taken
-from tvo_cli.config.search_path import (
-    HERE,
-    OWN,
-    VARIABLE,
-    conf_dir,
-    config_folders,
-    folders_of_user,
-    groups_of_package,
-    yaml_of_choice,
-)
+from tvo_cli.config.groups import conf_dir, groups_of_package
+from tvo_cli.config.search_path import HERE, OWN, VARIABLE, config_folders, folders_of_user
 
 
 def remedy_for_yaml_in_place_of_ours(group: str, words: Sequence[str]) -> str:

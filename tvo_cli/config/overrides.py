@@ -1,11 +1,10 @@
-"""Overrides of a command line: quoting for Hydra and for a shell, splitting, the keys that they name."""
+"""Overrides of a command line, `key=value`: quoting for Hydra and for a shell, splitting, old names of keys."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from tvo_cli.config.renamed_keys import rename_keys_of_overrides
 from tvo_cli.errors import UserError
@@ -51,16 +50,6 @@ def split_override(word: str) -> tuple[str, str]:
     """Split an override into key and value: `+a.b='x y'` → (`a.b`, `x y`)."""
     key, _, value = word.partition("=")
     return key.lstrip("+~").partition("@")[0], value.strip().strip("'\"")
-
-
-def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted keys that overrides may name of a config, nodes and leaves, without resolving anything."""
-    from omegaconf import OmegaConf
-
-    tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
-    for name, value in tree.items() if isinstance(tree, dict) else ():
-        yield f"{prefix}{name!s}"
-        yield from dotted_keys(value, f"{prefix}{name!s}.")
 
 
 def hydra_override(key: str, value: str) -> str:
