@@ -11,7 +11,7 @@ from itertools import pairwise
 from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, share_standard_error
 
 LATE = 0.1  # share of the run so far whose mean is where a curve stands now
 TOGETHER = 0.7  # correlation from which two curves moved together: half of the variance

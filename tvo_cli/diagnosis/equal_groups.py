@@ -17,7 +17,7 @@ from operator import sub
 from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, REWARD
 from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 ZERO, RIGHT, WRONG = "group/zero_advantage", "group/all_right", "group/all_wrong"

@@ -1,4 +1,4 @@
-"""Rules over many steps: they keep whole curves, and say since when their condition has held."""
+"""Trend rules: rules over many steps that keep whole curves, and say since when their condition has held."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from typing import Any
 
 from tvo_cli.diagnosis.curve import Curve, append_metric
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import HELDOUT, SOLVED, accuracy_of_step, is_solved
+from tvo_cli.stability.solved_task import SOLVED, is_solved
+from tvo_cli.stability.step_accuracy import HELDOUT, accuracy_of_step
 
 
 @dataclass(kw_only=True)

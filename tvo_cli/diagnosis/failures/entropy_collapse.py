@@ -21,7 +21,8 @@ from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import DOUBT, LEAST, SOLVED, ExcusedRule, accuracy_of_step
+from tvo_cli.stability.solved_task import DOUBT, LEAST, SOLVED, ExcusedRule
+from tvo_cli.stability.step_accuracy import accuracy_of_step
 from tvo_cli.stability.whole_log import WholeLog
 
 ENTROPY = "policy/entropy"

@@ -18,7 +18,7 @@ from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
-from tvo_cli.stability.solved_task import ACCURACY
+from tvo_cli.stability.step_accuracy import ACCURACY
 
 LENGTH = "response/length"
 

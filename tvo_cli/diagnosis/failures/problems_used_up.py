@@ -12,14 +12,15 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.epochs import REPEATED, most_passes, passes_over_data
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.heldout_gap import REPEATED, heldout_gap_rules, most_passes, passes_over_data
+from tvo_cli.diagnosis.heldout_gap import heldout_gap_rules
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, REWARD, heldout_standard_error
 from tvo_cli.stability.whole_log import WholeLog
 
 

@@ -18,7 +18,7 @@ from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD
 from tvo_cli.stability.whole_log import WholeLog
 
 TERM = re.compile(r"reward/(?!mean$|std$|factor$|min$|max$|median$)[^/]+$")

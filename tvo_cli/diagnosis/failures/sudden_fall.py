@@ -19,7 +19,7 @@ from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, share_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, share_standard_error
 
 
 @dataclass(kw_only=True)

@@ -24,7 +24,8 @@ from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, DOUBT, HELDOUT, SOLVED, heldout_standard_error, share_standard_error
+from tvo_cli.stability.solved_task import DOUBT, SOLVED
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, heldout_standard_error, share_standard_error
 from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 
