@@ -63,7 +63,7 @@ def log_of_trial(trial: Trial) -> TrainingLog:
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the names of all columns of a log's rows."""
+    """Return the names of all columns of the rows to diagnose."""
     return set().union(*rows)
 
 
