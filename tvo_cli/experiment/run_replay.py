@@ -139,7 +139,7 @@ def _exchange_group_of_recorded_run(config: DictConfig, chosen: DictConfig, word
 
 def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
     """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
-    from tvo_cli.comparison.analysis.differing_settings import settings_brought_by_algorithm
+    from tvo_cli.runs.trial_settings import settings_brought_by_algorithm
 
     was = str(chosen.algorithm.name)
     before = (

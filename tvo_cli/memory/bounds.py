@@ -9,8 +9,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 from tvo_cli.memory.kv_cache_size import cache_limit
-from tvo_cli.memory.memory_plan import plan_memory, positions_that_fit
+from tvo_cli.memory.memory_plan import plan_memory
 from tvo_cli.memory.memory_request import MemoryRequest
+from tvo_cli.memory.microbatch_memory import positions_that_fit
 
 USED = 0.9  # of a GPU's memory: the rest is for what no formula has
 CACHED = 2048  # positions of one forward on a CPU: what stays in its cache is computed fastest

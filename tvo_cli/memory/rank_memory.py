@@ -19,8 +19,9 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from tvo_cli.memory.memory_plan import MemoryPlan, autocast_bytes, plan_memory
+from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
 from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
+from tvo_cli.memory.microbatch_memory import autocast_bytes
 
 GATHERED = {"float32": 4, "bfloat16": 2}
 
