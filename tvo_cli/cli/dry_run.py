@@ -17,7 +17,7 @@ from tvo_cli.tracking.buffered_log import BufferedLog
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.derived_sizes import DerivedSizes, Sizes
+    from tvo_cli.cli.derived_sizes import DerivedSizes, Sizes
 
 LISTED = 64  # jobs of a sweep that have a row each; of more, each setting has one
 CHECKED = 24  # values beside the first job's: each takes a fiftieth of a second
@@ -122,7 +122,7 @@ def _dry_run_overrides(job: Job) -> tuple[str, ...]:
 
 def dry_run_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     """Return the derived sizes of a config, of so many ranks; refuse a config that cannot work."""
-    from tvo_cli.derived_sizes import derived_sizes
+    from tvo_cli.cli.derived_sizes import derived_sizes
 
     with BufferedLog():  # a file is read for each of its splits, and says what is odd about it once
         return derived_sizes(config, ranks)

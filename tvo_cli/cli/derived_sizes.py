@@ -1,4 +1,4 @@
-"""The sizes that follow from a config, before anything is started: steps, rollouts, tokens, updates, memory."""
+"""The sizes that a dry run shows, as they follow from a config: steps, rollouts, tokens, updates, memory, disk."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck,
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.loading.parameter_count import parameter_count
 
-__all__ = ["DerivedSizes", "DiskSize", "Sizes", "derived_sizes", "disk_of_run"]
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 
