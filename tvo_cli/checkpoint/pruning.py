@@ -76,7 +76,7 @@ def list_leftovers(root: Path) -> list[Path]:
 
 
 def _is_whole_aside(leftover: Path) -> bool:
-    """Whether it is a whole checkpoint that stepped aside for one that never came."""
+    """Whether a leftover of a killed process is a whole checkpoint, set aside for one that never came: it is kept."""
     return leftover.suffix == ".old" and not _home_of_leftover(leftover).exists() and not find_damage(leftover)
 
 

@@ -83,7 +83,7 @@ def index_of_files(files: Sequence[Path]) -> dict[str, list[StoredPiece]]:
 
 
 def whole_shape(pieces: Sequence[StoredPiece]) -> Shape:
-    """The shape of the tensor that the pieces are."""
+    """The shape of the whole tensor of which safetensors files store these pieces."""
     first = pieces[0]
     return first.shape if first.rows is None else (first.rows.of, *first.shape[1:])
 
