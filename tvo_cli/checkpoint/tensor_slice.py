@@ -1,4 +1,4 @@
-"""A slice of a tensor that a process holds, along dimension 0, and the names of the files of slices.
+"""A slice of a tensor that a process holds: consecutive rows, along dimension 0.
 
 A tensor that no process cuts is a plain Tensor everywhere; `HeldTensor` is either.
 """

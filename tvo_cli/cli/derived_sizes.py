@@ -14,8 +14,8 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.disk_room import disk_of_run
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
-from tvo_cli.memory.planned_run import PlannedRun, is_served, planned_run
-from tvo_cli.memory.rank_memory import plan_rank_memory, rank_layout, request_of_run_rank
+from tvo_cli.memory.planned_run import PlannedRun, is_served, planned_run, rank_layout, request_of_run_rank
+from tvo_cli.memory.rank_memory import plan_rank_memory
 from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step, step_work
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.loading.parameter_count import parameter_count
@@ -170,6 +170,7 @@ def _rank_sizes(config: Any, run: PlannedRun, ranks: int) -> Sizes:
 
 
 def _step_seconds_text(seconds: Mapping[str, float]) -> str:
+    """The seconds of a planned step by part, as a dry run shows them."""
     return ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
 
 

@@ -11,6 +11,7 @@ from tvo_cli.cli.disk_check import disk_held_already, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
+from tvo_cli.sweep.refused_sweeps import check_sweep_has_jobs
 from tvo_cli.sweep.slots import Job, jobs_at_once
 from tvo_cli.tracking.buffered_log import BufferedLog
 
@@ -183,7 +184,7 @@ def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
         raise configuration.explain_hydra_error(error, overrides) from error
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     jobs = [list(job) for batch in batches for job in batch]
-    configuration.check_sweep_has_jobs(jobs, overrides)
+    check_sweep_has_jobs(jobs, overrides)
     return jobs
 
 

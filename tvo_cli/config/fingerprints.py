@@ -122,6 +122,7 @@ def _without_later_rule_keys(name: str, rule: Any, shipped: dict[str, Any]) -> A
 
 @lru_cache(maxsize=1)
 def _shipped_collapse_rules() -> dict[str, Any]:
+    """The collapse rules of conf/stability/default.yaml: later keys that are as there have no part in a fingerprint."""
     from omegaconf import OmegaConf
 
     found: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "stability" / "default.yaml"))

@@ -11,9 +11,9 @@ from tvo_cli.config import groups, missing_choices
 from tvo_cli.config.choices import choice_with_key, choices_of_group
 from tvo_cli.config.defaults_errors import explain_defaults_error
 from tvo_cli.config.evaluation_choices import GROUP, evaluation_choices
+from tvo_cli.config.missing_choices import clause_on_plugins
 from tvo_cli.config.mixture_sources import SOURCES, source_error
 from tvo_cli.config.overrides import split_override
-from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError, first_line_of_error
 from tvo_cli.nearest_names import nearest_names
@@ -200,7 +200,7 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], root: str, fol
         options = choices_of_group(group, folder)
     if group == GROUP and folder is None:
         options = evaluation_choices(root)
-    own = _where_own_code_is_named(group, overrides) if group in OF_PLUGINS else ""
+    own = clause_on_plugins(group, overrides) if group in OF_PLUGINS else ""
     own += missing_choices.clause_on_no_folder_here(group) + missing_choices.clause_on_folder_of_new(group, name)
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{own}"
     stands = missing_choices.place_of_default(str(error), missing)
@@ -210,14 +210,6 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], root: str, fol
         f"there is no such {group}{stands}.",
         missing_choices.misplaced_choice(group, name) or remedy.strip(),
     )
-
-
-def _where_own_code_is_named(group: str, overrides: Sequence[str]) -> str:
-    """Say where a choice of own code would come from: which plugins do not register it, or how one is named."""
-    named = dict.fromkeys([*plugins_of_words(overrides), *(one.name for one in all_plugins())])
-    if named:
-        return f". The plugins ({', '.join(named)}) register no such {group}: tvo list plugins"
-    return ". One of your own code needs its plugin named: plugins=[FILE.py]"
 
 
 def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:

@@ -61,15 +61,3 @@ def shell_override(key: str, value: str) -> str:
     """Return `key=value` quoted for a shell and for Hydra."""
     word = hydra_override(key, value)
     return word if word == f"{key}={value}" else shlex.quote(word)
-
-
-def check_sweep_has_jobs(jobs: Sequence[object], overrides: Sequence[str]) -> None:
-    """Refuse a sweep without a job: one of its keys has no value, `seed=range(3,3)`.
-
-    Raises:
-        UserError: names the swept settings.
-    """
-    if not jobs:
-        swept = [word for word in overrides if re.search(r"=(range|glob|choice|interval|sort|shuffle)\(", word)]
-        problem = "has no value here, so that the sweep would have no job."
-        raise UserError("override", " ".join(swept), problem, "range(3) is 0,1,2; glob() finds choices of a group.")

@@ -131,6 +131,7 @@ def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int, ranks
 
 
 def _recorder_settings(config: DictConfig, chosen: RecorderChoice) -> RecorderSettings:
+    """The settings of the flight recorder that a session is built with."""
     return RecorderSettings(chosen.steps, chosen.collapse.kept, chosen.nonfinite.kept, int(config.recorder.keep))
 
 

@@ -25,8 +25,8 @@ from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluatio
 from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packing
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy, load_policy
-from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.forward_pass.sequence_logprobs import can_pack_sequences
+from tvo_cli.model.loading.merged_policy import save_merged
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
@@ -141,6 +141,7 @@ def _packs_sft_rows(config: DictConfig, policy: Policy, rows: Rows, resources: E
 
 
 def _is_large(policy: Policy) -> bool:
+    """Whether the network that is fine-tuned is so large that its forwards are bounded."""
     return sum(parameter.numel() for parameter in policy.parameters()) >= LARGE
 
 

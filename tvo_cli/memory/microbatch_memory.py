@@ -1,10 +1,8 @@
-"""The memory of a micro-batch: its positions, activations, logits and gradients on the way, and how many of it fit."""
+"""The memory of a micro-batch: its positions, their activations and logits, and gradients on their way."""
 
 from __future__ import annotations
 
 from tvo_cli.memory.activation_size import (
-    CHUNK,
-    CHUNK_COPIES,
     activation_bytes,
     eager_attention_bytes,
     forward_bytes,
@@ -21,10 +19,10 @@ SHARED = 0.15  # of all positions, from which responses share their prompt's for
 def microbatch_activation_bytes(request: MemoryRequest, rows: int) -> float:
     """Return activations and attention weights of a micro-batch of so many rows, prompts that are shared once."""
     positions = positions_of_rows(request, rows)
-    return positions * _position_bytes(request) + _attention_weights(request, rows)
+    return positions * position_bytes(request) + attention_weight_bytes(request, rows)
 
 
-def _position_bytes(request: MemoryRequest) -> float:
+def position_bytes(request: MemoryRequest) -> float:
     """Return what the plan counts a position, an adapter's part included: of all layers, or of one recomputed."""
     size, autocast = request.itemsize, request.autocast
     found = activation_bytes(request.shape, 1, itemsize=size, autocast=autocast, checkpointed=request.checkpointed)
@@ -34,7 +32,7 @@ def _position_bytes(request: MemoryRequest) -> float:
     return found + share * adapter_activation_bytes(request.adapter, itemsize=size, autocast=autocast)
 
 
-def _attention_weights(request: MemoryRequest, rows: int) -> float:
+def attention_weight_bytes(request: MemoryRequest, rows: int) -> float:
     """Return the plan's attention weights of so many rows; 0 where attention never holds them."""
     if not request.eager:
         return 0.0
@@ -69,13 +67,6 @@ def positions_of_rows(request: MemoryRequest, rows: int) -> int:
     packed = request.shape.packs and not request.eager and not request.gpu
     can = request.shape.plain_cache and (packed or not request.checkpointed)
     return shared if can and whole - shared >= SHARED * whole else whole
-
-
-def positions_that_fit(request: MemoryRequest, free: float) -> int:
-    """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
-    fixed = autocast_bytes(request) + embedding_gradient_bytes(request) + RESERVED * CHUNK_COPIES * CHUNK
-    each = RESERVED * (_position_bytes(request) + _attention_weights(request, 1) / max(request.length, 1))
-    return max(1, int((free - fixed) / each))
 
 
 def autocast_bytes(request: MemoryRequest) -> float:

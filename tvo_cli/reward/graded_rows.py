@@ -118,5 +118,5 @@ def _cut_cell_of_graded_row(text: str, width: int) -> str:
 
 
 def _reasons_of_graded_rows(counts: Counter[str]) -> str:
-    """The reasons of verdicts in the summary of graded rows, the most frequent first, with their counts."""
+    """The reasons in the summary of graded rows, the most frequent first, with their counts."""
     return ", ".join(f"{reason} {count:,}" for reason, count in counts.most_common())

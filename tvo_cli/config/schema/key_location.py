@@ -32,7 +32,7 @@ def key_location(key: str, sources: ConfigSources) -> str:
 
 
 def _keys_on_command_line(overrides: Sequence[str]) -> Iterator[str]:
-    """Yield the keys that the command line sets, without choices of groups."""
+    """Yield the keys that are located on the command line, without choices of groups."""
     groups = config_groups()
     return (said for said, _ in map(split_override, overrides) if said not in groups)
 

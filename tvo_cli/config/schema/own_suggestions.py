@@ -33,7 +33,7 @@ def _own_targets() -> list[str]:
 
 
 def _schema_nodes(tree: Any) -> list[dict[str, Any]]:
-    """Return every mapping of a schema."""
+    """Return every mapping of a JSON schema, into which suggestions of the user's own may be put."""
     if isinstance(tree, list):
         return [node for one in tree for node in _schema_nodes(one)]
     if not isinstance(tree, dict):
