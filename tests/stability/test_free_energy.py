@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tvo_cli.stability.free_energy import free_energy_sample
+from tvo_cli.stability.lyapunov_condition import free_energy_sample
 
 
 def test_a_prompt_is_one_value_and_what_nobody_could_judge_is_none() -> None:

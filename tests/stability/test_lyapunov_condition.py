@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from tvo_cli.maths.permutation_test import permutation_z
-from tvo_cli.stability.free_energy import FreeEnergySample
-from tvo_cli.stability.lyapunov_condition import WINDOW, LyapunovCondition
+from tvo_cli.stability.lyapunov_condition import WINDOW, FreeEnergySample, LyapunovCondition
 
 
 def sample(right: int, of: int = 64) -> FreeEnergySample:

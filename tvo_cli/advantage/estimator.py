@@ -1,4 +1,4 @@
-"""What an advantage estimator is."""
+"""What an advantage estimator is, and the rewards and scales that several estimators begin with."""
 
 from __future__ import annotations
 

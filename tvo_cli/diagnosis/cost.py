@@ -62,7 +62,7 @@ def _growth_of_count(before: Sequence[Row], rows: Sequence[Row], name: str) -> f
 
 
 def _last_finite_value(rows: Sequence[Row], name: str) -> float | None:
-    """The last finite value of a column; None where it has none."""
+    """The last finite value of a log's column, from which a cost is told; None where it has none."""
     return next((row[name] for row in reversed(rows) if name in row and math.isfinite(row[name])), None)
 
 

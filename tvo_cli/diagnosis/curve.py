@@ -54,6 +54,15 @@ class Curve:
         self.steps.append(step)
         self.values.append(value)
 
+    def append_metric(self, metrics: Mapping[str, float], name: str) -> float | None:
+        """Add the value that a step has of the curve's metric, where it is finite; return the value."""
+        value = metrics.get(name)
+        if value is None or not -math.inf < value < math.inf:
+            return None
+        self.steps.append(int(metrics["step"]))
+        self.values.append(value)
+        return value
+
     def spacing(self) -> float:
         """Return the steps from one value to the next, on average: a trainer may log every tenth."""
         count = len(self.steps) - 1
@@ -134,16 +143,6 @@ def _on_grid(length: int) -> int:
     """Return the greatest length of the grid LONG·GRID^k that is no greater, at which a curve's noise is kept."""
     steps = math.floor(math.log(length / LONG) / math.log(GRID) + 1e-9)
     return min(math.ceil(LONG * GRID**steps), length)
-
-
-def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
-    """Append a metric to its curve where the step has a finite value; return the value."""
-    value = metrics.get(name)
-    if value is None or not -math.inf < value < math.inf:
-        return None
-    curve.steps.append(int(metrics["step"]))
-    curve.values.append(value)
-    return value
 
 
 def _begin_of_last_stretch(holds_backwards: Iterable[bool]) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.epochs import EPOCH, most_passes, passes_over_data
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.training_log import RunFacts
@@ -52,13 +52,13 @@ class HeldOutGap(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Parted, at the latest evaluation."""
-        append_metric(self.reward, metrics, self.metric)
+        self.reward.append_metric(metrics, self.metric)
         if not self.found and HELDOUT not in metrics and EPOCH not in metrics:  # a step of a run without a gap
             self.begun = None
             return None
         if self.limit or EPOCH in metrics:
             self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
-        if append_metric(self.heldout, metrics, HELDOUT) is not None:
+        if self.heldout.append_metric(metrics, HELDOUT) is not None:
             self.heldout_errors.append(heldout_standard_error(metrics))
             self.at.append(len(self.reward))
             self.best = max(self.best, len(self.at) - 1, key=lambda one: self.heldout.values[one])

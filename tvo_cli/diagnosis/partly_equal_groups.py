@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, ZERO, EqualGroupsRule, equal_share
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import RuleBreach
@@ -38,7 +38,7 @@ class PartlyEqualGroups(EqualGroupsRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Most teach nothing, and nothing is gained."""
-        append_metric(self.success, metrics, accuracy_or_reward_name(metrics))
+        self.success.append_metric(metrics, accuracy_or_reward_name(metrics))
         self.follow(metrics)
         half, end = self._half(), len(self.equal)
         if end < 2 * half or len(self.success) < end or (ZERO not in metrics and RIGHT not in metrics):

@@ -178,6 +178,7 @@ def _checked_decoding(node: Mapping[str, Any]) -> Decoding:
 
 
 def _is_decoding_number(value: object) -> bool:
+    """Whether a value of a protocol's decoding is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -39,11 +39,10 @@ from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimi
 from tvo_cli.training.run_data.fitting_problems import AskedProblems, problems_that_fit
 from tvo_cli.training.run_data.run_problems import SAMPLED
 from tvo_cli.training.sft import sft_checkpoint
-from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
+from tvo_cli.training.sft.supervised_fine_tuning import FineTuning, Report, log_sft_progress
 from tvo_cli.training.stop_signals import Interrupted, handle_stop_signals
 
 log = logging.getLogger("tvo")
-Report = Callable[[int, float], object]
 ADAPTER = "adapter"  # the folder of the adapter alone, beside the merged model
 WEIGHTS = "model*.safetensors"
 
@@ -56,16 +55,6 @@ class SFTWork:
     tuning: FineTuning
     evaluation: SFTEvaluation
     runtime: Runtime
-
-
-def log_sft_progress(steps: int) -> Report:
-    """For `tvo sft`, what tells every hundredth of `steps` steps to the log."""
-
-    def report(step: int, loss: float) -> None:
-        if step % 100 == 0:
-            log.info("step %d of %d: loss %.4f nats a token", step, steps, loss)
-
-    return report
 
 
 def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress) -> dict[str, Any]:

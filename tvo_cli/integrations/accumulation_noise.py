@@ -83,6 +83,6 @@ class AccumulationNoise:
 
 
 def _sum_of_squares(norms: Iterable[Tensor]) -> float:
-    """Σ‖·‖², with one wait for the device; 0 of nothing."""
+    """Σ‖·‖² of the norms of accumulation steps, with one wait for the device; 0 of nothing."""
     found = [norm.to("cpu", torch.float64, non_blocking=False) for norm in norms]
     return float(torch.stack(found).square().sum()) if found else 0.0

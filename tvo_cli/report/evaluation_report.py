@@ -131,6 +131,7 @@ def _strategy_rows(found: Figures) -> list[Row]:
 
 
 def _share_right(share: float | None) -> str:
+    """A share of right answers as a report of an evaluation shows it."""
     return "–" if share is None else f"{100 * share:.1f}%"
 
 

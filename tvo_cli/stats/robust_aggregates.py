@@ -120,4 +120,5 @@ def _runs_by_tasks(values: ArrayLike) -> NDArray[np.float64]:
 
 
 def _size_of_robust_aggregate(n: int) -> str:
+    """How many values an aggregate was asked of, for its error."""
     return "is one" if n == 1 else f"are {n}"

@@ -93,6 +93,7 @@ def _recorded_copy(run: Path, source: str, sha256: str) -> Path:
 
 
 def _with_texts_renamed(tree: Any, renamed: Mapping[str, str]) -> Any:
+    """A copy of a recorded config's tree whose references to own code name the run's copies."""
     if isinstance(tree, Mapping):
         return {name: _with_texts_renamed(value, renamed) for name, value in tree.items()}
     if isinstance(tree, list):

@@ -10,8 +10,9 @@ from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
 from tvo_cli.tracking.atomic_files import write_json_atomically
 from tvo_cli.training import flight_recorder
+from tvo_cli.training.refusal_state import RefusalState
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import RefusalState, StepInProgress
+from tvo_cli.training.step_state import StepInProgress
 
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 

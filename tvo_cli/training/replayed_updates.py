@@ -106,6 +106,7 @@ def _imitating_learner(learner: Learner, step: int) -> Learner:
 
 
 def _scaled_reduction(reduce: Reduction, factor: float, mask: Tensor) -> Tensor:
+    """The reduction of an update from kept responses: the batch's own, times their weight."""
     return factor * reduce(mask)
 
 

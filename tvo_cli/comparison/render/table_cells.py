@@ -76,7 +76,7 @@ def greyed_cell(reason: str) -> TableCell:
 
 
 def arms_shown_in_tables(found: BlockAnalysis) -> list[ArmAtRate]:
-    """Return the arms that a row of cells is made for: each at its own rate, then every arm at every rate."""
+    """Return the arms for which tables have a row of cells: each at its own rate, then every arm at every rate."""
     own = [chosen.cell for chosen in found.chosen.values() if chosen.way]
     return [*own, *found.cells]
 
@@ -90,6 +90,7 @@ def arm_and_rate_cells(cell: ArmAtRate) -> list[TableCell]:
 
 
 def _has_rate_cell(cell: ArmAtRate) -> bool:
+    """Whether the runs of an arm at its own rate have one, for the cell of the rate."""
     return any(trial.rate is not None for trial in cell.trials)
 
 

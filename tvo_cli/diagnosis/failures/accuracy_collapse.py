@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
@@ -44,7 +44,7 @@ class AccuracyPeakDrop(TrendRule, Drop):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Below half of the peak."""
-        append_metric(self.curve, metrics, self.metric)
+        self.curve.append_metric(metrics, self.metric)
         found = Drop.breach(self, metrics)
         if found is not None and not self.fires:
             self.since = self.curve.below_since((self.peak + found.value) / 2.0)
@@ -74,7 +74,7 @@ class SignificantAccuracyFall(TrendRule):
         """Fallen."""
         if self.instead_of in metrics:
             return None
-        value = append_metric(self.curve, metrics, self.metric)
+        value = self.curve.append_metric(metrics, self.metric)
         end, window = len(self.curve), self.window
         if value is None or end < 2 * window:
             return None
@@ -109,7 +109,7 @@ class StartAccuracyLost(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Lost."""
-        value = append_metric(self.curve, metrics, accuracy_or_reward_name(metrics))
+        value = self.curve.append_metric(metrics, accuracy_or_reward_name(metrics))
         start = self.curve.values[0] if len(self.curve) else 0.0
         if value is None or start < self.least or len(self.curve) <= self.window:
             return None
@@ -144,7 +144,7 @@ class HeldOutAccuracyFall(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen at the latest evaluation."""
-        value = append_metric(self.curve, metrics, HELDOUT)
+        value = self.curve.append_metric(metrics, HELDOUT)
         if value is not None:
             error = heldout_standard_error(metrics)
             sure = errors_for_looks(self.errors, len(self.curve) ** 2)

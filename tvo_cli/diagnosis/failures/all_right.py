@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -37,7 +37,7 @@ class AllRight(EqualGroupsRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """All right, and not earned."""
-        append_metric(self.success, metrics, accuracy_or_reward_name(metrics))
+        self.success.append_metric(metrics, accuracy_or_reward_name(metrics))
         if not self.follow(metrics):
             return None
         equal, right = self.level(self.equal), self.level(self.right)

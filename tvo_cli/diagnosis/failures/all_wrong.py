@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -47,7 +47,7 @@ class AllWrong(EqualGroupsRule):
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
         """As of both; success is followed too."""
-        append_metric(self.success, metrics, accuracy_or_reward_name(metrics))
+        self.success.append_metric(metrics, accuracy_or_reward_name(metrics))
         end = len(self.success.values)
         mean = self.success.mean(max(end - FEW, 0), end) if end else 0.0
         if mean > self.best:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rules
@@ -36,9 +36,9 @@ class EntropyRise(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Random, and worse than before."""
-        append_metric(self.accuracy, metrics, ACCURACY)
-        append_metric(self.reward, metrics, REWARD)
-        value, end = append_metric(self.curve, metrics, ENTROPY), len(self.curve)
+        self.accuracy.append_metric(metrics, ACCURACY)
+        self.reward.append_metric(metrics, REWARD)
+        value, end = self.curve.append_metric(metrics, ENTROPY), len(self.curve)
         if value is None or end < self.window:
             return None
         threshold = self.factor * self.curve.values[0]

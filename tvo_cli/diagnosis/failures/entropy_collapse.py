@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
@@ -53,7 +53,7 @@ class EntropyArrival(ExcusedRule, TrendRule):
         accuracy = accuracy_of_step(metrics)
         if accuracy is not None:
             self.success.append(int(metrics["step"]), accuracy)
-        value = append_metric(self.curve, metrics, ENTROPY)
+        value = self.curve.append_metric(metrics, ENTROPY)
         if value is None or value <= 0.0:
             return None
         self.logs.append(int(metrics["step"]), math.log(value))

@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import FEW_GROUPS, ZERO
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -39,7 +39,7 @@ class NoisyGradient(UnsolvedTrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Noise without progress."""
         self.follow(metrics)
-        append_metric(self.reward, metrics, accuracy_or_reward_name(metrics))
+        self.reward.append_metric(metrics, accuracy_or_reward_name(metrics))
         value = finite_metric(metrics, SCALE)
         if value is None:
             return None

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import FEW_GROUPS, ZERO
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -51,7 +51,7 @@ class Plateau(UnsolvedTrendRule):
     def _stands(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         self.follow(metrics)
         metric = accuracy_or_reward_name(metrics)
-        value, end = append_metric(self.curve, metrics, metric), len(self.curve)
+        value, end = self.curve.append_metric(metrics, metric), len(self.curve)
         if value is None or end < self.steps or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None
         half = self._half(end)

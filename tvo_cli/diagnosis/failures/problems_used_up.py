@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.epochs import REPEATED, most_passes, passes_over_data
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -43,8 +43,8 @@ class LearntByHeart(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above it, at the latest evaluation."""
-        append_metric(self.success, metrics, ACCURACY)
-        if append_metric(self.heldout, metrics, HELDOUT) is not None:
+        self.success.append_metric(metrics, ACCURACY)
+        if self.heldout.append_metric(metrics, HELDOUT) is not None:
             self.error = heldout_standard_error(metrics)
         passes = passes_over_data(metrics, self.limit, self.prompts)
         end = len(self.success)

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import ours
@@ -37,11 +37,11 @@ class TermBought(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """One term is paid for by another."""
-        value = append_metric(self.reward, metrics, REWARD)
+        value = self.reward.append_metric(metrics, REWARD)
         if not self.seen.issuperset(metrics):
             self._find_terms(metrics)
         for name, curve in self.terms.items():
-            append_metric(curve, metrics, name)
+            curve.append_metric(metrics, name)
         if value is None or len(self.terms) < 2 or not self._moved(self.reward, 1.0):
             return None
         fallen = [name for name, curve in self.terms.items() if self._moved(curve, -1.0)]

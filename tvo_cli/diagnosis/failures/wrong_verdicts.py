@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
@@ -49,8 +49,8 @@ class CappedAccuracy(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Capped, at the latest evaluation."""
-        append_metric(self.success, metrics, ACCURACY)
-        held = append_metric(self.heldout, metrics, HELDOUT)
+        self.success.append_metric(metrics, ACCURACY)
+        held = self.heldout.append_metric(metrics, HELDOUT)
         if held is not None:
             self.found = self._capped(min(self.heldout.values[-2:]), heldout_standard_error(metrics))
         return self.found

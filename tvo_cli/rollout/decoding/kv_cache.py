@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicLayer
 
 PADDED_TO = 16  # tokens by which a padded layer grows
 AHEAD = 64  # tokens that a growing layer allocates ahead
@@ -144,14 +144,3 @@ def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:
     if cache.layer_class_to_replicate is DynamicLayer:
         cache.layer_class_to_replicate = kind
     return cache
-
-
-def shift_columns(cache: DynamicCache, columns: int) -> None:
-    """Add so many empty columns at the left; drop them where `columns` is negative."""
-    for layer in cache.layers:
-        length = layer.get_seq_length() + columns
-        if isinstance(layer, DynamicSlidingWindowLayer):
-            layer.cumulative_length, length = length, min(length, layer.sliding_window - 1)
-            layer.keys, layer.values = fit_columns(layer.keys, length), fit_columns(layer.values, length)
-        else:
-            layer.fit_columns(length)

@@ -41,7 +41,7 @@ class ServerProbe:
 
 
 def prompt_scores(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
-    """log π of the prompt's tokens but the first; nothing where a server does not say."""
+    """log π of the probe's prompt as a server scores it, without the first token; nothing where it does not say."""
     nodes = choice.get("prompt_logprobs")
     if not isinstance(nodes, list) or len(nodes) != len(prompt):
         return ()

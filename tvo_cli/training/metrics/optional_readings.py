@@ -48,14 +48,14 @@ def support_readings(session: Session, evaluation: EvaluatedTestSets) -> dict[st
 
 
 def carried_state(session: Session) -> ReadingsState:
-    """What the readings carry, made when it is first needed."""
+    """What the optional readings of a session carry, made when it is first needed."""
     if session.readings is None:
         session.readings = ReadingsState()
     return session.readings
 
 
 def _solved(evaluation: HeldoutEvaluation) -> dict[str, bool]:
-    """By problem, whether any sample was right."""
+    """The optional reading of the support: by problem, whether any sample was right."""
     found: dict[str, bool] = {}
     for record in evaluation.records:
         name = str(record["id"])

@@ -1,4 +1,4 @@
-"""Whether a run may be resumed from a folder: the recorded settings and the wanted ones must be the same."""
+"""Whether a run is resumed from its folder: its settings must be the recorded ones; or the earlier run is set aside."""
 
 from __future__ import annotations
 
@@ -172,6 +172,7 @@ def _check_same_own_code(
 
 
 def _flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield the settings of a run that may be resumed, by dotted key, as strict JSON holds them."""
     for key, value in tree.items():
         if isinstance(value, Mapping):
             yield from _flatten_settings(value, f"{prefix}{key}.")

@@ -180,7 +180,7 @@ def _rewards_with_failures_at_group_mean(
 
 
 def _mean_reward_by_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
-    """Mean reward of each group of (group, reward) pairs."""
+    """Mean reward of each group of collected responses, of (group, reward) pairs."""
     found: dict[int, list[float]] = {}
     for p, reward in rewards:
         found.setdefault(p, []).append(reward)

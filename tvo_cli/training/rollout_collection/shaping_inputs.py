@@ -44,7 +44,7 @@ def _span_of_marker(tokens: list[int], tokenizer: Any, marker: str) -> tuple[int
 
 
 def _first(holds: Any, most: int) -> int:
-    """Bisect: the least count of tokens up to `most` from which something holds, as it does for all larger ones."""
+    """Bisect for where a phase of a response begins: the least count of tokens from which something holds."""
     low, high = 0, most
     while low < high:
         middle = (low + high) // 2

@@ -102,12 +102,6 @@ def _first_heldout_problems(problems: Problems, count: int) -> tuple[Problem, ..
     return tuple(problems.problem(index) for index in range(found))
 
 
-def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
-    """Token ids of words of the run's problems that no reward touches: the gauge of mode collapse on embedded tasks."""
-    words = list(problems.neutral_words)
-    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
-
-
 def _are_problems_read(problems: Problems) -> bool:
     """Whether the problems were read, not generated: looking at all of them is cheap."""
     return isinstance(getattr(problems, "problems", problems), ProblemList)
