@@ -12,13 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tvo_cli.checkpoint.safetensors_files import (
-    files_by_part,
-    read_tensors,
-    shard_file,
-    split_shard_file,
-    write_tensors,
-)
+from tvo_cli.checkpoint.safetensors_files import read_tensors, write_tensors
+from tvo_cli.checkpoint.shard_files import files_by_part, shard_file, split_shard_file
 from tvo_cli.checkpoint.tensor_slice import RowRange, TensorSlice, even_row_range, rows_of_whole, values_held
 from tvo_cli.errors import UserError
 

@@ -44,7 +44,7 @@ def on_cuda(monkeypatch: pytest.MonkeyPatch) -> None:
     import torch
 
     monkeypatch.setattr(automatic_settings, "choose_device", lambda *named: torch.device("cuda"))
-    monkeypatch.setattr(automatic_settings, "device_has_bfloat16_products", lambda kind: kind == "cuda")
+    monkeypatch.setattr(automatic_settings, "has_bfloat16_products", lambda kind: kind == "cuda")
     monkeypatch.setattr(automatic_settings, "parameter_count", lambda node: 1_543_714_304)
 
 

@@ -15,7 +15,8 @@ from tvo_cli import config as configuration
 from tvo_cli.api.launching import launched
 from tvo_cli.api.overrides import checked_overrides
 from tvo_cli.api.run import Run
-from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list, words_of_evaluation
+from tvo_cli.config.evaluation_choices import suites_to_evaluate_as_list
+from tvo_cli.job.evaluation import evaluate_and_report, words_of_evaluation
 from tvo_cli.job.run_in_folder import run_in_folder
 from tvo_cli.report import run_folder_reading
 from tvo_cli.tracking.terminal.evaluation_progress import evaluation_progress

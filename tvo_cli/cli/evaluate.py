@@ -52,7 +52,7 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
-    from tvo_cli.job.evaluation import suites_to_evaluate_as_list
+    from tvo_cli.config.evaluation_choices import suites_to_evaluate_as_list
 
     words = [suites_to_evaluate_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []

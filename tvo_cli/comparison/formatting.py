@@ -38,6 +38,11 @@ def format_fixed(value: float, decimals: int) -> str:
     return UNKNOWN if not math.isfinite(value) else f"{value:.{decimals}f}".replace("-", MINUS)
 
 
+def decimals_of_size(size: float) -> int:
+    """Return the decimals that show a number of this size in three significant digits."""
+    return 3 if size == 0 or not math.isfinite(size) else max(0, 2 - math.floor(math.log10(size)))
+
+
 def format_signed(value: float, decimals: int) -> str:
     """Format a number with its sign, a true minus; what rounds to nothing has a plus."""
     if not math.isfinite(value):

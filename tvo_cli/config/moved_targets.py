@@ -5,8 +5,7 @@ Fingerprints are taken with the earliest names, so that a finished job of a swee
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 PIECES = "tvo_cli.objective.pieces"
 MOVED = {
@@ -38,17 +37,6 @@ def current_target(name: str) -> str:
 def target_before_move(name: str) -> str:
     """The dotted name that it had at first."""
     return _name_in_moved_targets(name, {now: before for before, now in MOVED.items()})
-
-
-def with_targets(tree: Any, rename: Callable[[str], str]) -> Any:
-    """A copy of a plain tree in which every `_target_` is renamed."""
-    if isinstance(tree, Mapping):
-        found = {name: with_targets(value, rename) for name, value in tree.items()}
-        target = found.get("_target_")
-        return found | ({"_target_": rename(target)} if isinstance(target, str) else {})
-    if isinstance(tree, list):
-        return [with_targets(value, rename) for value in tree]
-    return tuple(with_targets(value, rename) for value in tree) if isinstance(tree, tuple) else tree
 
 
 def _name_in_moved_targets(name: str, table: Mapping[str, str]) -> str:

@@ -10,7 +10,7 @@ from tvo_cli.data.demonstrations import Demonstration, DemonstrationReading, wit
 from tvo_cli.data.file_problems import load_problem_file
 from tvo_cli.data.hub_problems import load_hub
 from tvo_cli.data.problems import Problems
-from tvo_cli.data.row_to_problem import skips_unanswered_rows
+from tvo_cli.data.row_selection import skips_unanswered_rows
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
-from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
+from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding, worst_finding_first
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, RuleFiring
@@ -227,8 +227,3 @@ def _joined_findings(one: Finding, other: Finding) -> Finding:
     first, alarm = min(one.first_step, other.first_step), min(one.alarm_step, other.alarm_step)
     last, active = max(one.last_step, other.last_step), one.active or other.active
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
-
-
-def worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
-    """The order of findings: the most severe, what was, what is there now, the earliest."""
-    return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

@@ -45,3 +45,8 @@ class Finding:
     cost: Cost | None = None
     remedies: tuple[Remedy, ...] = ()
     was_critical: bool = False  # a critical one whose condition ended so long ago that it is a warning now
+
+
+def worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
+    """The order of findings: the most severe, what was, what is there now, the earliest."""
+    return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

@@ -34,11 +34,11 @@ def all_environment_facts(fast_paths: Sequence[FastPath], precision: str, device
 def facts_of_machine() -> dict[str, Any]:
     """The facts of this machine, for no run in particular: what `auto` chooses."""
     from tvo_cli.environment import fast_paths
-    from tvo_cli.model.precision_choice import REAL_SIZE, choose_precision
-    from tvo_cli.training.device_and_precision import choose_device, device_has_bfloat16_products
+    from tvo_cli.model.precision_choice import REAL_SIZE, choose_precision, has_bfloat16_products
+    from tvo_cli.training.device_and_precision import choose_device
 
     kind = choose_device("auto").type
-    precision = choose_precision(kind, "float32", REAL_SIZE, bfloat16=device_has_bfloat16_products(kind))
+    precision = choose_precision(kind, "float32", REAL_SIZE, bfloat16=has_bfloat16_products(kind))
     return all_environment_facts(fast_paths.fast_paths_here(precision), precision, kind)
 
 

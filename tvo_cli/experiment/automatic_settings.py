@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from tvo_cli.data.chat_template import choose_template
 from tvo_cli.model.loading.parameter_count import parameter_count
 from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
-from tvo_cli.model.precision_choice import choose_precision, describe_precision
-from tvo_cli.training.device_and_precision import choose_device, device_has_bfloat16_products
+from tvo_cli.model.precision_choice import choose_precision, describe_precision, has_bfloat16_products
+from tvo_cli.training.device_and_precision import choose_device
 
 log = logging.getLogger("tvo")
 AUTO = "auto"
@@ -42,7 +42,7 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
     if config.model.dtype == AUTO:
         served = config.rollout.get("engine") == "vllm"  # which runs on CUDA, and chooses the device itself
         kind = "cuda" if served else choose_device(str(config.device)).type
-        chosen, parameters = _precision(config.model, kind, bfloat16=served or device_has_bfloat16_products(kind))
+        chosen, parameters = _precision(config.model, kind, bfloat16=served or has_bfloat16_products(kind))
         config.model.dtype = chosen
         if kind != "cpu":
             tell(f"model.dtype=auto: {chosen} weights ({kind}, {parameters:,} parameters)")
@@ -51,7 +51,7 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
 def automatic_precision(model: Any, device: str, tell: Tell = log.info, device_key: str = "device") -> str:
     """What precision=auto means for a training forward: float32 or bfloat16."""
     kind = choose_device(device, device_key).type
-    chosen, parameters = _precision(model, kind, bfloat16=device_has_bfloat16_products(kind))
+    chosen, parameters = _precision(model, kind, bfloat16=has_bfloat16_products(kind))
     if kind != "cpu":
         tell(f"trainer.precision=auto: {describe_precision(kind, chosen, parameters)}")
     return chosen

@@ -31,7 +31,7 @@ MOST = 256  # problems of a test set, where neither it nor the run's own evaluat
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedBy:
-    """What test sets are sampled and judged by."""
+    """What the test sets of a run are built with: who samples and who judges them."""
 
     policy: Policy
     grader: Grader

@@ -25,8 +25,8 @@ from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluatio
 from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packing
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy, load_policy
-from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.forward_pass.sequence_logprobs import can_pack_sequences
+from tvo_cli.model.loading.merged_policy import save_merged
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
@@ -39,11 +39,10 @@ from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimi
 from tvo_cli.training.run_data.fitting_problems import AskedProblems, problems_that_fit
 from tvo_cli.training.run_data.run_problems import SAMPLED
 from tvo_cli.training.sft import sft_checkpoint
-from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
+from tvo_cli.training.sft.supervised_fine_tuning import FineTuning, Report, log_sft_progress
 from tvo_cli.training.stop_signals import Interrupted, handle_stop_signals
 
 log = logging.getLogger("tvo")
-Report = Callable[[int, float], object]
 ADAPTER = "adapter"  # the folder of the adapter alone, beside the merged model
 WEIGHTS = "model*.safetensors"
 
@@ -56,16 +55,6 @@ class SFTWork:
     tuning: FineTuning
     evaluation: SFTEvaluation
     runtime: Runtime
-
-
-def log_sft_progress(steps: int) -> Report:
-    """For `tvo sft`, what tells every hundredth of `steps` steps to the log."""
-
-    def report(step: int, loss: float) -> None:
-        if step % 100 == 0:
-            log.info("step %d of %d: loss %.4f nats a token", step, steps, loss)
-
-    return report
 
 
 def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress) -> dict[str, Any]:
@@ -141,6 +130,7 @@ def _packs_sft_rows(config: DictConfig, policy: Policy, rows: Rows, resources: E
 
 
 def _is_large(policy: Policy) -> bool:
+    """Whether the network that is fine-tuned is so large that its forwards are bounded."""
     return sum(parameter.numel() for parameter in policy.parameters()) >= LARGE
 
 

@@ -60,7 +60,7 @@ def build_sft_evaluation(
 
 
 def _holds_out_nothing(config: DictConfig) -> bool:
-    """Whether a fine-tuning's data set has no held-out problems to evaluate it on."""
+    """Whether a fine-tuning's data set has no held-out problems, on which pass@1 is measured before and after it."""
     return config.dataset.get("holdout") == 0 and not config.dataset.get("test_path")
 
 

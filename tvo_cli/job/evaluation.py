@@ -38,11 +38,3 @@ def words_of_evaluation(words: Sequence[str], tell: Callable[[str], object]) -> 
     from tvo_cli.experiment.unnamed_suite import name_heldout_suite
 
     return name_heldout_suite(words, tell)
-
-
-def suites_to_evaluate_as_list(word: str) -> str:
-    """Return `evaluation=a,b` as `evaluation=[a,b]`: one job over two suites, not a sweep."""
-    key, equals, value = word.partition("=")
-    if key != "evaluation" or not equals or value.startswith("["):
-        return word
-    return f"evaluation=[{value}]"

@@ -19,7 +19,7 @@ PRELOADED_MODULES = (
     "tvo_cli.stability.evaluation_drop",
     "tvo_cli.environment.fast_paths",
     "tvo_cli.diagnosis.diagnosis_file",
-    "tvo_cli.report.run_end",
+    "tvo_cli.report.figure_and_card",
     "tvo_cli.report.run_card",
     "tvo_cli.report.run_plot",
     "tvo_cli.tracking.mirrors.wandb_mirror",

@@ -10,7 +10,8 @@ from typing import Any
 
 from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
+from tvo_cli.stability.solved_task import ExcusedRule
+from tvo_cli.stability.step_accuracy import ACCURACY
 from tvo_cli.stability.whole_log import WholeLog
 
 

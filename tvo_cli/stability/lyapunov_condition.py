@@ -21,16 +21,9 @@ ALLOWANCE = 0.5  # standard errors a batch that a slow decline must exceed to ad
 LARGEST_TERM = 2.0  # what one batch adds at most: a sudden rise is the other test's
 
 
-class ConditionReading(NamedTuple):
-    """A batch against those before it."""
-
-    z: float | None  # standard errors by which F is above the batch before; None: there was none
-    drift: float  # the CUSUM of a slow rise
-
-
 @dataclass(frozen=True, slots=True)
 class FreeEnergySample:
-    """A sample of F for the Lyapunov condition: what one policy's responses to each of P prompts came to on average."""
+    """F of one policy by prompts: what its responses to each of P prompts came to on average."""
 
     energies: Tensor  # float64 [P], −mean reward
     surprises: Tensor  # float64 [P], mean −log π of a whole response, nats
@@ -38,6 +31,13 @@ class FreeEnergySample:
     def at(self, temperature: float) -> Tensor:
         """F = U − T·S of each prompt, [P], at one temperature for all samples that are compared."""
         return self.energies - temperature * self.surprises
+
+
+class ConditionReading(NamedTuple):
+    """A batch against those before it."""
+
+    z: float | None  # standard errors by which F is above the batch before; None: there was none
+    drift: float  # the CUSUM of a slow rise
 
 
 def free_energy_sample(

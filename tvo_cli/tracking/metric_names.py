@@ -210,10 +210,3 @@ def is_known_metric(name: str) -> bool:
 def is_evaluation_metric(name: str) -> bool:
     """Return whether a metric belongs to an evaluation, not to a training step."""
     return name.startswith(EVALUATION)
-
-
-def is_share_metric(metric: str) -> bool:
-    """Return whether a metric is a share, to be shown in percent and compared in points."""
-    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
-    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
-    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))

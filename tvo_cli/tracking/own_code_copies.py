@@ -84,6 +84,7 @@ def config_with_code_copies(run: Path, tree: Mapping[str, Any]) -> dict[str, Any
 
 
 def _recorded_copy(run: Path, source: str, sha256: str) -> Path:
+    """The folder of the copy that a run has of own code; refused where the copy was changed since."""
     folder = folder_of_own_code(run, source, sha256)
     root = folder / (Path(source).name if is_file_name(source) else source)
     if not root.exists() or fingerprint_of_contents(source_contents(root)) != sha256:

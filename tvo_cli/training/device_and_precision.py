@@ -86,11 +86,6 @@ def set_product_precision(kind: str, precision: str) -> None:
         torch.set_float32_matmul_precision("high" if allows_tf32(kind, precision) else "highest")
 
 
-def device_has_bfloat16_products(kind: str) -> bool:
-    """Whether the device of this process multiplies bfloat16 by itself, without emulation."""
-    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-
-
 def keep_freed_memory() -> None:
     """Let freed memory stay with the process, where the C library is glibc.
 

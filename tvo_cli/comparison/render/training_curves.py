@@ -13,10 +13,10 @@ from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
+from tvo_cli.comparison.analysis.metric_choice import is_share_metric
 from tvo_cli.comparison.render.plot_style import LineStyle, Plot, add_legend, make_canvas, save_plot, set_log_scale
 from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 from tvo_cli.stats.confidence_interval import mean_interval
-from tvo_cli.tracking.metric_names import is_share_metric
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
@@ -41,7 +41,7 @@ class DriftSpeed(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Too fast."""
-        value = append_metric(self.curve, metrics, KL)
+        value = self.curve.append_metric(metrics, KL)
         if value is None or len(self.curve) <= self.window:
             return None
         steps, before = self.curve.steps, self.curve.values[-1 - self.window]

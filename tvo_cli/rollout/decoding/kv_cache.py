@@ -99,7 +99,7 @@ def fit_columns(held: Tensor, count: int) -> Tensor:
 
 
 def next_multiple(count: int, step: int) -> int:
-    """The next multiple of `step`."""
+    """The columns of a cache that grows in steps: the next multiple of `step`."""
     return -(-count // step) * step
 
 

@@ -1,4 +1,4 @@
-"""Whether a run may be resumed from a folder: the recorded settings and the wanted ones must be the same."""
+"""Whether a run is resumed from its folder: its settings must be the recorded ones; or the earlier run is set aside."""
 
 from __future__ import annotations
 

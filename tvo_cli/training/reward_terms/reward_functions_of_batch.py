@@ -1,4 +1,4 @@
-"""What a user's own reward functions say of a batch: asked for on rank 0, added to the rewards, told as metrics."""
+"""The terms of a batch's reward, response by response: the user's own functions, asked on rank 0, and all others."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The problems that a run trains on and is evaluated on: loaded, checked, and the token ids of their neutral words."""
+"""The problems that a run trains on and is evaluated on: loaded and checked."""
 
 from __future__ import annotations
 
@@ -100,12 +100,6 @@ def _first_heldout_problems(problems: Problems, count: int) -> tuple[Problem, ..
     if found < count:
         log.warning("%d problems to evaluate on were asked for, and %s holds out %d", count, problems.name, found)
     return tuple(problems.problem(index) for index in range(found))
-
-
-def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
-    """Token ids of words of the run's problems that no reward touches: the gauge of mode collapse on embedded tasks."""
-    words = list(problems.neutral_words)
-    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
 
 
 def _are_training_problems_read(problems: Problems) -> bool:
