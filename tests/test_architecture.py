@@ -110,6 +110,15 @@ def test_no_file_and_no_function_is_long() -> None:
                 assert (node.end_lineno or 0) - node.lineno < 40, (path, node.name)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "most"), [("tests", 28), ("benchmarks", 30)])
+def test_no_function_of_tests_and_benchmarks_is_long(folder: str, most: int) -> None:
+    for path in sorted((ROOT.parent / folder).rglob("*.py")):
+        for node in nodes_of(path):
+            if isinstance(node, FUNCTION):
+                assert (node.end_lineno or 0) - node.lineno + 1 < most, (path, node.name)
+
+
 def test_the_page_of_modules_is_that_of_the_docstrings() -> None:
     page = (ROOT.parent / "docs" / "modules.md").read_text(encoding="utf-8")
     assert page == module_table.page(), "make docs"

@@ -29,7 +29,7 @@ class WorkedSolutions(Protocol):
     def teacher_solution(self, index: int, seed: int) -> str: ...
 
 
-class TaughtProblems:
+class SolvedProblems:
     """A source of demonstrations: the problems of an embedded task, each with a solution of its teacher."""
 
     neutral_words: tuple[str, ...] = ()
@@ -62,7 +62,7 @@ def load_demonstrations(
 def _taught(node: Mapping[str, Any], *, split: str, seed: int) -> Problems:
     problems = data.load(node, split=split, seed=seed)
     if isinstance(problems, WorkedSolutions):
-        return TaughtProblems(problems.name, problems, seed)
+        return SolvedProblems(problems.name, problems, seed)
     if node["kind"] == "mixture":
         remedy = "Fine-tune on one after the other: model.path=FOLDER starts from what the first one left."
         raise UserError("dataset", node["name"], "is a mixture; tvo sft takes one data set.", remedy)

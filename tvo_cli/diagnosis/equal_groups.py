@@ -86,7 +86,7 @@ class EqualGroupsRule(TrendRule):
     def equal_since(self) -> int:
         """The step since which fewer than `least` groups teach, but for single steps; the last one if none does.
 
-        As `trend_above_since` of the limit, from where it was told last: it ends where two steps on end are below.
+        As `Curve.above_since` of the limit, from where it was told last: it ends where two steps on end are below.
         """
         limit = self.limit - 1e-9
         for at in range(self.told, len(self.equal)):

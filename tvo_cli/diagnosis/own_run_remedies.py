@@ -1,4 +1,4 @@
-"""Remedies in a run folder of ours: the last policy before a finding, responses to read, a step to live again."""
+"""Remedies in a run folder of ours: the last policy before a finding, responses to read, a step to replay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remedies_in_folder(folder: Path, finding: Finding) -> Iterator[Remedy]:
 
 
 def _replay(folder: Path, finding: Finding) -> Remedy:
-    """The remedy of a step to live again: recorded, or to be recorded in the next run."""
+    """The remedy of a step to replay: recorded, or to be recorded in the next run."""
     near = [step for step in recorded_steps(folder) if finding.first_step <= step <= finding.alarm_step]
     if near:
         command = f"tvo replay {shlex.quote(shortest_path(folder))} --step {near[0]}"

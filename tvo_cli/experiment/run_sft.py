@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.config.reward_checks import refuse_reward_functions
-from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstrations
+from tvo_cli.data.demonstration_sources import SolvedProblems, load_demonstrations
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
@@ -36,7 +36,7 @@ from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
 from tvo_cli.training.resume.recorded_settings import resume_settings
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import PromptedProblems, problems_that_fit
 from tvo_cli.training.run_data.run_problems import SAMPLED
 from tvo_cli.training.sft import sft_checkpoint
 from tvo_cli.training.sft.supervised_fine_tuning import FineTuning, Report, log_sft_progress
@@ -100,8 +100,8 @@ def _training_demonstrations(config: DictConfig, policy: Policy) -> Problems:
     found = load_demonstrations(
         config.dataset, split="train", seed=int(config.seed), append_answer=config.append_answer
     )
-    looked_at = SAMPLED if isinstance(found, TaughtProblems) else None
-    return problems_that_fit(config, policy, AskedProblems(config.dataset, found, looked_at, "training"), None)
+    looked_at = SAMPLED if isinstance(found, SolvedProblems) else None
+    return problems_that_fit(config, policy, PromptedProblems(config.dataset, found, looked_at, "training"), None)
 
 
 def _sft_length_limit(config: DictConfig, policy: Policy) -> DemonstrationLengthLimit:

@@ -145,7 +145,7 @@ class CompletionCheck:
         """Refuse a response that goes on behind its end token, or ends without a reason that was asked for."""
         ends, most = set(self.request["stop_token_ids"]), self.request["max_tokens"]
         if ends.intersection(ids[:-1]) or len(ids) > most:
-            raise self._wrong("the answer goes on behind its end.", "The server must heed stop_token_ids, max_tokens.")
+            raise self._wrong("the answer goes on behind its end.", "The server must obey stop_token_ids, max_tokens.")
         if reason == "length" and len(ids) < most:
             problem = f"the server ended the answer after {len(ids)} of {most} tokens."
             raise self._wrong(problem, "Start it with a longer --max-model-len, or lower rollout.max_tokens.")

@@ -35,7 +35,7 @@ def planned_fine_tuning(folder: Path) -> int:
 def state_of_own_run(run: run_folder_reading.LoadedRun, planned: int) -> tuple[str, str]:
     """Return the state of a run, and what is known of its end: from its files alone, never from the clock.
 
-    Its state.json has the first word: a summary may be left over from before the run was extended or begun again.
+    Its state.json takes precedence: a summary may be left over from before the run was extended or begun again.
     """
     done = max((int(row["step"]) for row in run.steps), default=0)
     told = states.read_status(run.folder)

@@ -94,14 +94,12 @@ def _html_table_rows(table: Table) -> Iterator[str]:
     )
     yield "</tr></thead><tbody>"
     for row in table.rows:
-        yield "<tr>" + "".join(_html_cell(datum) for datum in row) + "</tr>"
+        yield "<tr>" + "".join(_html_cell(cell) for cell in row) + "</tr>"
     yield "</tbody></table></div>"
 
 
-def _html_cell(datum: TableCell) -> str:
-    finite = datum.order is not None and datum.order - datum.order == 0
-    order = (
-        f' data-order="{datum.order!r}"' if finite else (' data-order="1e999"' if datum.order == float("inf") else "")
-    )
-    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > UNBROKEN else "")
-    return f"<td{kind}{order}>{escape(datum.text).replace('_', '_<wbr>')}</td>"  # a long name may break there
+def _html_cell(cell: TableCell) -> str:
+    finite = cell.order is not None and cell.order - cell.order == 0
+    order = f' data-order="{cell.order!r}"' if finite else (' data-order="1e999"' if cell.order == float("inf") else "")
+    kind = ' class="grey"' if cell.grey else (' class="long"' if len(cell.text) > UNBROKEN else "")
+    return f"<td{kind}{order}>{escape(cell.text).replace('_', '_<wbr>')}</td>"  # a long name may break there

@@ -115,7 +115,7 @@ def sample_efficiency_table(found: BlockAnalysis) -> Table:
     """Return the table of rollouts until the fresh accuracy reaches each threshold."""
     limits = training_accuracy_thresholds([trial for cell in found.cells for trial in cell.trials])
     rows = [
-        [*arm_and_rate_cells(cell), *(datum for limit in limits for datum in _rollouts_until_cells(cell, limit))]
+        [*arm_and_rate_cells(cell), *(one for limit in limits for one in _rollouts_until_cells(cell, limit))]
         for cell in found.cells_with_own
     ]
     headings = [

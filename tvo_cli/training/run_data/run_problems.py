@@ -14,7 +14,12 @@ from tvo_cli.model import Policy
 from tvo_cli.model.loading.context_length import context_length
 from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
 from tvo_cli.model.prompt_check import PromptReader
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, fit_each_source, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import (
+    PromptedProblems,
+    ResponseBudget,
+    fit_each_source,
+    problems_that_fit,
+)
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -35,7 +40,7 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
     def fitting(node: Any, found: Problems) -> Problems:
         finite = found.size is not None and (_are_training_problems_read(found) or found.size <= ALL)
         return problems_that_fit(
-            config, policy, AskedProblems(node, found, None if finite else SAMPLED, "training"), budget
+            config, policy, PromptedProblems(node, found, None if finite else SAMPLED, "training"), budget
         )
 
     faults = FaultList()
@@ -89,7 +94,7 @@ def heldout_problems_of_run(
     problems = fit_each_source(
         config.dataset,
         problems,
-        lambda node, found: problems_that_fit(config, policy, AskedProblems(node, found, count, "held-out"), budget),
+        lambda node, found: problems_that_fit(config, policy, PromptedProblems(node, found, count, "held-out"), budget),
     )
     return _first_heldout_problems(problems, count)
 
