@@ -62,10 +62,10 @@ def evaluate(
         _regrade_evaluation(regrade, words)
         return
     from tvo_cli.cli.startup_message import announce_loading, say_on_stderr
-    from tvo_cli.job.evaluation import words_of_evaluation
+    from tvo_cli.experiment.unnamed_suite import name_heldout_suite
 
     announce_loading("tvo eval", words)
-    words = words_of_evaluation(words, partial(say_on_stderr, "tvo eval"))
+    words = name_heldout_suite(words, partial(say_on_stderr, "tvo eval"))
     from tvo_cli.cli.launch import launch
 
     raise typer.Exit(launch(_run_evaluation, "eval", words, program="tvo eval", debug=debug, result=True))

@@ -42,6 +42,11 @@ def facts_of_machine() -> dict[str, Any]:
     return all_environment_facts(fast_paths.fast_paths_here(precision), precision, kind)
 
 
+def facts_to_record() -> dict[str, Any]:
+    """What a run would write into versions.json, for no run: software versions, and the facts of this machine."""
+    return {**software_versions.software_versions(), "environment": facts_of_machine()}
+
+
 def facts_of_run(learner: Learner) -> dict[str, Any]:
     """Where a run runs, and which fast paths its own networks take."""
     return facts_of_network(learner.policy, learner.runtime, learner.optimizer)
