@@ -12,7 +12,7 @@ from benchmarks.diagnosis_runs import HEALTHY, FaultRun, runs, trained
 from benchmarks.harness import markdown
 from benchmarks.harness.record import Row, flag, number, text
 from tvo_cli.diagnosis.graded_again import graded_steps, wrong_verdicts_in_folder
-from tvo_cli.diagnosis.log_reading import read_logs
+from tvo_cli.diagnosis.logs_to_diagnose import read_logs
 
 SEEDS = (1, 3, 5, 7, 9)  # of `flipped`; of the others the first
 FIELDS = {

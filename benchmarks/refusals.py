@@ -31,6 +31,7 @@ from tvo_cli.experiment import train
 from tvo_cli.maths.permutation_test import score_z
 from tvo_cli.training import refused_updates, training_loop
 from tvo_cli.training.rollout_collection import collect_rollouts
+from tvo_cli.training.rollout_collection.grade_responses import grade_responses
 from tvo_cli.training.session import Session
 
 QUIET = ("logger=none", "logger.console=off", "trainer.threads=1", "trainer.checkpoint_every=0", "recorder=off")
@@ -163,7 +164,7 @@ def _fresh_accuracy(session: Session, rollouts: int) -> torch.Tensor:
     problems = cursor.take(-(-rollouts // samples), session.counters.step)
     kept = dict(session.grader.counts)
     rollout = collect_rollouts.sample_responses(session, problems, number=1 + session.counters.refused)
-    verdicts, _ = collect_rollouts.grade_responses(session, problems, rollout)
+    verdicts, _ = grade_responses(session, problems, rollout)
     session.grader.counts.clear()
     session.grader.counts.update(kept)
     right = torch.tensor([verdict.correct for verdict in verdicts], dtype=torch.float64)

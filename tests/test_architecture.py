@@ -104,10 +104,19 @@ def test_no_room_has_more_than_forty_files_side_by_side() -> None:
 def test_no_file_and_no_function_is_long() -> None:
     for path in FILES:
         most = 200 if path.relative_to(ROOT).parts[0] in ("training", "experiment") else 300
-        assert len(path.read_text(encoding="utf-8").splitlines()) <= most, path
+        assert len(path.read_text(encoding="utf-8").splitlines()) < most, path
         for node in nodes_of(path):
             if isinstance(node, FUNCTION):
                 assert (node.end_lineno or 0) - node.lineno < 40, (path, node.name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("folder", "most"), [("tests", 28), ("benchmarks", 30)])
+def test_no_function_of_tests_and_benchmarks_is_long(folder: str, most: int) -> None:
+    for path in sorted((ROOT.parent / folder).rglob("*.py")):
+        for node in nodes_of(path):
+            if isinstance(node, FUNCTION):
+                assert (node.end_lineno or 0) - node.lineno + 1 < most, (path, node.name)
 
 
 def test_the_page_of_modules_is_that_of_the_docstrings() -> None:

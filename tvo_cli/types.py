@@ -134,7 +134,7 @@ class Tokens:
     covariance: Tensor | None = None  # Cov_{v~π_θ}(π_θ(v), log π_θ(v)), no gradient; only where it is read
     whole: Tokens | None = None  # the minibatch that these are a slice of, no gradient; only where it is read
     start: int = 0  # the row of `whole` that these begin at
-    seed: int = 0  # new for every minibatch: what a piece that draws lots draws from
+    seed: int = 0  # new for every minibatch: of the random numbers that a piece draws
     nucleus_entropy: Tensor | None = None  # H inside the objective's nucleus, differentiable; only where there is one
     importance: Tensor | None = None  # truncated π_trainer/π_sampler, weighs the policy term alone; None: they agree
 

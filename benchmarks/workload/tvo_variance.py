@@ -84,7 +84,7 @@ class Switched(gradient_noise.MicroBatchVariance):
 def run(work: str, folder: Path, mode: str, steps: int, clock: str) -> dict[str, Any]:
     """The rows of its steps, each with whether the reading was on and the seconds inside it."""
     meter = Switched.meter = Meter(mode, clock)
-    gradient_noise.gradient_norm = meter.timed(gradient_noise.gradient_norm)
+    gradient_noise.part_gradient_norm = meter.timed(gradient_noise.part_gradient_norm)
     update: Any = import_module("tvo_cli.training.update.minibatch_gradient")
     update.MicroBatchVariance = Switched
     found = tvo_step.run(named(work), folder, steps=steps, warm_up=WARM_UP, clock=clock, words=[])

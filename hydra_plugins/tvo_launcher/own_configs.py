@@ -50,7 +50,8 @@ class OwnConfigs(SearchPathPlugin):
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Hydra's hook."""
-        from tvo_cli.config.search_path import conf_dir, users_config_folders
+        from tvo_cli.config.groups import conf_dir
+        from tvo_cli.config.search_path import users_config_folders
 
         places = [str(one.path).removeprefix("file://") for one in search_path.get_path() if one.provider == "main"]
         if places != [str(conf_dir())]:

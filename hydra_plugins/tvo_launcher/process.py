@@ -60,9 +60,9 @@ class ProcessLauncher(Launcher):
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> list[JobReturn]:
         """Run one batch of the sweeper's jobs; a job that did not end well comes back with an exception."""
         from tvo_cli import redaction
-        from tvo_cli.config import check_sweep_has_jobs
         from tvo_cli.sweep import sweep_summary
         from tvo_cli.sweep.progress_table import ProgressTable
+        from tvo_cli.sweep.refused_sweeps import check_sweep_has_jobs
         from tvo_cli.sweep.runner import SweepRunner
         from tvo_cli.sweep.slots import divide_into_slots
         from tvo_cli.sweep.sweep_index import SweepIndex

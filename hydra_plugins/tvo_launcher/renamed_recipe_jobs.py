@@ -25,12 +25,8 @@ def check_same_recipe(index: SweepIndex, overrides: Sequence[str], fingerprint: 
     from tvo_cli.config import note_on_renamed_recipe
     from tvo_cli.config.schema import upgrade_recorded_settings
     from tvo_cli.errors import UserError
-    from tvo_cli.training.resume.resume_compatibility import (
-        differing_settings,
-        recorded_settings,
-        resume_settings,
-        told_settings,
-    )
+    from tvo_cli.training.resume.recorded_settings import recorded_settings, resume_settings
+    from tvo_cli.training.resume.resume_compatibility import differing_settings, told_settings
 
     job = index.job_of_same_overrides(overrides, fingerprint)
     root = index.folder / job.folder / "checkpoints" if job else None

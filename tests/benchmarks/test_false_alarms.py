@@ -8,8 +8,7 @@ import torch
 
 from benchmarks.false_alarms import drift_after, pairs_above, score_of_each
 from tvo_cli.maths.permutation_test import permutation_z, score_z
-from tvo_cli.stability.free_energy import FreeEnergySample
-from tvo_cli.stability.lyapunov_condition import LyapunovCondition
+from tvo_cli.stability.lyapunov_condition import FreeEnergySample, LyapunovCondition
 
 
 def test_the_simulation_of_false_alarms_has_the_same_sums() -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from tests.checkpoint.small_checkpoints import write
-from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer
+from tvo_cli.checkpoint import checkpoint_damage
+from tvo_cli.checkpoint.manifest import MANIFEST
 
 
 @pytest.mark.parametrize("damage", ["flip", "cut", "missing", "manifest"])
@@ -23,7 +24,7 @@ def test_a_damaged_one_is_passed_over_with_a_message(tmp_path: Path, damage: str
     elif damage == "missing":
         victim.unlink()
     else:
-        (bad / checkpoint_writer.MANIFEST).write_text("{")
+        (bad / MANIFEST).write_text("{")
     said: list[str] = []
     assert checkpoint_damage.newest_whole_checkpoint(tmp_path, said.append) == good
     assert len(said) == 1 and "step-000020" in said[0]

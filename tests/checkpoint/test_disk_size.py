@@ -10,7 +10,7 @@ import pytest
 from tests.training.conftest import train_in
 from tvo_cli import config
 from tvo_cli.checkpoint.disk_size import checkpoints_kept, disk_size
-from tvo_cli.derived_sizes import derived_sizes
+from tvo_cli.cli.derived_sizes import derived_sizes
 
 TRAINER = {"steps": 60, "checkpoint_every": 10, "keep": 2, "keep_every": 0, "keep_best": False}
 

@@ -12,13 +12,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from tvo_cli.checkpoint.safetensors_files import (
-    files_by_part,
-    read_tensors,
-    shard_file,
-    split_shard_file,
-    write_tensors,
-)
+from tvo_cli.checkpoint.safetensors_files import read_tensors, write_tensors
+from tvo_cli.checkpoint.shard_files import shard_file
 from tvo_cli.checkpoint.tensor_slice import RowRange, TensorSlice, even_row_range, rows_of_whole, values_held
 from tvo_cli.errors import UserError
 
@@ -113,30 +108,6 @@ def test_files_that_are_no_tensor_are_refused_by_file_and_tensor(tmp_path: Path,
     files = make(tmp_path)
     with pytest.raises(UserError, match=f"{files[number - 1].name}: tensor m: .*{problem}"):
         read_tensors(files)
-
-
-@pytest.mark.parametrize(
-    ("names", "problem"),
-    [
-        (["a-00001-of-00003", "a-00003-of-00003"], "a-00002-of-00003.safetensors is missing"),
-        (["a-00001-of-00002"], "a-00002-of-00002.safetensors is missing"),
-        (["a-00001-of-00001", "a-00002-of-00002"], "a-00002-of-00002.safetensors belongs to another set"),
-        (["a", "a-00001-of-00001"], "another set"),
-        (["a-00001-of-00001", "a-00002-of-00001"], "a-00002-of-00001.safetensors belongs to another set"),
-        (["a-00000-of-00001"], "another set"),
-    ],
-)
-def test_files_of_no_whole_set_are_refused(tmp_path: Path, names: list[str], problem: str) -> None:
-    for name in names:
-        save_file({"m": WHOLE}, tmp_path / f"{name}.safetensors")
-    with pytest.raises(UserError, match=problem):
-        files_by_part(tmp_path)
-
-
-def test_a_part_may_be_named_like_a_number() -> None:
-    assert split_shard_file("optimizer") == ("optimizer", 0, 0)
-    assert split_shard_file("critic_optimizer-00003-of-00008") == ("critic_optimizer", 3, 8)
-    assert split_shard_file("part-1-of-2") == ("part-1-of-2", 0, 0)
 
 
 @pytest.mark.parametrize(

@@ -30,8 +30,9 @@ from tests.checkpoint.thread_ranks import ThreadRank, results, run_ranks
 from tvo_cli.checkpoint import checkpoint_damage, checkpoint_writer, policy_only, safetensors_files
 from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
 from tvo_cli.checkpoint.checkpoint_folders import load_checkpoint
+from tvo_cli.checkpoint.manifest import MANIFEST
 from tvo_cli.checkpoint.pruning import finished_removals
-from tvo_cli.checkpoint.safetensors_files import shard_file
+from tvo_cli.checkpoint.shard_files import shard_file
 from tvo_cli.checkpoint.tensor_slice import HeldTensor, TensorSlice, values_held
 from tvo_cli.errors import UserError
 from tvo_cli.file_digest import file_sha256
@@ -78,7 +79,7 @@ def test_each_rank_has_a_file_of_its_slices_and_the_first_what_all_hold(tmp_path
             "streams.safetensors",
             "policy",
             checkpoint_writer.STATE,
-            checkpoint_writer.MANIFEST,
+            MANIFEST,
         ]
     )
     held = []
@@ -137,9 +138,9 @@ def test_only_files_with_wanted_rows_are_read(tmp_path: Path, monkeypatch: pytes
 
 def test_the_manifest_names_the_files_of_all_ranks(tmp_path: Path) -> None:
     folder = saved_by(2, tmp_path)
-    manifest = json.loads((folder / checkpoint_writer.MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text())
     files = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*") if path.is_file()}
-    assert manifest.keys() == files.keys() - {checkpoint_writer.MANIFEST}
+    assert manifest.keys() == files.keys() - {MANIFEST}
     assert all(entry["bytes"] == files[name].stat().st_size for name, entry in manifest.items())
 
 
@@ -167,7 +168,7 @@ def test_each_file_is_read_by_one_rank(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.setattr(checkpoint_damage, "file_sha256", counted)
     assert run_ranks(3, lambda rank: find_damage(folder, rank)) == [""] * 3
     assert sorted(name for name, _ in read) == sorted(
-        Path(name).name for name in json.loads((folder / checkpoint_writer.MANIFEST).read_text())
+        Path(name).name for name in json.loads((folder / MANIFEST).read_text())
     )
 
 
@@ -176,9 +177,9 @@ def test_without_the_file_of_a_rank_it_is_damaged(tmp_path: Path, by_manifest: b
     folder, missing = saved_by(3, tmp_path), shard_file("optimizer", 2, 3)
     (folder / missing).unlink()
     if by_manifest:
-        manifest = json.loads((folder / checkpoint_writer.MANIFEST).read_text())
+        manifest = json.loads((folder / MANIFEST).read_text())
         del manifest[missing]
-        (folder / checkpoint_writer.MANIFEST).write_text(json.dumps(manifest))
+        (folder / MANIFEST).write_text(json.dumps(manifest))
     assert missing in find_damage(folder)
     with pytest.raises(UserError, match=f"{missing} is missing"):
         load_checkpoint(folder)
@@ -297,4 +298,4 @@ def test_every_file_and_folder_reaches_the_disk_before_it_gets_its_name(
     saved_by(count, tmp_path)
     assert named == [set()]
     assert flushed[-1] == tmp_path and flushed[-2].name == ".step-000010.partial"
-    assert flushed.index(flushed[-2] / checkpoint_writer.MANIFEST) > 4
+    assert flushed.index(flushed[-2] / MANIFEST) > 4

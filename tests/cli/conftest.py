@@ -15,7 +15,7 @@ from tests.cli.grading import Done, Grade
 from tvo_cli.cli.main import main
 
 if TYPE_CHECKING:
-    from tvo_cli.derived_sizes import DerivedSizes
+    from tvo_cli.cli.derived_sizes import DerivedSizes
 
 
 class Experiment(ModuleType):
@@ -42,7 +42,7 @@ class Experiment(ModuleType):
 
     def plan(self, config: Any, ranks: int = 0) -> DerivedSizes:
         """Two sizes, and nothing known of the disk."""
-        from tvo_cli.derived_sizes import DerivedSizes
+        from tvo_cli.cli.derived_sizes import DerivedSizes
 
         batch = config.rollout.prompts * config.rollout.samples
         return DerivedSizes({"rollouts_a_batch": (batch, "prompts × samples"), "steps": (7, "")}, None)

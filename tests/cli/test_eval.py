@@ -11,8 +11,8 @@ from typer.testing import CliRunner
 from tvo_cli.cli.evaluate import problem_ids_of_option
 from tvo_cli.cli.main import app
 from tvo_cli.cli.progress_bars import step_progress_lines
+from tvo_cli.config.evaluation_choices import suites_to_evaluate_as_list
 from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
-from tvo_cli.job.evaluation import suites_to_evaluate_as_list
 from tvo_cli.tracking.terminal.evaluation_progress import _progress_lines
 
 runner = CliRunner()

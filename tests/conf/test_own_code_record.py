@@ -12,6 +12,7 @@ from tvo_cli import config, redaction
 from tvo_cli.errors import UserError
 from tvo_cli.tracking.own_code_copies import copy_own_code, folder_of_own_code
 from tvo_cli.training.resume import resume_compatibility
+from tvo_cli.training.resume.recorded_settings import resume_settings
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_user_does_not_write_there(mine: Path) -> None:
 @pytest.mark.slow
 def test_a_run_goes_on_with_the_same_code_only(mine: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    flat = resume_compatibility.resume_settings
+    flat = resume_settings
     before, sha256 = flat(composed()), composed().own_code["token_words.py"]
     copy_own_code(run, composed())
     mine.write_text("import beside  # changed\n")

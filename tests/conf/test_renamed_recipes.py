@@ -1,4 +1,4 @@
-"""`tvo` names another recipe since 0.2: what was recorded under the name goes on by what it is called now, and is not mixed."""
+"""`tvo` names another recipe since 0.2: what was recorded under the name goes on by its new one, and is not mixed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 from tvo_cli import config
 from tvo_cli.config.renamed_recipes import EARLIER, EarlierRecipe, note_on_renamed_recipe
 from tvo_cli.errors import UserError
-from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings, resume_settings
+from tvo_cli.training.resume.recorded_settings import resume_settings
+from tvo_cli.training.resume.resume_compatibility import check_same_settings, differing_settings
 
 NAME = "tvo"
 RECIPES = pytest.mark.parametrize("recipe", EARLIER[NAME], ids=lambda one: one.now)

@@ -11,11 +11,16 @@ import pytest
 
 from tvo_cli import data
 from tvo_cli.data.demonstration_sources import load_demonstrations
-from tvo_cli.data.demonstrations import Demonstration, DemonstrationReading, with_conversation
+from tvo_cli.data.demonstrations import (
+    Demonstration,
+    DemonstrationReading,
+    learned_replies,
+    problem_of_reply,
+    with_conversation,
+)
 from tvo_cli.data.hub_problems import problems_of_hub_rows
 from tvo_cli.data.row_to_problem import RowReading, RowWithoutAnswer, UnconvertibleRow, row_to_problem
 from tvo_cli.errors import UserError
-from tvo_cli.training.run_data.demonstration_encoding import asked_at, replies_of
 from tvo_cli.types import Problem
 
 U, A, S = "user", "assistant", "system"
@@ -84,9 +89,12 @@ def test_a_demonstration_asks_the_same_problem_as_reinforcement_learning() -> No
 
 def test_every_reply_to_a_user_is_learned_behind_what_came_before_it() -> None:
     found = read({"messages": [message(role, text) for role, text in ((A, "Hello!"), *LONG[1:])]})
-    assert replies_of(found) == [2, 4]  # an opening that answers nobody is shown, not learned
-    assert asked_at(found, 2).turns == ((A, "Hello!"),) and asked_at(found, 2).question == "1+1?"
-    assert asked_at(found, 4).turns == ((A, "Hello!"), *LONG[1:3]) and asked_at(found, 4).question == "and 1?"
+    assert learned_replies(found) == [2, 4]  # an opening that answers nobody is shown, not learned
+    assert problem_of_reply(found, 2).turns == ((A, "Hello!"),) and problem_of_reply(found, 2).question == "1+1?"
+    assert (
+        problem_of_reply(found, 4).turns == ((A, "Hello!"), *LONG[1:3])
+        and problem_of_reply(found, 4).question == "and 1?"
+    )
 
 
 @pytest.mark.parametrize(
@@ -168,7 +176,7 @@ def test_a_demonstration_is_a_problem_with_its_own_fields() -> None:
     problem = Problem("1", "q", "7", "mine", level="3", turns=((S, "s"),))
     found = with_conversation(problem, "r")
     assert isinstance(found, Problem) and found.conversation == ((S, "s"), (U, "q"), (A, "r"))
-    assert asked_at(found, 2) == problem
+    assert problem_of_reply(found, 2) == problem
 
 
 def test_a_mistyped_column_of_solutions_is_named_with_the_nearest(tmp_path: Path) -> None:

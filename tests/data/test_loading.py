@@ -1,10 +1,10 @@
-"""One door for every kind of data; the yamls that ship; fingerprints; what importing costs."""
+"""One door for every kind of data; the yamls that ship; what importing costs."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,7 @@ from tvo_cli.data.addition import AdditionSettings
 from tvo_cli.data.arithmetic import ArithmeticSettings
 from tvo_cli.data.generated_settings import settings_of
 from tvo_cli.data.loading import KINDS
-from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
-from tvo_cli.types import Problem
 
 CONF = Path(__file__).parent.parent.parent / "conf" / "dataset"
 NAMES = sorted(path.stem for path in CONF.glob("*.yaml"))
@@ -98,22 +96,6 @@ def test_unknown_kinds_and_splits() -> None:
         data.load({"kind": "csv", "name": "x"}, split="train", seed=0)
     with pytest.raises(UserError, match="split=validation"):
         data.load(node("arithmetic"), split="validation", seed=0)
-
-
-def test_a_fingerprint_sees_every_change() -> None:
-    problems = [Problem(id=str(n), question=f"q{n}", answer=str(n), source="r") for n in range(5)]
-    changed = [
-        problems[:4],
-        [*problems[:4], replace(problems[4], answer="5")],
-        [*problems[:4], replace(problems[4], question="q")],
-        [*problems[:4], replace(problems[4], id="x")],
-        problems[::-1],
-    ]
-    prints = {data.problems_fingerprint(ProblemList("r", rows)) for rows in [problems, *changed]}
-    assert len(prints) == 6
-    assert data.problems_fingerprint(ProblemList("other name", problems)) in prints
-    arithmetic = [data.load(node("arithmetic"), split=s, seed=n) for s in ("train", "test") for n in (0, 1)]
-    assert len({data.problems_fingerprint(each) for each in arithmetic}) == 4
 
 
 def test_the_room_imports_nothing_heavy() -> None:

@@ -9,9 +9,9 @@ import statistics
 import pytest
 
 from tests.diagnosis.logs import line, noisy
-from tvo_cli.diagnosis.curve import Curve, trend_below_since
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failures.entropy_collapse import windows_until_entropy_collapse
-from tvo_cli.stability.solved_task import share_standard_error
+from tvo_cli.stability.step_accuracy import share_standard_error
 
 
 def curve(values: list[float]) -> Curve:
@@ -36,8 +36,8 @@ def test_a_change_has_the_error_of_two_means() -> None:
 
 
 def test_a_single_value_above_does_not_end_a_stretch_below() -> None:
-    assert trend_below_since(curve([1, 1, 0, 0, 1, 0, 0]), 0.5) == 3
-    assert trend_below_since(curve([0, 0, 1, 1, 0, 0]), 0.5) == 5
+    assert curve([1, 1, 0, 0, 1, 0, 0]).below_since(0.5) == 3
+    assert curve([0, 0, 1, 1, 0, 0]).below_since(0.5) == 5
 
 
 @pytest.mark.parametrize(

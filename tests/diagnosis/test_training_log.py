@@ -7,7 +7,7 @@ import math
 import pytest
 
 from tvo_cli.diagnosis.diagnosis import diagnose
-from tvo_cli.diagnosis.log_reading import READ
+from tvo_cli.diagnosis.logs_to_diagnose import READ
 from tvo_cli.diagnosis.render import html_page, json_format, markdown, terminal
 from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
 from tvo_cli.diagnosis.training_log import LARGEST, RunFacts, TrainingLog, bounded_row

@@ -15,7 +15,7 @@ from tvo_cli.cli import env
 from tvo_cli.cli.main import main
 from tvo_cli.environment import fast_paths, machine, services
 from tvo_cli.model import load_policy
-from tvo_cli.model.forward_pass import packed_attention, sequence_packing
+from tvo_cli.model.forward_pass import packed_attention_kernels, sequence_packing
 from tvo_cli.model.forward_pass.packed_layout import MaskedLayout, VarlenSequences
 from tvo_cli.optim import fused_kernel
 from tvo_cli.rollout.decoding import onednn
@@ -59,8 +59,8 @@ def test_a_gpus_packed_rows_are_told_with_their_kernel(
     pieces: type, kernel: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     policy = load_policy({"path": "fresh"}, device="cpu")
-    packed_attention.register_gpu_attention()
-    policy.network.set_attn_implementation(packed_attention.GPU_ATTENTION)
+    packed_attention_kernels.register_gpu_attention()
+    policy.network.set_attn_implementation(packed_attention_kernels.GPU_ATTENTION)
     monkeypatch.setattr(sequence_packing, "packing_pieces", lambda body: pieces)
     on, why = paths(fast_paths.fast_paths_of_run(policy, None, "float32"))["packed rows"]
     assert on and kernel in why

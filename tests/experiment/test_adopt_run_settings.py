@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import yaml
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from tests.experiment.test_automatic_settings import SMALL, composed
 from tests.model.chat_models import save_model, talking_tokenizer
+from tvo_cli.errors import UserError
 from tvo_cli.experiment import evaluate, train
-from tvo_cli.experiment.adopt_run_settings import adopt_run_settings
+from tvo_cli.experiment.adopt_run_settings import adopt_run_judge, adopt_run_settings
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
 
 ASKED = ("evaluation=[arithmetic]", "evaluation.limit=2", "decoding.samples=1", "decoding.greedy=false", "threads=1")
@@ -97,3 +98,18 @@ def test_a_run_in_bfloat16_arithmetic_is_evaluated_as_the_device_likes_it(traine
     chosen = evaluation_of(run)
     adopt_run_settings(chosen, ["model.path"], lambda text: None)
     assert chosen.model.dtype == "auto"
+
+
+def judged_config(*suites: str) -> DictConfig:
+    reward = {"scorer": None, "unboxed": "wrong"}
+    return OmegaConf.create({"reward": reward, "evaluation": {"suites": {name: {} for name in suites}}})
+
+
+def test_the_judge_of_a_run_judges_its_held_out_problems_and_no_other_suite() -> None:
+    recorded = OmegaConf.create({"reward": {"scorer": "judge.py:judge", "unboxed": "whole"}})
+    config, said = judged_config("heldout"), list[str]()
+    adopt_run_judge(config, recorded, ["reward.unboxed"], said.append)
+    assert config.reward == {"scorer": "judge.py:judge", "unboxed": "wrong"}  # what the user gave stands
+    assert said == ["reward.scorer=judge.py:judge, as the run had it"]
+    with pytest.raises(UserError, match=r"evaluation=heldout\+math500: the run was judged by reward\.scorer=judge"):
+        adopt_run_judge(judged_config("heldout", "math500"), recorded, [], said.append)

@@ -18,8 +18,8 @@ from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import export_policy as exporting
 from tvo_cli.model import load_policy
-from tvo_cli.model.adapter_merge import load_merged_policy
 from tvo_cli.model.base_model_card import read_base_card_head
+from tvo_cli.model.loading.merged_policy import load_merged_policy
 
 NODE = {"dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False, "checkpoint": "last"}
 IDS = torch.arange(4, 20)[None]

@@ -43,7 +43,7 @@ def test_a_recorded_step_replays(made: Path) -> None:
     record, replayed = replay(made / "run", 2, [])
     assert record["step"] == 2 and replayed[0].order == record["order"]
     assert replayed[0].work.report.rates == pytest.approx([2e-5, 2e-5])
-    assert replayed[0].work.report.divergences == pytest.approx([3.694e-8, 1.568e-8], abs=1e-6)
+    assert max(replayed[0].work.report.divergences) < 1e-6  # two steps of 2e-5 hardly move it; 3.7e-8 was recorded
 
 
 def test_a_sweep_is_complete_and_compares(made: Path, capsys: pytest.CaptureFixture[str]) -> None:

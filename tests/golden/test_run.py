@@ -1,6 +1,6 @@
 """Results do not move: a small run against numbers kept from the code before its fast pieces, and fast against slow.
 
-golden.json was written by commit d98f2e6, before shared prompts, tiles, oneDNN products and the roomy cache, with
+golden.json was written by commit d98f2e6, before shared prompts, tiles, oneDNN products and the padded KV cache, with
 
     python -m tests.golden.test_run golden.json
 """

@@ -16,7 +16,7 @@ from transformers import AutoConfig, AutoModelForCausalLM, DynamicCache
 from tests.memory import networks
 from tests.slow_cases import mostly_slow
 from tvo_cli import config
-from tvo_cli.memory import memory_plan
+from tvo_cli.memory import bounds, memory_plan, microbatch_memory
 from tvo_cli.memory.activation_size import activation_bytes, eager_attention_bytes
 from tvo_cli.memory.kv_cache_size import cache_bytes_per_token, rows_within_cache
 from tvo_cli.memory.memory_request import MemoryRequest
@@ -205,7 +205,7 @@ def test_a_prompt_counts_once_where_its_responses_share_it() -> None:
         (replace(shape, plain_cache=False), (recomputed,), whole),
     ]
     for of, words, positions in expected:
-        assert memory_plan.positions_of_rows(request_of(of, *words), 4) == positions, words
+        assert microbatch_memory.positions_of_rows(request_of(of, *words), 4) == positions, words
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_a_shape_says_whether_attention_is_handed_the_layout_of_a_packed_row(kin
 def test_positions_that_fit_fit() -> None:
     request = request_of(networks.qwen2_shape("1.5b"), "trainer.device=cuda", "trainer.precision=bfloat16")
     for free in (8e9, 20e9, 60e9):
-        rows = memory_plan.positions_that_fit(request, free) // request.length
+        rows = bounds.positions_that_fit(request, free) // request.length
         assert 0.9 * free < update_bytes(replace(request, microbatch_rows=rows)) <= free
-    assert memory_plan.positions_that_fit(request, 0.0) == 1
+    assert bounds.positions_that_fit(request, 0.0) == 1
 
 
 def test_the_page_has_the_measurements() -> None:

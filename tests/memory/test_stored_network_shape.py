@@ -83,7 +83,7 @@ def test_a_head_that_is_stored_beside_the_embedding_it_is_tied_to_counts_once(tm
 @pytest.mark.slow
 def test_a_dry_run_imports_no_network_and_no_compiler() -> None:
     code = (
-        "import sys; from tvo_cli import config; from tvo_cli.derived_sizes import derived_sizes\n"
+        "import sys; from tvo_cli import config; from tvo_cli.cli.derived_sizes import derived_sizes\n"
         "derived_sizes(config.compose(['output_dir=x']))\n"
         "print([name for name in ('transformers.modeling_utils', 'torch._dynamo') if name in sys.modules])"
     )

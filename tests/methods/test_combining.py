@@ -26,7 +26,8 @@ NEUTRAL: dict[str, tuple[str, list[str]]] = {
 def combined(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., Any]:
     """The checks' answer to a new yaml of two names, in a copy of conf/."""
     shutil.copytree(config.conf_dir(), tmp_path / "conf")
-    monkeypatch.setattr(config.search_path, "conf_dir", lambda: tmp_path / "conf")
+    for module in (config.groups, config.search_path, config.choices):
+        monkeypatch.setattr(module, "conf_dir", lambda: tmp_path / "conf")
     monkeypatch.chdir(tmp_path)
 
     def combine(*parts: str, body: str = "{name: both}") -> Any:

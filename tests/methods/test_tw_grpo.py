@@ -7,8 +7,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tvo_cli.maths.divergence import divergence_from_mean_log
 from tvo_cli.methods.tw_grpo import tw_grpo
+from tvo_cli.model.group_divergence import divergence_from_mean_log
 from tvo_cli.types import Advantage, Experience
 
 D = torch.float64

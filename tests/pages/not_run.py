@@ -97,7 +97,7 @@ def _check_tvo(words: list[str]) -> None:
     """Parse the options; compose the first and the last job of what trains or evaluates."""
     from tvo_cli import config
     from tvo_cli.cli.dry_run import jobs_of_command_line
-    from tvo_cli.job.evaluation import suites_to_evaluate_as_list
+    from tvo_cli.config.evaluation_choices import suites_to_evaluate_as_list
 
     root = COMPOSED.get(words[0] if words else "")
     if root is None:

@@ -14,7 +14,7 @@ import yaml
 
 import tvo_cli as tvo
 from tvo_cli import config
-from tvo_cli.config.search_path import conf_dir
+from tvo_cli.config.groups import conf_dir
 from tvo_cli.errors import UserError
 from tvo_cli.plugins import own_targets, plugin_loading, registry
 from tvo_cli.plugins.register import PIECES

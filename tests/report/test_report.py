@@ -15,7 +15,7 @@ import pytest
 
 from tvo_cli.config import overrides
 from tvo_cli.errors import UserError
-from tvo_cli.report import next_commands, run_card, run_end, run_folder_reading, run_plot
+from tvo_cli.report import figure_and_card, next_commands, run_card, run_folder_reading, run_plot
 from tvo_cli.tracking.atomic_files import write_json_atomically
 from tvo_cli.tracking.metrics_file import MetricsFile
 
@@ -231,7 +231,7 @@ def test_after_a_collapse_its_recorded_step_is_offered_first(
     monkeypatch.setattr(run_plot, "draw_run_figure", lambda run: [])
     [first, *_] = next_commands.next_commands(run_folder_reading.load_run(folder), None)
     assert (" ".join(first) == f"tvo replay run --step {offered}") == bool(offered)
-    run_end.write_figure_and_card(folder)
+    figure_and_card.write_figure_and_card(folder)
     told = json.loads((folder / "summary.json").read_text())
     assert told["steps"] == 6 and any(line.startswith("tvo replay") for line in told["next"]) == bool(offered)
     assert (f"tvo replay run --step {offered}" in (folder / "card.txt").read_text()) == bool(offered)
@@ -260,13 +260,13 @@ def test_a_figure_that_the_mirrors_were_shown_is_not_drawn_again(
 ) -> None:
     folder, drawn = make_run(), list[object]()
     monkeypatch.setattr(run_plot, "draw_run_figure", drawn.append)
-    run_end.write_figure_and_card(folder)
+    figure_and_card.write_figure_and_card(folder)
     assert len(drawn) == 1
     (folder / "figures").mkdir()
     (folder / "figures" / "run.svg").write_text("<svg/>")
     later = (folder / "summary.json").stat().st_mtime_ns + 10**9
     os.utime(folder / "figures" / "run.svg", ns=(later, later))
-    run_end.write_figure_and_card(folder)
+    figure_and_card.write_figure_and_card(folder)
     assert len(drawn) == 1
 
 
@@ -347,7 +347,7 @@ def test_closing_leaves_figure_and_card(make_run: Make, monkeypatch: pytest.Monk
     monkeypatch.setenv("COLUMNS", "200")
     monkeypatch.setitem(matplotlib.rcParams, "backend", "svg")  # a notebook's own, say
     folder = make_run()
-    text = run_end.write_figure_and_card(folder)
+    text = figure_and_card.write_figure_and_card(folder)
     assert matplotlib.rcParams["backend"] == "svg"
     assert (folder / "card.txt").read_text() == text and "figures/run.svg" in text
     assert sorted(path.name for path in (folder / "figures").iterdir()) == ["run.png", "run.svg"]
@@ -357,6 +357,6 @@ def test_reports_need_no_torch() -> None:
     import subprocess
     import sys
 
-    program = "import tvo_cli.report.run_end, tvo_cli.report.run_plot, sys; print('torch' in sys.modules)"
+    program = "import tvo_cli.report.figure_and_card, tvo_cli.report.run_plot, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"

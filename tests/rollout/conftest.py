@@ -69,7 +69,7 @@ def grown_responses(
     samples: int,
     group: Sequence[int] = (0,),
     lengths: Sequence[int] = (),
-    lasting: Sequence[Sequence[bool]] | None = None,
+    words: Sequence[Sequence[bool]] | None = None,
     taken: Sequence[int] | None = None,
     keys: Sequence[str] = ("a", "b"),
     seed: int = 0,
@@ -82,5 +82,5 @@ def grown_responses(
     prompt = torch.zeros(count, 1, dtype=torch.int64)
     own = torch.tensor(group), ("",) * count
     rollout = Rollout(prompt, prompt == 0, ids, mask, -values, mask[:, 0], *own, prefix)
-    words = mask if lasting is None else torch.tensor(lasting) & mask
-    return GrownResponses(rollout, values, words, keys[: max(group) + 1], samples, seed, 100)
+    marked = mask if words is None else torch.tensor(words) & mask
+    return GrownResponses(rollout, values, marked, keys[: max(group) + 1], samples, seed, 100)

@@ -21,7 +21,8 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.tiny_model import tiny_tokenizer
 from tvo_cli.rollout import SamplingParams
-from tvo_cli.rollout.engines.server_sampling import CompletionService, ServerSampler
+from tvo_cli.rollout.engines.completion_service import CompletionService
+from tvo_cli.rollout.engines.server_sampler import ServerSampler
 from tvo_cli.rollout.server_client import ServerClient
 from tvo_cli.rollout.weight_transfer import gpu_transports
 from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe

@@ -6,8 +6,7 @@ import pytest
 import torch
 
 from tvo_cli.maths.permutation_test import permutation_z
-from tvo_cli.stability.free_energy import FreeEnergySample
-from tvo_cli.stability.lyapunov_condition import WINDOW, LyapunovCondition
+from tvo_cli.stability.lyapunov_condition import WINDOW, FreeEnergySample, LyapunovCondition, free_energy_sample
 
 
 def sample(right: int, of: int = 64) -> FreeEnergySample:
@@ -23,6 +22,17 @@ def follow(accuracies: list[int]) -> list[float]:
         condition.accept(sample(right), reading.drift)
         found.append(reading.drift)
     return found
+
+
+def test_a_prompt_is_one_value_and_what_nobody_could_judge_is_none() -> None:
+    rewards, surprises = [1.0, 0.0, 0.5, 0.0, 0.0], torch.tensor([1.0, 3.0, 5.0, 7.0, 9.0])
+    group, judged = torch.tensor([0, 0, 2, 2, 1]), [True, True, True, False, False]
+    found = free_energy_sample(rewards, surprises, group, judged)
+    assert found is not None
+    assert found.energies.tolist() == [-0.5, -0.5] and found.surprises.tolist() == [2.0, 5.0]
+    assert found.at(0.1).tolist() == pytest.approx([-0.7, -1.0])
+    assert free_energy_sample(rewards, surprises, group, [True, True, False, False, False]) is None
+    assert free_energy_sample(rewards, surprises, group, [False] * 5) is None
 
 
 def test_the_first_batch_is_compared_with_nothing_and_the_second_with_it() -> None:

@@ -12,7 +12,7 @@ from omegaconf import DictConfig
 from tvo_cli import config
 from tvo_cli.stability import CollapseWatch
 from tvo_cli.stability.collapse_rules import Floor
-from tvo_cli.stability.solved_task import is_solved, mean_with_error
+from tvo_cli.stability.solved_task import is_solved
 
 FOUR_PROMPTS = [1.0, 0.75, 0.97, 0.53, 1.0, 0.78, 0.75, 1.0]  # mean 0.85: some problems of four always fail
 LEARNS = [0.3, 0.35, 0.4, 0.5, 0.6]
@@ -72,13 +72,6 @@ def test_a_run_that_still_rises_is_no_collapse_until_it_stands() -> None:
     assert first_collapse(rises) is None
     stands = first_collapse([*rises, *[0.6] * 40])
     assert stands is not None and 25 < stands <= 25 + 16 + 3  # two windows without a rise, and patience
-
-
-def test_the_error_of_a_mean_comes_from_successive_differences_and_is_at_least_binomial() -> None:
-    level, error = mean_with_error([0.5, 0.7, 0.5, 0.7], None)
-    assert (level, error) == (pytest.approx(0.6), pytest.approx(math.sqrt(math.pi) / 2 * 0.2 / 2))
-    assert mean_with_error([0.5] * 4, 100) == (0.5, pytest.approx(0.05 / 2))
-    assert mean_with_error([0.5] * 4, None) == (0.5, 0.0)
 
 
 def test_no_error_is_so_large_that_three_quarters_are_not_wanted() -> None:

@@ -12,7 +12,7 @@ from tvo_cli import config
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
-from tvo_cli.training.resume.resume_compatibility import RECORD, resume_settings
+from tvo_cli.training.resume.recorded_settings import RECORD, resume_settings
 
 A, B = "a" * 64, "b" * 64
 WORDS = ["algorithm=tvo", "seed=1"]

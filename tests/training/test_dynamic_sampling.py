@@ -11,6 +11,7 @@ import pytest
 from tests.training.conftest import MetricRows, Runs
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.rollout_collection import collect_rollouts
+from tvo_cli.training.rollout_collection.grade_responses import grade_responses
 from tvo_cli.training.session import Session
 from tvo_cli.types import Problem, Rollout, Verdict
 
@@ -21,7 +22,7 @@ DAPO = ("algorithm=dapo", "reward.length.weight=0", "rollout.epochs=1")
 
 def judged(monkeypatch: pytest.MonkeyPatch, right: Callable[[int], bool]) -> None:
     """Let `right(row)` decide which responses of a draw are correct; rewards differ inside every group."""
-    grade = collect_rollouts.grade_responses
+    grade = grade_responses
 
     def judge(
         session: Session, problems: Sequence[Problem], rollout: Rollout
@@ -90,7 +91,7 @@ def test_problems_that_are_all_right_or_all_wrong_for_ever_neither_loop_nor_move
     run: Runs, monkeypatch: pytest.MonkeyPatch, right: bool
 ) -> None:
     """Ten draws a batch and no more; rewards are all equal, so the weights stay where they were, bit for bit."""
-    grade = collect_rollouts.grade_responses
+    grade = grade_responses
 
     def judge(
         session: Session, problems: Sequence[Problem], rollout: Rollout

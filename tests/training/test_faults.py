@@ -18,6 +18,7 @@ import torch
 from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli import config, experiment
 from tvo_cli.checkpoint import checkpoint_damage, checkpoint_folders, checkpoint_writer
+from tvo_cli.checkpoint.manifest import MANIFEST
 from tvo_cli.cli.main import main
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.schema import CONFIG_OF_COMMAND, value_types
@@ -119,9 +120,9 @@ def test_a_manifest_that_leads_out_of_its_folder_is_damage(tmp_path: Path, way: 
     (tmp_path / "outside").write_text("x")
     if way == "link":
         (folder / "link").symlink_to(tmp_path / "outside")
-    manifest = json.loads((folder / checkpoint_writer.MANIFEST).read_text())
+    manifest = json.loads((folder / MANIFEST).read_text())
     manifest[way] = {"bytes": 1, "sha256": file_sha256(tmp_path / "outside")}
-    (folder / checkpoint_writer.MANIFEST).write_text(json.dumps(manifest))
+    (folder / MANIFEST).write_text(json.dumps(manifest))
     assert checkpoint_damage.find_damage(folder) == f"{way} leads out of the folder"
 
 

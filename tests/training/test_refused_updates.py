@@ -16,7 +16,8 @@ from tvo_cli import config, experiment
 from tvo_cli.stability.collapse_watch import CollapseAction, CollapseWatch
 from tvo_cli.training import refused_updates, training_loop
 from tvo_cli.training.counters import RunCounters
-from tvo_cli.training.step_state import Refusal, RefusalState, StateSnapshot
+from tvo_cli.training.refusal_state import Refusal, RefusalState
+from tvo_cli.training.step_state import StateSnapshot
 from tvo_cli.training.update import policy_update
 from tvo_cli.training.update.learner import Learner
 

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import Runs, Whole, before_each_update, train_in
-from tvo_cli.checkpoint import checkpoint_folders, checkpoint_writer
+from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.checkpoint.checkpoint_damage import find_damage
+from tvo_cli.checkpoint.manifest import MANIFEST
 from tvo_cli.model.base_model_card import read_base_card_head
 from tvo_cli.model.model_files.model_location import WEIGHTS
 from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
@@ -35,7 +36,7 @@ def test_the_card_is_in_the_manifest_and_says_algorithm_and_step(
     head = read_base_card_head(folder / "policy")
     assert head["library_name"] == library and "tvo" in head["tags"]
     assert f"Training steps: {checkpoint_folders.checkpoint_position(folder)[0]}\n" in text
-    assert "policy/README.md" in (folder / checkpoint_writer.MANIFEST).read_text() and not find_damage(folder)
+    assert "policy/README.md" in (folder / MANIFEST).read_text() and not find_damage(folder)
 
 
 @pytest.mark.slow

@@ -98,7 +98,7 @@ class ConditionalGroup(StatelessEstimator):
 
 
 def cosine_with_restarts(step: int, *, high: float, low: float) -> float:
-    """high(t + 1)/30 for t < 30, then low + ½(high − low)(1 + cos(π·τ/40)), τ the step of its cycle of 40."""
+    """CANON: high(t + 1)/30 for t < 30, then low + ½(high − low)(1 + cos(π·τ/40)), τ the step of its cycle of 40."""
     if step < WARM_UP:
         return high * (step + 1) / WARM_UP
     return low + 0.5 * (high - low) * (1.0 + math.cos(math.pi * ((step - WARM_UP) % CYCLE) / CYCLE))

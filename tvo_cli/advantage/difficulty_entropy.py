@@ -66,7 +66,7 @@ class DifficultyEntropyReward:
         accuracy = groups.group_mean(experience.correct.double(), experience.group)  # type: ignore[union-attr]
         of_group = [LEVELS[0 if share >= 2 / 3 else 1 if share >= 1 / 3 else 2] for share in accuracy.tolist()]
         mean = groups.group_mean(counts, experience.group).tolist()
-        targets = {level: float(round(_mean_at_level(mean, of_group, level))) for level in set(of_group)}
+        targets = {level: float(round(_mean_count_of_difficulty(mean, of_group, level))) for level in set(of_group)}
         return counts, [of_group[p] for p in experience.group.tolist()], targets
 
     def _strengths_for(
@@ -76,7 +76,7 @@ class DifficultyEntropyReward:
         mean, of_group = groups.group_mean(counts, group).tolist(), dict(zip(group.tolist(), levels))
         found = {level: self.strengths.get(level, self.start) for level in LEVELS}
         for level, target in targets.items():
-            excess = _mean_at_level(mean, [of_group[p] for p in range(len(mean))], level) - target
+            excess = _mean_count_of_difficulty(mean, [of_group[p] for p in range(len(mean))], level) - target
             move = self.rate * (excess if level != "hard" else -excess)
             found[level] = min(max(found[level] + move, 0.0), self.largest)
         return found
@@ -140,7 +140,7 @@ def _saturating(x: float, level: str) -> float:
     return 1.0 / (1.0 + math.exp(-x / SOFTNESS[level]))
 
 
-def _mean_at_level(values: list[float], levels: list[str], level: str) -> float:
-    """The mean of a value over the responses whose problem is of one level of difficulty."""
+def _mean_count_of_difficulty(values: list[float], levels: list[str], level: str) -> float:
+    """The mean of ARES's counts of windows over the groups whose problem is of one difficulty."""
     own = [value for value, its in zip(values, levels) if its == level]
     return sum(own) / len(own)

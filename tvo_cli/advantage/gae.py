@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import StatelessEstimator, token_rewards
+from tvo_cli.advantage.estimator import StatelessEstimator
+from tvo_cli.advantage.token_rewards import token_rewards
 from tvo_cli.maths import masked
 from tvo_cli.types import Advantage, Experience
 

@@ -8,7 +8,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import StatelessEstimator, batch_scale, reference_kl_cost
+from tvo_cli.advantage.estimator import StatelessEstimator, batch_scale
+from tvo_cli.advantage.token_rewards import reference_kl_cost
 from tvo_cli.maths import groups
 from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience

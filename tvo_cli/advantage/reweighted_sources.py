@@ -1,4 +1,4 @@
-"""Advantages weighed by the source of their problem: how its losses moved lately decides."""
+"""RECAP: advantages weighed by the source of their problem, and an objective's weight, by how losses moved lately."""
 
 from __future__ import annotations
 
@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from tvo_cli.advantage.estimator import Estimator
+from tvo_cli.advantage.shaping import ShapedEstimator
 from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.types import Advantage, Experience
 
@@ -65,3 +67,9 @@ def _names_of_sources(experience: Experience) -> tuple[str, ...]:
 def _largest(index: Tensor) -> float:
     """The largest source number of a batch."""
     return float(index.max())
+
+
+def weight_of_objective(estimator: Estimator, name: str) -> float:
+    """λ of an objective beside the responses, where a shaping weighs objectives; else 1."""
+    shapings = estimator.advantages.values() if isinstance(estimator, ShapedEstimator) else ()
+    return next((one.weights.get(name, 1.0) for one in shapings if isinstance(one, LossWindows)), 1.0)

@@ -1,4 +1,4 @@
-"""Shaping: methods that change the rewards that an estimator is given, or the advantages that it returns."""
+"""Shaping: an estimator whose rewards, or the advantages that it returns, methods change."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Protocol
 from torch import Tensor
 
 from tvo_cli.advantage.estimator import Estimator
-from tvo_cli.maths.loss_balancing import LossWindows
 from tvo_cli.maths.piece_marks import does_teach_equal_rewards
 from tvo_cli.types import Advantage, Experience
 
@@ -120,12 +119,6 @@ def shaped_rewards(estimator: Estimator, experience: Experience) -> Tensor | Non
 def shaping_readings(estimator: Estimator) -> dict[str, float]:
     """What the shapings of an estimator say of themselves; nothing where there are none."""
     return estimator.readings() if isinstance(estimator, ShapedEstimator) else {}
-
-
-def weight_of_objective(estimator: Estimator, name: str) -> float:
-    """λ of an objective beside the responses, where a shaping weighs objectives; else 1."""
-    shapings = estimator.advantages.values() if isinstance(estimator, ShapedEstimator) else ()
-    return next((one.weights.get(name, 1.0) for one in shapings if isinstance(one, LossWindows)), 1.0)
 
 
 def shaped_estimator(

@@ -8,8 +8,9 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from tvo_cli.advantage.estimator import StatelessEstimator, token_rewards
+from tvo_cli.advantage.estimator import StatelessEstimator
 from tvo_cli.advantage.gae import generalised_advantage
+from tvo_cli.advantage.token_rewards import token_rewards
 from tvo_cli.maths import groups, masked
 from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience

@@ -15,7 +15,9 @@ from tvo_cli import config as configuration
 from tvo_cli.api.launching import launched
 from tvo_cli.api.overrides import checked_overrides
 from tvo_cli.api.run import Run
-from tvo_cli.job.evaluation import evaluate_and_report, suites_to_evaluate_as_list, words_of_evaluation
+from tvo_cli.config.evaluation_choices import suites_to_evaluate_as_list
+from tvo_cli.experiment.unnamed_suite import name_heldout_suite
+from tvo_cli.job.evaluation import evaluate_and_report
 from tvo_cli.job.run_in_folder import run_in_folder
 from tvo_cli.report import run_folder_reading
 from tvo_cli.tracking.terminal.evaluation_progress import evaluation_progress
@@ -74,7 +76,7 @@ def evaluate(
     place = model.folder if isinstance(model, Run) else model
     given = [] if place is None else [configuration.hydra_override("model.path", str(place))]
     words = [suites_to_evaluate_as_list(word) for word in checked_overrides(overrides, "evaluate", given)]
-    words = words_of_evaluation(words, log.info)
+    words = name_heldout_suite(words, log.info)
     keys = [configuration.split_override(word)[0] for word in words]
     with launched("eval", words, config_dir), _watched(progress) as watch:
         config = configuration.compose_job(words, "eval")

@@ -86,7 +86,7 @@ def _accelerate_state_kept() -> Iterator[None]:
 
 @contextmanager
 def _progress_bars_kept() -> Iterator[None]:
-    """Hide the bars that transformers draws for every file it reads; downloads keep theirs."""
+    """Inside, transformers' progress bars are hidden; afterwards they are as the caller's process had them."""
     from transformers.utils import logging as transformers_logging
 
     shown = transformers_logging.is_progress_bar_enabled()

@@ -5,14 +5,14 @@ A damaged one is passed over, with a message, for the one before.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from tvo_cli.checkpoint.checkpoint_folders import list_checkpoints
-from tvo_cli.checkpoint.checkpoint_writer import MANIFEST, STATE
+from tvo_cli.checkpoint.checkpoint_writer import STATE
+from tvo_cli.checkpoint.manifest import leads_out_of_checkpoint, read_manifest
 from tvo_cli.checkpoint.rank_group import ALONE, RankGroup, run_on_every_rank
-from tvo_cli.checkpoint.safetensors_files import shard_files_damage
+from tvo_cli.checkpoint.shard_files import shard_files_damage
 from tvo_cli.file_digest import file_sha256
 
 
@@ -36,7 +36,7 @@ def find_damage(folder: Path, ranks: RankGroup = ALONE) -> str:
 def _own_damage(folder: Path, ranks: RankGroup) -> list[tuple[int, str]]:
     """The first damage in a rank's share of the files, with its place in the manifest."""
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_manifest(folder)
         files = {file: (int(entry["bytes"]), str(entry["sha256"])) for file, entry in manifest.items()}
     except (OSError, ValueError, AttributeError, KeyError, TypeError):
         return [(-1, "no readable manifest")]
@@ -53,23 +53,10 @@ def _own_damage(folder: Path, ranks: RankGroup) -> list[tuple[int, str]]:
 def _file_damage(folder: Path, file: str, expected_bytes: int, sha256: str) -> str:
     """What is wrong with one file; a path that leads out of the folder is never opened."""
     path = folder / file
-    if _leads_out_of_checkpoint(folder, file):
+    if leads_out_of_checkpoint(folder, file):
         return f"{file} leads out of the folder"
     if not path.is_file():
         return f"{file} is missing"
     if path.stat().st_size != expected_bytes or file_sha256(path) != sha256:
         return f"{file} differs from its manifest"
     return ""
-
-
-def is_file_of_checkpoint(folder: Path, file: str) -> bool:
-    """Whether a name of a manifest is that of a file inside the checkpoint."""
-    return not _leads_out_of_checkpoint(folder, file) and (folder / file).is_file()
-
-
-def _leads_out_of_checkpoint(folder: Path, file: str) -> bool:
-    """Whether a name of a manifest is absolute, climbs, or passes a link."""
-    if PurePosixPath(file).is_absolute() or ".." in PurePosixPath(file).parts:
-        return True
-    path = folder / file
-    return any(part.is_symlink() for part in (path, *path.parents) if folder in part.parents)

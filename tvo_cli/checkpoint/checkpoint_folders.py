@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint.checkpoint_writer import STATE
 from tvo_cli.checkpoint.rows_to_load import RowsToLoad
-from tvo_cli.checkpoint.safetensors_files import files_by_part, read_tensors
+from tvo_cli.checkpoint.safetensors_files import read_tensors
+from tvo_cli.checkpoint.shard_files import files_by_part
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 
 NAME = re.compile(r"step-(\d+)(?:-update-(\d+))?")
@@ -62,3 +64,9 @@ def score_of_stored_policy(folder: Path) -> float | None:
     except (OSError, ValueError, KeyError, TypeError):
         return None
     return None if found is None else float(found)
+
+
+def newest_up_to(folders: Sequence[Path], step: int) -> list[Path]:
+    """The newest of these checkpoint folders, oldest first, that lies between two batches and is not after a step."""
+    positions = [(checkpoint_position(folder), folder) for folder in folders]
+    return [folder for (at, update), folder in positions if update < 0 and at <= step][-1:]

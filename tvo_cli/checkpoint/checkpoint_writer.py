@@ -16,6 +16,7 @@ from math import prod
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
+from tvo_cli.checkpoint.manifest import MANIFEST, ManifestFile
 from tvo_cli.checkpoint.rank_group import (
     ALONE,
     RankGroup,
@@ -23,20 +24,13 @@ from tvo_cli.checkpoint.rank_group import (
     run_on_every_rank,
     run_on_first_rank,
 )
-from tvo_cli.checkpoint.safetensors_files import SUFFIX, shard_file, write_tensors
+from tvo_cli.checkpoint.safetensors_files import write_tensors
+from tvo_cli.checkpoint.shard_files import SUFFIX, shard_file
 from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, TensorSlice, values_held
 from tvo_cli.file_digest import file_sha256
 
-MANIFEST, STATE, POLICY = "manifest.json", "state.json", "policy"
+STATE, POLICY = "state.json", "policy"
 SLACK = 2**20  # bytes beyond the tensors: state, tokenizer, manifest, the file system's own
-
-
-class ManifestFile(NamedTuple):
-    """What the manifest says of a file."""
-
-    name: str
-    bytes: int
-    sha256: str
 
 
 class CheckpointContents(NamedTuple):

@@ -7,15 +7,15 @@ import os
 import shutil
 from pathlib import Path
 
-from tvo_cli.checkpoint.checkpoint_damage import is_file_of_checkpoint
-from tvo_cli.checkpoint.checkpoint_writer import MANIFEST, rename_into_place
+from tvo_cli.checkpoint.checkpoint_writer import rename_into_place
+from tvo_cli.checkpoint.manifest import MANIFEST, is_file_of_checkpoint, read_manifest
 
 TENSORS = ".safetensors"
 
 
 def is_policy_only(folder: Path) -> bool:
     """Whether a checkpoint's manifest names no tensors besides the policy's: a run cannot be resumed from it."""
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     return not any(_is_for_resume(name) for name in manifest)
 
 
@@ -28,7 +28,7 @@ def drop_resume_tensors(folder: Path) -> int:
     freed = resume_tensor_bytes(folder)
     if not freed:
         return 0
-    manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+    manifest = read_manifest(folder)
     kept = {name: entry for name, entry in manifest.items() if not _is_for_resume(name)}
     draft = folder.with_name(f".{folder.name}.partial")
     shutil.rmtree(draft, ignore_errors=True)
@@ -45,7 +45,7 @@ def resume_tensor_bytes(folder: Path) -> int:
     0 without a manifest to tell them by, and where another file that it names is not there: such a one is left alone.
     """
     try:
-        manifest = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
+        manifest = read_manifest(folder)
         if not all(is_file_of_checkpoint(folder, name) for name in manifest if not _is_for_resume(name)):
             return 0
         return sum(int(entry["bytes"]) for name, entry in manifest.items() if _is_for_resume(name))

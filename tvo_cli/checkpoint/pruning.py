@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from tvo_cli.checkpoint.checkpoint_damage import find_damage, newest_whole_checkpoint
-from tvo_cli.checkpoint.checkpoint_folders import checkpoint_position, list_checkpoints, score_of_stored_policy
+from tvo_cli.checkpoint.checkpoint_folders import (
+    checkpoint_position,
+    list_checkpoints,
+    newest_up_to,
+    score_of_stored_policy,
+)
 from tvo_cli.checkpoint.policy_only import drop_resume_tensors, resume_tensor_bytes
 
 CHECKPOINT, RESUME, LEFTOVER = "checkpoint", "resume tensors", "leftover"
@@ -49,12 +54,6 @@ def prune_checkpoints(
     remove_leftovers(root)
 
 
-def newest_up_to(folders: Sequence[Path], step: int) -> list[Path]:
-    """The newest of these checkpoints, oldest first, that lies between two batches and is not after a step."""
-    positions = [(checkpoint_position(folder), folder) for folder in folders]
-    return [folder for (at, update), folder in positions if update < 0 and at <= step][-1:]
-
-
 def is_kept_apart(folder: Path, every_steps: int) -> bool:
     """Whether a checkpoint follows every `every_steps`-th batch; 0: none does."""
     step, update = checkpoint_position(folder)
@@ -76,7 +75,7 @@ def list_leftovers(root: Path) -> list[Path]:
 
 
 def _is_whole_aside(leftover: Path) -> bool:
-    """Whether it is a whole checkpoint that stepped aside for one that never came."""
+    """Whether a leftover of a killed process is a whole checkpoint, set aside for one that never came: it is kept."""
     return leftover.suffix == ".old" and not _home_of_leftover(leftover).exists() and not find_damage(leftover)
 
 

@@ -1,4 +1,4 @@
-"""A slice of a tensor that a process holds, along dimension 0, and the names of the files of slices.
+"""A slice of a tensor that a process holds: consecutive rows, along dimension 0.
 
 A tensor that no process cuts is a plain Tensor everywhere; `HeldTensor` is either.
 """
@@ -79,3 +79,11 @@ def even_row_range(size: int, index: int, count: int) -> RowRange:
     each = -(-size // count)
     begin = min(index * each, size)
     return RowRange(begin, min(begin + each, size), size)
+
+
+def held_copies_on_cpu(named: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
+    """Copies of tensors and slices off the training device, whose memory a large model needs for itself.
+
+    By rising name: an optimiser that was restored has another order than one that was not, and a state the same bytes.
+    """
+    return {name: held_copy_on_cpu(named[name]) for name in sorted(named)}

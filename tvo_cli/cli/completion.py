@@ -1,4 +1,4 @@
-"""Shell completion of overrides, through Hydra's own completion over conf/."""
+"""Shell completion: what may stand in place of a word, of overrides by Hydra's own completion over conf/."""
 
 from __future__ import annotations
 
@@ -20,13 +20,6 @@ def complete_eval(ctx: typer.Context, incomplete: str) -> list[str]:
 def complete_sft(ctx: typer.Context, incomplete: str) -> list[str]:
     """Return the shell completions of a word of `tvo sft`."""
     return _complete_override(ctx, incomplete, "sft")
-
-
-def use_config_dir(folder: str | None) -> str | None:
-    """For completion, look into the folder of --config-dir, or into none from an earlier command; the folder."""
-    from tvo_cli import config
-
-    return config.use_config_dir(folder)
 
 
 def complete_group(incomplete: str) -> list[str]:

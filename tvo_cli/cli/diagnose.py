@@ -44,7 +44,7 @@ def diagnose(
         _check_option_choice("--fail-on", fail_on, SEVERITIES)
     from tvo_cli.diagnosis.diagnosis import diagnose as diagnose_log
     from tvo_cli.diagnosis.diagnosis import worst
-    from tvo_cli.diagnosis.log_reading import read_logs
+    from tvo_cli.diagnosis.logs_to_diagnose import read_logs
 
     read = read_logs(runs, mapping)
     diagnoses = [diagnose_log(log) for log in read.logs]

@@ -16,7 +16,7 @@ from tvo_cli.tracking.run_folder_size import disk_held_by_run, free_disk
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.derived_sizes import DiskSize
+    from tvo_cli.checkpoint.disk_size import DiskSize
     from tvo_cli.sweep.disk_of_jobs import HeldDisk
 
 

@@ -11,13 +11,14 @@ from tvo_cli.cli.disk_check import disk_held_already, show_disk_of_jobs
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
+from tvo_cli.sweep.refused_sweeps import check_sweep_has_jobs
 from tvo_cli.sweep.slots import Job, jobs_at_once
 from tvo_cli.tracking.buffered_log import BufferedLog
 
 if TYPE_CHECKING:
     from omegaconf import DictConfig
 
-    from tvo_cli.derived_sizes import DerivedSizes, Sizes
+    from tvo_cli.cli.derived_sizes import DerivedSizes, Sizes
 
 LISTED = 64  # jobs of a sweep that have a row each; of more, each setting has one
 CHECKED = 24  # values beside the first job's: each takes a fiftieth of a second
@@ -123,7 +124,7 @@ def _dry_run_overrides(job: Job) -> tuple[str, ...]:
 
 def dry_run_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     """Return the derived sizes of a config, of so many ranks; refuse a config that cannot work."""
-    from tvo_cli.derived_sizes import derived_sizes
+    from tvo_cli.cli.derived_sizes import derived_sizes
 
     with BufferedLog():  # a file is read for each of its splits, and says what is odd about it once
         return derived_sizes(config, ranks)
@@ -184,7 +185,7 @@ def dry_run_jobs(overrides: Sequence[str]) -> list[list[str]]:
         raise configuration.explain_hydra_error(error, overrides) from error
     batches = BasicSweeper.split_arguments(parsed, max_batch_size=None)
     jobs = [list(job) for batch in batches for job in batch]
-    configuration.check_sweep_has_jobs(jobs, overrides)
+    check_sweep_has_jobs(jobs, overrides)
     return jobs
 
 

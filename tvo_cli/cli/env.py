@@ -31,20 +31,13 @@ def env(
     if form not in FORMATS:
         raise UserError("--format", form, "there is no such format.", f"Formats: {', '.join(FORMATS)}.")
     announce_on_stderr("tvo env", "asking torch and transformers")
-    found = environment_facts()
+    from tvo_cli.environment import facts_to_record
+
+    found = facts_to_record()
     if form == "json":
         print(json.dumps(found, indent=2, ensure_ascii=False))
     else:
         printing.print_definitions(list(environment_lines(found)))
-
-
-def environment_facts() -> dict[str, Any]:
-    """Return what a run would write into versions.json, for no run."""
-    from tvo_cli import environment
-    from tvo_cli.tracking import software_versions
-
-    around = environment.facts_of_machine()
-    return {**software_versions.software_versions(), "environment": around}
 
 
 def environment_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,7 @@ def evaluate(
 
     Every completion is kept, and the same command goes on where it was stopped.
     """
-    from tvo_cli.job.evaluation import suites_to_evaluate_as_list
+    from tvo_cli.config.evaluation_choices import suites_to_evaluate_as_list
 
     words = [suites_to_evaluate_as_list(word) for word in hydra_arguments(overrides, multirun, cfg, config_dir)]
     words += ["evaluation.predict_only=true"] if predict_only else []
@@ -62,10 +62,10 @@ def evaluate(
         _regrade_evaluation(regrade, words)
         return
     from tvo_cli.cli.startup_message import announce_loading, say_on_stderr
-    from tvo_cli.job.evaluation import words_of_evaluation
+    from tvo_cli.experiment.unnamed_suite import name_heldout_suite
 
     announce_loading("tvo eval", words)
-    words = words_of_evaluation(words, partial(say_on_stderr, "tvo eval"))
+    words = name_heldout_suite(words, partial(say_on_stderr, "tvo eval"))
     from tvo_cli.cli.launch import launch
 
     raise typer.Exit(launch(_run_evaluation, "eval", words, program="tvo eval", debug=debug, result=True))

@@ -184,7 +184,7 @@ def overrides_of_launch(words: Sequence[str]) -> list[str]:
 
 
 def keys_given_to_job() -> list[str]:
-    """Return the keys and groups that the command line of the running job sets."""
+    """Return the keys and groups that the command line which launched the running job sets, from Hydra."""
     from hydra.core.hydra_config import HydraConfig
 
     return [configuration.split_override(word)[0] for word in HydraConfig.get().overrides.task]

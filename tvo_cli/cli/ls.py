@@ -130,7 +130,7 @@ def _print_runs_as_json(records: list[dict[str, Any]]) -> None:
 
 
 def _last_part_of_key(key: str) -> str:
-    """Return what tells a key: `lr` of optimizer.lr, `algorithm` of algorithm.name, the file of own_code.mine.py."""
+    """Return the head of a column of `tvo ls`: `lr` of optimizer.lr, `algorithm` of algorithm.name, own_code's file."""
     return (
         key.removeprefix("own_code.") if key.startswith("own_code.") else key.removesuffix(".name").rpartition(".")[2]
     )

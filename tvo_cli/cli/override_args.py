@@ -1,4 +1,4 @@
-"""Typer's declarations of the arguments that pass to Hydra, with completion, and of the options shared by commands."""
+"""Typer's declarations of the arguments that pass to Hydra, and of the options shared by commands."""
 
 from __future__ import annotations
 
@@ -6,9 +6,17 @@ from typing import Annotated
 
 import typer
 
-from tvo_cli.cli.completion import complete, complete_eval, complete_sft, use_config_dir
+from tvo_cli.cli.completion import complete, complete_eval, complete_sft
 
 PASS_ARGUMENTS_THROUGH = {"allow_extra_args": True, "ignore_unknown_options": True}
+
+
+def use_config_dir(folder: str | None) -> str | None:
+    """Take the folder of --config-dir, or none in place of an earlier command's; also while words are completed."""
+    from tvo_cli import config
+
+    return config.use_config_dir(folder)
+
 
 HELP = "Hydra's words, untouched: algorithm=grpo seed=1,2 -m +new.key=1 'a.b=[1,2]'"
 Overrides = Annotated[list[str] | None, typer.Argument(help=HELP, autocompletion=complete, metavar="KEY=VALUE")]

@@ -1,4 +1,4 @@
-"""Progress of commands: a bar or a line on a terminal, lines from time to time elsewhere."""
+"""Progress of `tvo grade` and `tvo sft`, in rows and in steps; transformers' own bars are hidden."""
 
 from __future__ import annotations
 

@@ -214,4 +214,5 @@ def _reports_of_both_replays(one: ReplayedStep, other: ReplayedStep, name: str) 
 
 
 def _mean_loss_of_updates(values: list[float]) -> str:
+    """The mean loss of a replayed step's updates, as `tvo replay` prints it."""
     return f"{sum(values) / len(values):+.4g}" if values else "–"

@@ -12,7 +12,7 @@ ACRONYMS = ("tvo", "ppo", "grpo", "rloo", "dapo", "gspo", "cispo", "cv", "kl")
 
 
 def arm_title(arm: str) -> str:
-    """Return an algorithm's name as papers write it: `grpo_viscous` → `GRPO viscous`."""
+    """Return an arm's name as sentences, tables and legends write it: `grpo_viscous` → `GRPO viscous`."""
     if arm == "reinforce":
         return "REINFORCE"
     return " ".join(part.upper() if part in ACRONYMS else part for part in arm.split("_"))
@@ -36,6 +36,11 @@ def _format_power_of_ten(text: str) -> str:
 def format_fixed(value: float, decimals: int) -> str:
     """Format a number with so many decimals."""
     return UNKNOWN if not math.isfinite(value) else f"{value:.{decimals}f}".replace("-", MINUS)
+
+
+def decimals_of_size(size: float) -> int:
+    """Return the decimals that show a number of this size in three significant digits."""
+    return 3 if size == 0 or not math.isfinite(size) else max(0, 2 - math.floor(math.log10(size)))
 
 
 def format_signed(value: float, decimals: int) -> str:

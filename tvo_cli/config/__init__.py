@@ -1,26 +1,20 @@
 """Where conf/ is, what it offers, how it is declared, composed and turned into objects."""
 
-from tvo_cli.config.composing import check_composed_config, compose, compose_job, load_recorded_config, sweep_parameters
-from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, config_fingerprint
-from tvo_cli.config.groups_and_choices import (
+from tvo_cli.config.choices import (
     ChoiceDescription,
     choice_comment,
     choice_path,
     choices_of_group,
-    config_groups,
-    find_group,
+    origin_of_choice,
     parse_choice_comment,
 )
+from tvo_cli.config.composing import check_composed_config, compose, compose_job, load_recorded_config, sweep_parameters
+from tvo_cli.config.fingerprints import NOT_THE_EXPERIMENT, config_fingerprint
+from tvo_cli.config.groups import conf_dir, config_groups, find_group
 from tvo_cli.config.hydra_errors import explain_hydra_error
-from tvo_cli.config.instantiation import build, check_target_name, check_target_object, targets_in_tree
+from tvo_cli.config.instantiation import build, check_target_name, check_target_object
 from tvo_cli.config.notes_on_user_folders import notes_on_users_configs
-from tvo_cli.config.overrides import (
-    check_sweep_has_jobs,
-    dotted_keys,
-    hydra_override,
-    normalised_overrides,
-    split_override,
-)
+from tvo_cli.config.overrides import hydra_override, normalised_overrides, split_override
 from tvo_cli.config.own_code_record import clear_own_code_record, record_own_code, recorded_own_code
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
@@ -28,15 +22,8 @@ from tvo_cli.config.renamed_recipes import note_on_renamed_recipe
 from tvo_cli.config.repeated_keys import notes_on_repeated_keys
 from tvo_cli.config.rerun_command import launched_from_python, rerun_command
 from tvo_cli.config.resolvers import evaluation_folder_name, multiply, register_resolvers, resolved_tree
-from tvo_cli.config.search_path import (
-    ROOTS,
-    conf_dir,
-    config_folders,
-    given_config_dir,
-    origin_of_choice,
-    use_config_dir,
-    users_config_folders,
-)
+from tvo_cli.config.search_path import ROOTS, config_folders, given_config_dir, use_config_dir, users_config_folders
+from tvo_cli.config.targets_in_tree import targets_in_tree
 from tvo_cli.nearest_names import nearest_names
 
 __all__ = [
@@ -46,7 +33,6 @@ __all__ = [
     "all_plugins",
     "build",
     "check_composed_config",
-    "check_sweep_has_jobs",
     "check_target_name",
     "check_target_object",
     "choice_comment",
@@ -60,7 +46,6 @@ __all__ = [
     "config_folders",
     "config_groups",
     "current_key_name",
-    "dotted_keys",
     "evaluation_folder_name",
     "explain_hydra_error",
     "find_group",

@@ -34,7 +34,10 @@ def refuse_alerts(logger: Mapping[str, Any]) -> None:
 
 
 def checked_webhook_address(name: str) -> str:
-    """Check the address that logger.alerts' variable holds; one in a config would stand in every run folder."""
+    """Check logger.alerts.webhook, the name of a variable, and return the address that the variable holds.
+
+    An address in a config would stand in every run folder.
+    """
     if not VARIABLE.fullmatch(name):
         problem = "is not the name of an environment variable."
         remedy = "An address is a secret: export WEBHOOK_URL=https://…, then logger.alerts.webhook=WEBHOOK_URL"

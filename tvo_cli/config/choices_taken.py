@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tvo_cli.config.choices import yaml_of_choice
 from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
+from tvo_cli.config.groups import conf_dir
 from tvo_cli.config.overrides import split_override
-from tvo_cli.config.search_path import ConfigFolder, conf_dir, yaml_of_choice
+from tvo_cli.config.search_path import ConfigFolder
 
 
 def choices_taken(

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tvo_cli.config import renamed_keys, search_path
+from tvo_cli.config import groups, renamed_keys
 from tvo_cli.config.evaluation_choices import check_evaluation_choice
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.mixture_sources import check_mixture_sources
@@ -69,7 +69,7 @@ def compose_unexplained(overrides: Sequence[str], root: str, folder: Path | None
     """Compose a config with the hydra node; what Hydra refuses is raised as Hydra's own error."""
     from hydra import compose as hydra_compose
 
-    with plugins_in_effect(overrides, root), _initialised_hydra(folder or search_path.conf_dir()):
+    with plugins_in_effect(overrides, root), _initialised_hydra(folder or groups.conf_dir()):
         config: DictConfig = hydra_compose(root, overrides=list(overrides), return_hydra_config=True)
     return config
 
@@ -97,7 +97,7 @@ def sweep_parameters(overrides: Sequence[str], root: str = "train") -> list[str]
     try:
         parsed = zip(overrides, OverridesParser.create().parse_overrides(list(overrides)), strict=True)
         single = [word for word, override in parsed if not override.is_sweep_override()]  # as Hydra's own multirun
-        with plugins_in_effect(overrides, root), _initialised_hydra(search_path.conf_dir()):
+        with plugins_in_effect(overrides, root), _initialised_hydra(groups.conf_dir()):
             hydra_node = hydra_compose(root, overrides=single, return_hydra_config=True).hydra
     except (HydraException, OmegaConfBaseException) as error:
         raise explain_hydra_error(error, overrides, root) from error

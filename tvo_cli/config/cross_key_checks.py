@@ -211,7 +211,7 @@ def _check_self_imitation(chosen: Any) -> None:
 
 
 def _largest_z_of_refusal(prompts: int) -> float:
-    """The largest z that stability.refuse can see between two batches of so many prompts: that of p = 1/C(2n, n)."""
+    """The largest z that the key stability.refuse may ask for, by rollout.prompts: that of p = 1/C(2n, n)."""
     return -NormalDist().inv_cdf(max(1 / comb(2 * prompts, prompts), 1e-300))
 
 

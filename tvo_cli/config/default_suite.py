@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from tvo_cli.config.groups_and_choices import choice_path
+from tvo_cli.config.choices import choice_path
 
 DEFAULT_SUITE = "arithmetic"
 HELDOUT_SUITE = "heldout"  # conf/evaluation/heldout.yaml

@@ -1,4 +1,4 @@
-"""A defaults list of the user's that Hydra refuses, explained: file, line, and the entry as it must be written."""
+"""Errors of a user's defaults list that Hydra refuses: file, line, and the entry as it must be written."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.config.choices import yaml_of_choice
 from tvo_cli.config.choices_taken import choices_taken
-from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
-from tvo_cli.config.search_path import folders_of_user, groups_of_package, yaml_of_choice
+from tvo_cli.config.defaults_list import choices_of_defaults, entries_without_override, read_yaml
+from tvo_cli.config.groups import groups_of_package
+from tvo_cli.config.search_path import folders_of_user
 from tvo_cli.errors import UserError
 from tvo_cli.nearest_names import nearest_names
 
@@ -61,7 +63,7 @@ def explain_defaults_error(error: BaseException, overrides: Sequence[str], root:
 def _choice_without_override(group: str, overrides: Sequence[str], root: str) -> UserError | None:
     """Explain a second choice of a group: the first was the command's own, or that of another yaml."""
     for path in _yamls_of_user(overrides, root):
-        for name in (name for key, name in _plain_entries(path) if key == f"/{group}"):
+        for name in (name for key, name in entries_without_override(path) if key == f"/{group}"):
             problem = f"chooses {group}={name} where another choice of {group} stands already."
             return _entry_error(path, group, problem, f"Write: override /{group}: {name}")
     return None
@@ -87,15 +89,6 @@ def _yamls_of_user(overrides: Sequence[str], root: str) -> Iterator[Path]:
     for group, name in choices_taken(overrides, root, folders):
         if path := yaml_of_choice(folders, group, name):
             yield path
-
-
-def _plain_entries(path: Path) -> Iterator[tuple[str, str]]:
-    """Yield key and choice of the entries that take the place of no other."""
-    defaults = read_yaml(path).get("defaults")
-    for entry in defaults if isinstance(defaults, list) else ():
-        for key, name in entry.items() if isinstance(entry, dict) else ():
-            if not str(key).startswith("override "):
-                yield str(key), str(name)
 
 
 def _entry_error(path: Path, group: str, problem: str, remedy: str) -> UserError:

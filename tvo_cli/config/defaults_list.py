@@ -1,7 +1,8 @@
-"""The defaults list of a yaml, read without composing: which choice of which group it takes."""
+"""The defaults list of a yaml, read without composing: the entries, and which choice of which group each takes."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -29,3 +30,12 @@ def read_yaml(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError):
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def entries_without_override(path: Path) -> Iterator[tuple[str, str]]:
+    """Yield key and choice of the entries of a yaml's defaults list that have no `override` in front."""
+    defaults = read_yaml(path).get("defaults")
+    for entry in defaults if isinstance(defaults, list) else ():
+        for key, name in entry.items() if isinstance(entry, dict) else ():
+            if not str(key).startswith("override "):
+                yield str(key), str(name)

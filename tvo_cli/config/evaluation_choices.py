@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from tvo_cli.config.choices import choice_path, choices_of_group
 from tvo_cli.config.choices_taken import choices_of_words
-from tvo_cli.config.groups_and_choices import choice_path, choices_of_group
 from tvo_cli.errors import UserError
 
 GROUP = "evaluation"
@@ -39,3 +39,11 @@ def check_evaluation_choice(config: Any, root: str, overrides: Sequence[str] = (
 def _is_suite(name: str) -> bool:
     text = choice_path(GROUP, name).read_text(encoding="utf-8", errors="replace")
     return any(line.startswith(SUITE) for line in text.splitlines())
+
+
+def suites_to_evaluate_as_list(word: str) -> str:
+    """Return `evaluation=a,b` as `evaluation=[a,b]`: one job over two suites, not a sweep."""
+    key, equals, value = word.partition("=")
+    if key != "evaluation" or not equals or value.startswith("["):
+        return word
+    return f"evaluation=[{value}]"

@@ -8,10 +8,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config.moved_targets import target_before_move, with_targets
+from tvo_cli.config.groups import conf_dir
+from tvo_cli.config.moved_targets import target_before_move
 from tvo_cli.config.renamed_keys import with_first_key_names
 from tvo_cli.config.resolvers import resolved_tree
-from tvo_cli.config.search_path import conf_dir
+from tvo_cli.config.targets_in_tree import with_targets
 
 NOT_THE_EXPERIMENT = (
     "output_dir",
@@ -121,6 +122,7 @@ def _without_later_rule_keys(name: str, rule: Any, shipped: dict[str, Any]) -> A
 
 @lru_cache(maxsize=1)
 def _shipped_collapse_rules() -> dict[str, Any]:
+    """The collapse rules of conf/stability/default.yaml: later keys that are as there have no part in a fingerprint."""
     from omegaconf import OmegaConf
 
     found: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "stability" / "default.yaml"))

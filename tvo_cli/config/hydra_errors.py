@@ -7,12 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.config import groups_and_choices, missing_choices, search_path
+from tvo_cli.config import groups, missing_choices
+from tvo_cli.config.choices import choice_with_key, choices_of_group
 from tvo_cli.config.defaults_errors import explain_defaults_error
 from tvo_cli.config.evaluation_choices import GROUP, evaluation_choices
+from tvo_cli.config.missing_choices import clause_on_plugins
 from tvo_cli.config.mixture_sources import SOURCES, source_error
 from tvo_cli.config.overrides import split_override
-from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError, first_line_of_error
 from tvo_cli.nearest_names import nearest_names
@@ -102,7 +103,7 @@ def _explain_failed_deletion(
     if not any(word.startswith("~") and split_override(word)[0] == key for word in overrides):
         return None
     known = _keys_to_suggest(overrides, root, folder)
-    if key not in known and key not in groups_and_choices.config_groups(folder):
+    if key not in known and key not in groups.config_groups(folder):
         return UserError(key, "", "there is no such key.", nearest_names(key, known))
     return UserError(key, "", "has no value here that could be deleted.", f"Leave out ~{key}")
 
@@ -169,7 +170,7 @@ def _settings_in_one_word(word: str, root: str) -> list[str]:
     from tvo_cli.config import schema
 
     pieces = re.split(r"[\s,;]+(?=[+~]{0,2}[\w./@-]+=)", word)
-    known = {*groups_and_choices.config_groups(), *schema.declared_keys(root)}
+    known = {*groups.config_groups(), *schema.declared_keys(root)}
     return pieces if all(_is_key_hydra_knows(split_override(one)[0], known) for one in pieces[1:]) else []
 
 
@@ -179,11 +180,7 @@ def _is_key_hydra_knows(key: str, known: set[str]) -> bool:
 
 def _suggest_for_hydra_error(word: str, folder: Path | None) -> str:
     """Suggest the override that a word without `=` may stand for."""
-    found = [
-        f"{group}={word}"
-        for group in groups_and_choices.config_groups(folder)
-        if word in groups_and_choices.choices_of_group(group, folder)
-    ]
+    found = [f"{group}={word}" for group in groups.config_groups(folder) if word in choices_of_group(group, folder)]
     if not found and Path(word).is_dir():
         found = [f"model.path={word}", f"output_dir={word}"]
     return f"Did you mean {' or '.join(found)}?" if found else "Settings are written key=value: optimizer.lr=1e-4."
@@ -194,16 +191,16 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], root: str, fol
     missing = str(error.missing_cfg_file or "")
     group, _, name = missing.rpartition("/")
     if not group:
-        known = [path.stem for path in (folder or search_path.conf_dir()).glob("*.yaml")]
+        known = [path.stem for path in (folder or groups.conf_dir()).glob("*.yaml")]
         return UserError("--config-name", name or missing, "there is no such config.", nearest_names(name, known))
     if group in PLUGINS and name.split("_")[0] in PLUGINS[group]:
         return UserError(group, name, "is not installed.", f"pip install -e '.[{name.split('_')[0]}]'")
     options = [option for option in error.options or [] if not option.startswith("_")]
-    if not options and group in groups_and_choices.config_groups(folder):
-        options = groups_and_choices.choices_of_group(group, folder)
+    if not options and group in groups.config_groups(folder):
+        options = choices_of_group(group, folder)
     if group == GROUP and folder is None:
         options = evaluation_choices(root)
-    own = _where_own_code_is_named(group, overrides) if group in OF_PLUGINS else ""
+    own = clause_on_plugins(group, overrides) if group in OF_PLUGINS else ""
     own += missing_choices.clause_on_no_folder_here(group) + missing_choices.clause_on_folder_of_new(group, name)
     remedy = f"{nearest_names(name, options)} All of them: tvo list {group}{own}"
     stands = missing_choices.place_of_default(str(error), missing)
@@ -215,14 +212,6 @@ def _explain_missing_choice(error: Any, overrides: Sequence[str], root: str, fol
     )
 
 
-def _where_own_code_is_named(group: str, overrides: Sequence[str]) -> str:
-    """Say where a choice of own code would come from: which plugins do not register it, or how one is named."""
-    named = dict.fromkeys([*plugins_of_words(overrides), *(one.name for one in all_plugins())])
-    if named:
-        return f". The plugins ({', '.join(named)}) register no such {group}: tvo list plugins"
-    return ". One of your own code needs its plugin named: plugins=[FILE.py]"
-
-
 def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: Path | None) -> UserError:
     """Explain an override of a key that the config does not have."""
     from tvo_cli.config import schema
@@ -232,7 +221,7 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
         return UserError(key, value, "has no choice yet that another could replace.", f"Add it: '+{key}={value}'")
     if key.startswith(f"{SOURCES}.") and key.count(".") == SOURCES.count(".") + 1:
         return source_error(key.removeprefix(f"{SOURCES}."), value)
-    if key in groups_and_choices.config_groups(folder):
+    if key in groups.config_groups(folder):
         return UserError(key, value, f"`tvo {root}` has no such group.", _groups_of_command(key, root))
     if key in RENAMED:  # a sweep of a preset's own, which Hydra reads from the yaml itself
         return UserError(key, value, "was renamed.", f"It is called {RENAMED[key]} now.")
@@ -243,14 +232,14 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
     if key in known:
         return UserError(key, value, "is not in this config yet.", f"Add it: +{key}={value}")
     has_group = any(one.startswith(f"{key.partition('.')[0]}.") for one in known)
-    choice = groups_and_choices.choice_with_key(key, folder) if has_group else ""
+    choice = choice_with_key(key, folder) if has_group else ""
     remedy = f"{choice} has it." if choice else nearest_names(key, known)
     return UserError(key, value, "there is no such key.", remedy)
 
 
 def _groups_of_command(group: str, root: str) -> str:
     """Return the groups that a command has, where it lacks one that others have."""
-    has = groups_and_choices.groups_of_command(root)
+    has = groups.groups_of_command(root)
     suites = (
         "Its problems are suites: evaluation=NAME, of a run evaluation=heldout, of a file evaluation=jsonl path=FILE. "
     )
@@ -266,7 +255,7 @@ def _keys_to_suggest(overrides: Sequence[str], root: str, folder: Path | None) -
     from tvo_cli.config import schema
     from tvo_cli.config.composing import compose_unexplained  # which explains its own errors by this module
 
-    known = groups_and_choices.config_groups(folder)
+    known = groups.config_groups(folder)
     choices = [word for word in overrides if split_override(word)[0] in known and "," not in word and word[0] != "~"]
     choices += [word for word in overrides if split_override(word)[0] == "plugins"]  # whose choices they may be
     try:

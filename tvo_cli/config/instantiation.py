@@ -7,11 +7,11 @@ every name outside the allowed rooms before anything is imported or called.
 from __future__ import annotations
 
 import inspect
-from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tvo_cli.config.moved_targets import current_target, with_targets
+from tvo_cli.config.moved_targets import current_target
 from tvo_cli.config.resolvers import resolved_tree
+from tvo_cli.config.targets_in_tree import targets_in_tree, with_targets
 from tvo_cli.errors import UserError, first_line_of_error
 from tvo_cli.plugins.own_code_references import is_own_code_reference
 from tvo_cli.plugins.own_failure import own_failure
@@ -56,18 +56,6 @@ def build(node: Any) -> Any:
             raise own from error
         lines = str(error).split("\n")
         raise UserError("_target_", tree.get("_target_", "…"), " ".join(lines[:2]).rstrip(".") + ".") from error
-
-
-def targets_in_tree(tree: Any, path: str = "") -> Iterator[tuple[str, object]]:
-    """Yield every `_target_` of a tree with its dotted key, inside mappings, lists and `_args_` alike."""
-    if isinstance(tree, Mapping):
-        for name, value in tree.items():
-            if name == "_target_":
-                yield f"{path}_target_", value
-            yield from targets_in_tree(value, f"{path}{name}.")
-    elif isinstance(tree, list | tuple):
-        for index, value in enumerate(tree):
-            yield from targets_in_tree(value, f"{path}{index}.")
 
 
 def check_target_name(key: str, target: object) -> None:

@@ -7,17 +7,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from tvo_cli.config.choices import yaml_of_choice
 from tvo_cli.config.choices_taken import choices_taken
-from tvo_cli.config.search_path import (
-    HERE,
-    OWN,
-    VARIABLE,
-    conf_dir,
-    config_folders,
-    folders_of_user,
-    groups_of_package,
-    yaml_of_choice,
-)
+from tvo_cli.config.groups import conf_dir, groups_of_package
+from tvo_cli.config.plugins_in_effect import all_plugins, plugins_of_words
+from tvo_cli.config.search_path import HERE, OWN, VARIABLE, config_folders, folders_of_user
 
 
 def remedy_for_yaml_in_place_of_ours(group: str, words: Sequence[str]) -> str:
@@ -64,3 +58,11 @@ def clause_on_folder_of_new(group: str, name: str) -> str:
     """Return that a choice lies where `tvo new` writes it in a clone, in own/, and that the command is typed there."""
     found = Path(OWN, HERE, group, f"{name}.yaml")
     return f"; {found} is read from inside {OWN}/ (cd {OWN})" if found.is_file() else ""
+
+
+def clause_on_plugins(group: str, overrides: Sequence[str]) -> str:
+    """Say where a choice of own code would come from: which plugins do not register it, or how one is named."""
+    named = dict.fromkeys([*plugins_of_words(overrides), *(one.name for one in all_plugins())])
+    if named:
+        return f". The plugins ({', '.join(named)}) register no such {group}: tvo list plugins"
+    return ". One of your own code needs its plugin named: plugins=[FILE.py]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from tvo_cli.config.groups_and_choices import choices_of_group
+from tvo_cli.config.choices import choices_of_group
 from tvo_cli.errors import UserError
 
 SOURCES = "dataset.sources"

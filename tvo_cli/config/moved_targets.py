@@ -1,16 +1,17 @@
-"""Names that a `_target_` had in version 0.1 and what they are called now: recorded configs go on building.
+"""Names that a `_target_` had earlier and what they are called now: recorded configs go on building.
 
-Fingerprints are taken with the names of 0.1, so that a finished job of a sweep is known again.
+Fingerprints are taken with the earliest names, so that a finished job of a sweep is known again.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from collections.abc import Mapping
 
 PIECES = "tvo_cli.objective.pieces"
 MOVED = {
     "tvo_cli.stability.collapse": "tvo_cli.stability.collapse_rules",  # a module: everything in it
+    "tvo_cli.stability.start_rules.EntropyRise": "tvo_cli.stability.entropy_rise.EntropyRise",
+    "tvo_cli.stability.start_rules.EvaluationDrop": "tvo_cli.stability.evaluation_drop.EvaluationDrop",
     f"{PIECES}.clip": "tvo_cli.maths.surrogates.clipped_surrogate",
     f"{PIECES}.dual_clip": "tvo_cli.maths.surrogates.dual_clipped_surrogate",
     f"{PIECES}.capped": "tvo_cli.maths.surrogates.capped_surrogate",
@@ -34,19 +35,8 @@ def current_target(name: str) -> str:
 
 
 def target_before_move(name: str) -> str:
-    """The dotted name that it had in version 0.1."""
+    """The dotted name that it had at first."""
     return _name_in_moved_targets(name, {now: before for before, now in MOVED.items()})
-
-
-def with_targets(tree: Any, rename: Callable[[str], str]) -> Any:
-    """A copy of a plain tree in which every `_target_` is renamed."""
-    if isinstance(tree, Mapping):
-        found = {name: with_targets(value, rename) for name, value in tree.items()}
-        target = found.get("_target_")
-        return found | ({"_target_": rename(target)} if isinstance(target, str) else {})
-    if isinstance(tree, list):
-        return [with_targets(value, rename) for value in tree]
-    return tuple(with_targets(value, rename) for value in tree) if isinstance(tree, tuple) else tree
 
 
 def _name_in_moved_targets(name: str, table: Mapping[str, str]) -> str:

@@ -7,16 +7,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tvo_cli.config.choices_taken import choices_taken
+from tvo_cli.config.groups import conf_dir, groups_of_package
 from tvo_cli.config.search_path import (
     HERE,
     ROOTS,
     VARIABLE,
     ConfigFolder,
-    conf_dir,
     config_folders,
     config_of_another_program,
     folders_of_user,
-    groups_of_package,
     is_ignored_folder_of_ours,
     users_config_folders,
 )

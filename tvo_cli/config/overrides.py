@@ -1,13 +1,13 @@
-"""Overrides of a command line: quoting for Hydra and for a shell, splitting, the keys that they name."""
+"""Overrides of a command line, `key=value`: quoting for Hydra and for a shell, splitting, old names of keys."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Iterator, Sequence
-from typing import Any
+from collections.abc import Sequence
 
-from tvo_cli.config.groups_and_choices import choices_of_group, config_groups
+from tvo_cli.config.choices import choices_of_group
+from tvo_cli.config.groups import config_groups
 from tvo_cli.config.renamed_keys import rename_keys_of_overrides
 from tvo_cli.errors import UserError
 
@@ -68,16 +68,6 @@ def split_override(word: str) -> tuple[str, str]:
     return key.lstrip("+~").partition("@")[0], value.strip().strip("'\"")
 
 
-def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
-    """Yield the dotted keys that overrides may name of a config, nodes and leaves, without resolving anything."""
-    from omegaconf import OmegaConf
-
-    tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
-    for name, value in tree.items() if isinstance(tree, dict) else ():
-        yield f"{prefix}{name!s}"
-        yield from dotted_keys(value, f"{prefix}{name!s}.")
-
-
 def hydra_override(key: str, value: str) -> str:
     """Return `key=value` quoted for Hydra alone."""
     return f"{key}={value}" if re.fullmatch(r"[\w./+-]+", value) else f"{key}='{value}'"
@@ -87,15 +77,3 @@ def shell_override(key: str, value: str) -> str:
     """Return `key=value` quoted for a shell and for Hydra."""
     word = hydra_override(key, value)
     return word if word == f"{key}={value}" else shlex.quote(word)
-
-
-def check_sweep_has_jobs(jobs: Sequence[object], overrides: Sequence[str]) -> None:
-    """Refuse a sweep without a job: one of its keys has no value, `seed=range(3,3)`.
-
-    Raises:
-        UserError: names the swept settings.
-    """
-    if not jobs:
-        swept = [word for word in overrides if re.search(r"=(range|glob|choice|interval|sort|shuffle)\(", word)]
-        problem = "has no value here, so that the sweep would have no job."
-        raise UserError("override", " ".join(swept), problem, "range(3) is 0,1,2; glob() finds choices of a group.")

@@ -6,11 +6,11 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.config import plugins_in_effect
+from tvo_cli.config.targets_in_tree import targets_in_tree
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.own_code_references import (
     own_code_references,
     referenced_plugins,
-    referenced_targets,
     target_leads_into_plugin,
 )
 from tvo_cli.plugins.plugin_loading import plugins_of_environment
@@ -32,7 +32,7 @@ def record_plugins(config: DictConfig, named: Sequence[str]) -> None:
     given = OmegaConf.to_container(config.plugins, resolve=True) if OmegaConf.is_list(config.get("plugins")) else []
     variable = [one.name for one in plugins_of_environment()]
     found = [*named, *variable, *referenced_plugins({"plugins": given})]
-    targets = list(referenced_targets(OmegaConf.to_container(config, resolve=False)))
+    targets = [str(target) for _, target in targets_in_tree(OmegaConf.to_container(config, resolve=False))]
     around = plugins_in_effect.all_plugins()
     found += [one.name for one in around if any(target_leads_into_plugin(target, one.name) for target in targets)]
     if found:

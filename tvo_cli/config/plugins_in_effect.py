@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.config.choices_taken import choices_taken
+from tvo_cli.config.groups import conf_dir
 from tvo_cli.config.overrides import split_override
-from tvo_cli.config.search_path import ConfigFolder, conf_dir, folders_of_user
+from tvo_cli.config.search_path import ConfigFolder, folders_of_user
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.plugin_loading import (
     NamedPlugin,

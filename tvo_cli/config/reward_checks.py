@@ -83,7 +83,7 @@ def _check_gradients_can_be_taken(config: Any) -> None:
 
 
 def refuse_reward_functions(reward: Any, command: str) -> None:
-    """Refuse functions where a command rewards nothing."""
+    """Refuse a config whose `reward.functions` would not be used: `tvo eval` and `tvo sft` reward nothing."""
     if reward.get("functions"):
         problem = f"{command} rewards nothing; it judges."
         raise UserError("reward.functions", "[…]", problem, "Leave it out. To judge by own code: reward.scorer")

@@ -1,4 +1,4 @@
-"""The folders that configs are read from (the user's own, plugins', then conf/), and which has a group or a choice.
+"""The search path of configs: the folders that they are read from, the user's own, plugins', then conf/.
 
 The user's are ./conf beside the working folder, --config-dir, and TVO_CONF. A name is looked up in this order. An empty
 TVO_CONF leaves ./conf alone.
@@ -7,12 +7,12 @@ TVO_CONF leaves ./conf alone.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
-from functools import cache
+from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
 from tvo_cli.config.defaults_list import choices_of_defaults, read_yaml
+from tvo_cli.config.groups import conf_dir, groups_of_package
 from tvo_cli.errors import UserError
 
 VARIABLE, OPTION, HERE = "TVO_CONF", "--config-dir", "conf"
@@ -28,15 +28,6 @@ class ConfigFolder(NamedTuple):
     origin: str  # ./conf, --config-dir, TVO_CONF, a plugin; tvo
 
 
-def conf_dir() -> Path:
-    """Return the folder conf/: inside the installed package, else beside it in the checkout."""
-    package = Path(__file__).resolve().parents[1]
-    for folder in (package / "conf", package.parent / "conf"):
-        if (folder / "train.yaml").is_file():
-            return folder
-    raise UserError("conf", package / "conf", "no configuration was installed with the package.", "Reinstall.")
-
-
 def use_config_dir(folder: str | None) -> str | None:
     """Look into the folder of --config-dir too, in this process; `None` for none. The folder."""
     _given[:] = [] if folder is None else [folder]
@@ -46,22 +37,6 @@ def use_config_dir(folder: str | None) -> str | None:
 def given_config_dir() -> str | None:
     """Return the folder of --config-dir."""
     return _given[0] if _given else None
-
-
-def groups_of_package() -> list[str]:
-    """Return the groups that conf/, the last folder of the search path, has."""
-    return list(_groups_of_package(conf_dir()))
-
-
-@cache
-def _groups_of_package(folder: Path) -> tuple[str, ...]:
-    """The groups of conf/, read once."""
-    return tuple(groups_in(folder))
-
-
-def groups_in(folder: Path) -> list[str]:
-    """Return the groups of a folder on the search path: its folders with a yaml in them."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir() and any(path.glob("*.yaml")))
 
 
 def users_config_folders() -> list[ConfigFolder]:
@@ -135,19 +110,3 @@ def _named_folders() -> Iterator[ConfigFolder]:
         if not path.is_dir():
             raise UserError(key, name, "there is no such folder.", f"A path is read from {Path.cwd()}.")
         yield ConfigFolder(path.absolute(), key)
-
-
-def choice_file(group: str, name: str) -> Path | None:
-    """Return the yaml of a choice: the first of the folders that has it."""
-    return yaml_of_choice(config_folders(), group, name)
-
-
-def origin_of_choice(group: str, name: str) -> str:
-    """Return whose the yaml of a choice is: `./conf`, `plugin ./mine.py`; "" for the package's own."""
-    found = next((one for one in users_config_folders() if (one.path / group / f"{name}.yaml").is_file()), None)
-    return found.origin if found else ""
-
-
-def yaml_of_choice(folders: Sequence[ConfigFolder], group: str, name: str) -> Path | None:
-    """Return the yaml of a choice: the first of the folders that has it."""
-    return next((path for one in folders if (path := one.path / group / f"{name}.yaml").is_file()), None)

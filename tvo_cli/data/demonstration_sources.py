@@ -12,7 +12,8 @@ from tvo_cli.data.hub_problems import load_hub
 from tvo_cli.data.own_problems import KEY as OWN
 from tvo_cli.data.own_problems import own_rows
 from tvo_cli.data.problems import ProblemList, Problems
-from tvo_cli.data.row_to_problem import RowReading, UnconvertibleRow, skips_unanswered_rows
+from tvo_cli.data.row_selection import skips_unanswered_rows
+from tvo_cli.data.row_to_problem import RowReading, UnconvertibleRow
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -31,7 +32,7 @@ class WorkedSolutions(Protocol):
     def teacher_solution(self, index: int, seed: int) -> str: ...
 
 
-class TaughtProblems:
+class SolvedProblems:
     """A source of demonstrations: the problems of an embedded task, each with a solution of its teacher."""
 
     neutral_words: tuple[str, ...] = ()
@@ -93,7 +94,7 @@ def _own_row(
 
 def _taught(node: Mapping[str, Any], problems: Problems, seed: int) -> Problems:
     if isinstance(problems, WorkedSolutions):
-        return TaughtProblems(problems.name, problems, seed)
+        return SolvedProblems(problems.name, problems, seed)
     if node["kind"] == "mixture":
         remedy = "Fine-tune on one after the other: model.path=FOLDER starts from what the first one left."
         raise UserError("dataset", node["name"], "is a mixture; tvo sft takes one data set.", remedy)

@@ -8,7 +8,7 @@ selected and rendered as any other, with or without an answer that could be judg
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from itertools import pairwise
 from typing import Any
 
@@ -149,6 +149,7 @@ def _reply_in_answer(row: Row, reading: RowReading) -> list[tuple[str, str]] | N
 
 
 def _first_column_of_row(row: Row, names: Sequence[str]) -> str | None:
+    """The first of some columns that a demonstration's row has."""
     spelled = {str(column).lower(): str(column) for column in row}
     return next((spelled[name] for name in names if row.get(spelled.get(name, "")) is not None), None)
 
@@ -167,3 +168,16 @@ def _checked_demonstration_turns(turns: Sequence[tuple[str, str]]) -> Turns:
     if turns[-2:-1] == [] or turns[-2][0] != USER:
         raise UnconvertibleRow("dataset.columns.question", "has no user's turn before the last reply", remedy)
     return tuple(turns)
+
+
+def problem_of_reply(demonstration: Demonstration, turn: int) -> Problem:
+    """The problem that the reply at `turn` answers: the turn before it is asked, and those before that are shown."""
+    before = demonstration.conversation[:turn]
+    same = {one.name: getattr(demonstration, one.name) for one in fields(Problem)}
+    return replace(Problem(**same), question=before[-1][1], turns=before[:-1])
+
+
+def learned_replies(demonstration: Demonstration) -> list[int]:
+    """The turns that are learned: every reply of the assistant to a user."""
+    roles = [role for role, _ in demonstration.conversation]
+    return [at for at in range(1, len(roles)) if roles[at] == ASSISTANT and roles[at - 1] == USER]

@@ -10,7 +10,7 @@ from typing import Any
 
 from tvo_cli.data.named_columns import NamedColumns
 from tvo_cli.data.problems import ProblemList
-from tvo_cli.data.row_selection import select_rows
+from tvo_cli.data.row_selection import select_rows, skips_unanswered_rows
 from tvo_cli.data.row_to_problem import (
     ConvertRow,
     RowReading,
@@ -18,7 +18,6 @@ from tvo_cli.data.row_to_problem import (
     UnconvertibleRow,
     log_rows_without_problem,
     row_to_problem,
-    skips_unanswered_rows,
 )
 from tvo_cli.errors import UserError
 from tvo_cli.readers import file_formats

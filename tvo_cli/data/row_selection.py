@@ -1,4 +1,4 @@
-"""Selection of rows: those of the split, of the wanted levels and subjects, up to the limit."""
+"""Selection of rows: those of the split, of the wanted levels and subjects, with an answer, up to the limit."""
 
 from __future__ import annotations
 
@@ -82,3 +82,11 @@ def _select_rows(
             f"There are: {', '.join(map(repr, there))}.",
         )
     return [problem for problem in problems if getattr(problem, noun) in names]
+
+
+def skips_unanswered_rows(node: Mapping[str, Any]) -> bool:
+    """Return whether rows without an answer are skipped (dataset.unanswered) or are an error."""
+    chosen = node.get("unanswered") or "error"
+    if chosen not in ("error", "skip"):
+        raise UserError("dataset.unanswered", chosen, "is not a way to treat such rows.", "Choose error or skip.")
+    return bool(chosen == "skip")

@@ -249,11 +249,3 @@ def log_rows_without_problem(name: str, reading: RowReading, *, unanswered: int 
         log.info("%s: %d rows that repeat a question are left out", name, repeated)
     if reading.counts["several"]:
         log.warning("%s: %d %s", name, reading.counts["several"], SEVERAL)
-
-
-def skips_unanswered_rows(node: Mapping[str, Any]) -> bool:
-    """Return whether rows without an answer are skipped (dataset.unanswered) or are an error."""
-    chosen = node.get("unanswered") or "error"
-    if chosen not in ("error", "skip"):
-        raise UserError("dataset.unanswered", chosen, "is not a way to treat such rows.", "Choose error or skip.")
-    return bool(chosen == "skip")

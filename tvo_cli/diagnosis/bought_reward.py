@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from itertools import pairwise
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, share_standard_error
 
 LATE = 0.1  # share of the run so far whose mean is where a curve stands now
 TOGETHER = 0.7  # correlation from which two curves moved together: half of the variance
@@ -48,8 +48,8 @@ class BoughtReward(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Bought."""
-        value = append_metric(self.reward, metrics, REWARD)
-        append_metric(self.success, metrics, ACCURACY)
+        value = self.reward.append_metric(metrics, REWARD)
+        self.success.append_metric(metrics, ACCURACY)
         currency = self.currency(metrics)
         if value is None or currency is None or len(self.success) < 2 * self.window or not self._bought(currency):
             self.begun = None

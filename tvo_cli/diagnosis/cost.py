@@ -1,29 +1,14 @@
-"""What a failure has cost: steps, rollouts, tokens, hours and share of the budget since its first step."""
+"""The cost of a finding, read from its log: steps, rollouts, tokens and hours since its first step."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from tvo_cli.diagnosis.finding import Cost, Finding
 from tvo_cli.diagnosis.training_log import Row, TrainingLog
 
-if TYPE_CHECKING:
-    from tvo_cli.diagnosis.finding import Finding
-
 ROLLOUTS, TOKENS, TOKENS_OF_STEP, SECONDS, LENGTH = "rollouts", "tokens", "tokens/step", "time/step", "response/length"
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What a finding's failure has cost since its first step; None where the log does not tell."""
-
-    steps: int
-    rollouts: float | None = None  # responses sampled
-    tokens: float | None = None  # response tokens
-    hours: float | None = None
-    share: float | None = None  # of the steps that were asked for, or recorded
 
 
 def cost_of_finding(log: TrainingLog, finding: Finding) -> Cost:
@@ -62,7 +47,7 @@ def _growth_of_count(before: Sequence[Row], rows: Sequence[Row], name: str) -> f
 
 
 def _last_finite_value(rows: Sequence[Row], name: str) -> float | None:
-    """The last finite value of a column; None where it has none."""
+    """The last finite value of a column that counts a cost; None where it has none."""
     return next((row[name] for row in reversed(rows) if name in row and math.isfinite(row[name])), None)
 
 

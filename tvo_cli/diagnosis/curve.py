@@ -1,4 +1,4 @@
-"""A curve that grows by a value a step, with means and noise of any stretch of it at a constant cost.
+"""A curve: one metric's values so far; mean, noise and change of any stretch, and since when it stays past a level.
 
 Two noises: that of one value, and the lasting one, by which a mean over many values still errs where neighbouring
 values are alike. Of n values with autocorrelations ρ_k the mean has the variance (σ²/n)·(1 + 2·Σ_k ρ_k), not σ²/n.
@@ -12,7 +12,7 @@ from functools import lru_cache
 from itertools import accumulate, pairwise
 from typing import Any
 
-from tvo_cli.stability.solved_task import ABSOLUTE_DIFFERENCE
+from tvo_cli.stability.step_accuracy import ABSOLUTE_DIFFERENCE
 
 LONG = 100  # values from which on batches of them tell a lasting noise
 BATCH = 0.6  # exponent of the size of such a batch in the number of values: both grow (Flegal and Jones, 2010)
@@ -53,6 +53,15 @@ class Curve:
         """Add the value of a step."""
         self.steps.append(step)
         self.values.append(value)
+
+    def append_metric(self, metrics: Mapping[str, float], name: str) -> float | None:
+        """Add the value that a step has of the curve's metric, where it is finite; return the value."""
+        value = metrics.get(name)
+        if value is None or not -math.inf < value < math.inf:
+            return None
+        self.steps.append(int(metrics["step"]))
+        self.values.append(value)
+        return value
 
     def spacing(self) -> float:
         """Return the steps from one value to the next, on average: a trainer may log every tenth."""
@@ -120,32 +129,20 @@ class Curve:
         noise = max(math.sqrt(variances), least_noise, self.lasting_noise())
         return after - before, noise * math.sqrt(1.0 / window + 1.0 / late)
 
+    def below_since(self, level: float) -> int:
+        """Return the step since which the curve has stayed below a level, but for single values above it."""
+        return self.steps[_begin_of_last_stretch(value < level for value in reversed(self.values))]
+
+    def above_since(self, level: float) -> int:
+        """Return the step since which the curve has stayed above a level, but for single values below it."""
+        return self.steps[_begin_of_last_stretch(value > level for value in reversed(self.values))]
+
 
 @lru_cache(maxsize=1 << 14)  # the curves of a run have the same lengths
 def _on_grid(length: int) -> int:
     """Return the greatest length of the grid LONG·GRID^k that is no greater, at which a curve's noise is kept."""
     steps = math.floor(math.log(length / LONG) / math.log(GRID) + 1e-9)
     return min(math.ceil(LONG * GRID**steps), length)
-
-
-def append_metric(curve: Curve, metrics: Mapping[str, float], name: str) -> float | None:
-    """Append a metric to its curve where the step has a finite value; return the value."""
-    value = metrics.get(name)
-    if value is None or not -math.inf < value < math.inf:
-        return None
-    curve.steps.append(int(metrics["step"]))
-    curve.values.append(value)
-    return value
-
-
-def trend_below_since(curve: Curve, level: float) -> int:
-    """Return the step since which a curve has stayed below a level, but for single values above it."""
-    return curve.steps[_begin_of_last_stretch(value < level for value in reversed(curve.values))]
-
-
-def trend_above_since(curve: Curve, level: float) -> int:
-    """Return the step since which a curve has stayed above a level, but for single values below it."""
-    return curve.steps[_begin_of_last_stretch(value > level for value in reversed(curve.values))]
 
 
 def _begin_of_last_stretch(holds_backwards: Iterable[bool]) -> int:

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.cost import cost_of_finding
-from tvo_cli.diagnosis.examiner import Examiner, worst_finding_first
+from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.failure import Failure
-from tvo_cli.diagnosis.finding import SEVERITIES, Finding, Remedy
+from tvo_cli.diagnosis.finding import SEVERITIES, Finding, Remedy, worst_finding_first
 from tvo_cli.diagnosis.graded_again import FAILURE as WRONG_VERDICTS
 from tvo_cli.diagnosis.graded_again import wrong_verdicts_in_folder
 from tvo_cli.diagnosis.own_run_remedies import remedies_in_folder

@@ -14,10 +14,10 @@ from functools import cached_property
 from itertools import accumulate
 from operator import sub
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, REWARD
 from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 ZERO, RIGHT, WRONG = "group/zero_advantage", "group/all_right", "group/all_wrong"
@@ -68,7 +68,7 @@ class EqualGroupsRule(TrendRule):
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
         """Take a step; return whether too few groups teach over the window."""
-        append_metric(self.heldout, metrics, HELDOUT)
+        self.heldout.append_metric(metrics, HELDOUT)
         found = equal_groups(metrics)
         if found is None:
             return False
@@ -86,7 +86,7 @@ class EqualGroupsRule(TrendRule):
     def equal_since(self) -> int:
         """The step since which fewer than `least` groups teach, but for single steps; the last one if none does.
 
-        As `trend_above_since` of the limit, from where it was told last: it ends where two steps on end are below.
+        As `Curve.above_since` of the limit, from where it was told last: it ends where two steps on end are below.
         """
         limit = self.limit - 1e-9
         for at in range(self.told, len(self.equal)):

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.diagnosis.failure import SEVERITY_OF_RULE, Failure, set_thresholds
-from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding
+from tvo_cli.diagnosis.finding import CRITICAL, SEVERITIES, WARNING, Finding, worst_finding_first
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import REFUSED, Row, RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, RuleFiring
@@ -133,7 +133,7 @@ class Examiner:
         for watched in self._watched:
             known = self._found(watched)
             if known is not None:
-                one = _settled(known, self._since(known))
+                one = _as_warning_once_over(known, self._since(known))
                 other = found.get(one.failure)
                 found[one.failure] = one if other is None else _joined_findings(one, other)
         return sorted(found.values(), key=worst_finding_first)
@@ -213,8 +213,8 @@ def _finding(watched: _ExaminedRule, firing: RuleFiring) -> Finding:
     )
 
 
-def _settled(finding: Finding, since: float) -> Finding:
-    """A finding; a critical one whose condition ended so many rows ago is a warning."""
+def _as_warning_once_over(finding: Finding, since: float) -> Finding:
+    """A finding of the examiner; a critical one whose condition has been over for SETTLED rows is a warning."""
     over = not finding.active and since > SETTLED
     if not over or finding.severity != CRITICAL:
         return finding
@@ -227,8 +227,3 @@ def _joined_findings(one: Finding, other: Finding) -> Finding:
     first, alarm = min(one.first_step, other.first_step), min(one.alarm_step, other.alarm_step)
     last, active = max(one.last_step, other.last_step), one.active or other.active
     return replace(worst, first_step=first, alarm_step=alarm, last_step=last, active=active)
-
-
-def worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
-    """The order of findings: the most severe, what was, what is there now, the earliest."""
-    return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

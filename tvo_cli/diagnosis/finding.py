@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.cost import Cost
-
 WARNING, CRITICAL = "warning", "critical"
 SEVERITIES = (WARNING, CRITICAL)  # in rising order
 
@@ -18,6 +16,17 @@ class Remedy:
     text: str
     overrides: tuple[str, ...] = ()  # KEY=VALUE in the keys of the trainer that wrote the log
     command: str = ""  # a whole command line, where there is one
+
+
+@dataclass(frozen=True, slots=True)
+class Cost:
+    """What a finding's failure has cost since its first step; None where the log does not tell."""
+
+    steps: int
+    rollouts: float | None = None  # responses sampled
+    tokens: float | None = None  # response tokens
+    hours: float | None = None
+    share: float | None = None  # of the steps that were asked for, or recorded
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +45,8 @@ class Finding:
     cost: Cost | None = None
     remedies: tuple[Remedy, ...] = ()
     was_critical: bool = False  # a critical one whose condition ended so long ago that it is a warning now
+
+
+def worst_finding_first(finding: Finding) -> tuple[int, bool, bool, int]:
+    """The order of findings: the most severe, what was, what is there now, the earliest."""
+    return -SEVERITIES.index(finding.severity), not finding.was_critical, not finding.active, finding.first_step

@@ -7,16 +7,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric, trend_above_since
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.epochs import EPOCH, most_passes, passes_over_data
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, REWARD, heldout_standard_error
 from tvo_cli.stability.whole_log import WholeLog
-
-EPOCH = "data/epoch"
-REPEATED = 2.0  # passes over the data from which its problems count as used up: each has been learnt from before
 
 
 @dataclass(kw_only=True)
@@ -54,13 +52,13 @@ class HeldOutGap(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Parted, at the latest evaluation."""
-        append_metric(self.reward, metrics, self.metric)
+        self.reward.append_metric(metrics, self.metric)
         if not self.found and HELDOUT not in metrics and EPOCH not in metrics:  # a step of a run without a gap
             self.begun = None
             return None
         if self.limit or EPOCH in metrics:
             self.epochs = max(self.epochs, passes_over_data(metrics, self.limit, self.prompts))
-        if append_metric(self.heldout, metrics, HELDOUT) is not None:
+        if self.heldout.append_metric(metrics, HELDOUT) is not None:
             self.heldout_errors.append(heldout_standard_error(metrics))
             self.at.append(len(self.reward))
             self.best = max(self.best, len(self.at) - 1, key=lambda one: self.heldout.values[one])
@@ -96,24 +94,10 @@ class HeldOutGap(TrendRule):
         if not (rose and apart):
             return False
         if not self.fires:
-            self.since = trend_above_since(self.reward, self.reward.mean(first, first + window) + rise / 2.0)
+            self.since = self.reward.above_since(self.reward.mean(first, first + window) + rise / 2.0)
         was = f"was {self.heldout.values[since]:.3g} at step {self.heldout.steps[since]}"
         self.text = f"{was}, while {self.metric} rose by {rise:.2g} from {self.reward.mean(first, first + window):.3g}"
         return True
-
-
-def passes_over_data(metrics: Mapping[str, float], limit: int | None, prompts: int | None) -> float:
-    """Return the passes over the data behind a gap: logged, or prompts drawn over problems; 0 where not known."""
-    logged = finite_metric(metrics, EPOCH)
-    if logged is not None:
-        return logged
-    return metrics["step"] * prompts / limit if limit and prompts else 0.0
-
-
-def most_passes(log: WholeLog, limit: int | None, prompts: int | None) -> float:
-    """Return a number of passes over the data that no step of a finished log is beyond."""
-    drawn = log.rows[-1]["step"] * prompts / limit if limit and prompts and log.rows else 0.0
-    return max([drawn, *log.column(EPOCH)])
 
 
 def heldout_gap_rules(facts: RunFacts, *, fewest: float, most: float) -> Sequence[CollapseRule]:

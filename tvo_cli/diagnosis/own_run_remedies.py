@@ -1,4 +1,4 @@
-"""Remedies in a run folder of ours: the last policy before a finding, responses to read, a step to live again."""
+"""Remedies in a run folder of ours: the last policy before a finding, responses to read, a step to replay."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def remedies_in_folder(folder: Path, finding: Finding) -> Iterator[Remedy]:
 
 
 def _replay(folder: Path, finding: Finding) -> Remedy:
-    """The remedy of a step to live again: recorded, or to be recorded in the next run."""
+    """The remedy of a step to replay: recorded, or to be recorded in the next run."""
     near = [step for step in recorded_steps(folder) if finding.first_step <= step <= finding.alarm_step]
     if near:
         command = f"tvo replay {shlex.quote(shortest_path(folder))} --step {near[0]}"
@@ -43,7 +43,9 @@ def _replay(folder: Path, finding: Finding) -> Remedy:
 
 def _responses_to_read(folder: Path, finding: Finding) -> Iterator[Remedy]:
     """The remedy of responses to read: those of the step that shows a failure best."""
-    files = [(int(found[1]), path) for path in (folder / "responses").glob("*") if (found := _step_of(path))]
+    files = [
+        (int(found[1]), path) for path in (folder / "responses").glob("*") if (found := _step_of_responses_file(path))
+    ]
     if not files:
         return
     late = [one for one in sorted(files) if one[0] >= finding.first_step]
@@ -55,7 +57,7 @@ def _responses_to_read(folder: Path, finding: Finding) -> Iterator[Remedy]:
         yield Remedy(f"read rows {lines} of the responses of step {step}", command=command)
 
 
-def _step_of(path: Path) -> re.Match[str] | None:
+def _step_of_responses_file(path: Path) -> re.Match[str] | None:
     """The step in the name of a file of the run folder's responses."""
     return RESPONSES.fullmatch(path.name)
 
@@ -64,14 +66,14 @@ def _rows_to_read(path: Path, failure: str) -> list[int]:
     """Return the line numbers of the responses that show a failure best, one a problem."""
     rows: dict[str, tuple[float, int]] = {}
     for number, row in numbered_responses(path):
-        weight = _weight(row, failure)
+        weight = _weight_of_row_to_read(row, failure)
         best = rows.get(str(row.get("id")))
         if best is None or weight > best[0]:
             rows[str(row.get("id"))] = (weight, number)
     return [number for _, number in sorted(rows.values(), key=lambda one: (-one[0], one[1]))[:SHOWN]]
 
 
-def _weight(row: Mapping[str, Any], failure: str) -> float:
+def _weight_of_row_to_read(row: Mapping[str, Any], failure: str) -> float:
     """How much a response shows a failure: its reward where reward is bought, its length, else its lack of reward."""
     reward, tokens = row.get("reward"), row.get("tokens")
     if failure in LONGEST:

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, ZERO, EqualGroupsRule, equal_share
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, DOUBT, LEAST, REWARD, share_standard_error
+from tvo_cli.stability.solved_task import DOUBT, LEAST
+from tvo_cli.stability.step_accuracy import accuracy_or_reward_name, share_standard_error
 from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 
@@ -37,7 +38,7 @@ class PartlyEqualGroups(EqualGroupsRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Most teach nothing, and nothing is gained."""
-        append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        self.success.append_metric(metrics, accuracy_or_reward_name(metrics))
         self.follow(metrics)
         half, end = self._half(), len(self.equal)
         if end < 2 * half or len(self.success) < end or (ZERO not in metrics and RIGHT not in metrics):

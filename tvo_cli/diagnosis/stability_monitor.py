@@ -11,7 +11,7 @@ from typing import Any
 from tvo_cli.diagnosis.diagnosis import Diagnosis, diagnose
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
-from tvo_cli.diagnosis.log_reading import logged_accuracy_term, with_reward_terms
+from tvo_cli.diagnosis.logs_to_diagnose import logged_accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog, bounded_row
 from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, find_mapping
 from tvo_cli.tracking.alerts.alert import Alert

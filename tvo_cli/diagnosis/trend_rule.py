@@ -1,4 +1,4 @@
-"""Rules over many steps: they keep whole curves, and say since when their condition has held."""
+"""Trend rules: rules over many steps that keep whole curves, and say since when their condition has held."""
 
 from __future__ import annotations
 
@@ -7,9 +7,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import HELDOUT, SOLVED, accuracy_of_step, is_solved
+from tvo_cli.stability.solved_task import SOLVED, is_solved
+from tvo_cli.stability.step_accuracy import HELDOUT, accuracy_of_step
 
 
 @dataclass(kw_only=True)
@@ -51,7 +52,7 @@ class UnsolvedTrendRule(TrendRule):
         if accuracy is not None:
             self.success.append(int(metrics["step"]), accuracy)
         if HELDOUT in metrics:
-            append_metric(self.heldout, metrics, HELDOUT)
+            self.heldout.append_metric(metrics, HELDOUT)
 
     def is_solved(self) -> bool:
         """Whether the last steps' accuracy, within its error, or the latest held-out one is that of a solved task."""

@@ -6,6 +6,7 @@ from tvo_cli.environment.environment_facts import (
     facts_of_network,
     facts_of_run,
     facts_of_served_network,
+    facts_to_record,
     fast_paths_taken,
     record_environment,
 )
@@ -16,6 +17,7 @@ __all__ = [
     "facts_of_network",
     "facts_of_run",
     "facts_of_served_network",
+    "facts_to_record",
     "fast_paths_taken",
     "record_environment",
 ]

@@ -34,12 +34,17 @@ def all_environment_facts(fast_paths: Sequence[FastPath], precision: str, device
 def facts_of_machine() -> dict[str, Any]:
     """The facts of this machine, for no run in particular: what `auto` chooses."""
     from tvo_cli.environment import fast_paths
-    from tvo_cli.model.precision_choice import REAL_SIZE, choose_precision
-    from tvo_cli.training.device_and_precision import choose_device, has_bfloat16_products
+    from tvo_cli.model.precision_choice import REAL_SIZE, choose_precision, has_bfloat16_products
+    from tvo_cli.training.device_and_precision import choose_device
 
     kind = choose_device("auto").type
     precision = choose_precision(kind, "float32", REAL_SIZE, bfloat16=has_bfloat16_products(kind))
     return all_environment_facts(fast_paths.fast_paths_here(precision), precision, kind)
+
+
+def facts_to_record() -> dict[str, Any]:
+    """What a run would write into versions.json, for no run: software versions, and the facts of this machine."""
+    return {**software_versions.software_versions(), "environment": facts_of_machine()}
 
 
 def facts_of_run(learner: Learner) -> dict[str, Any]:

@@ -13,7 +13,7 @@ from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.forward_pass import (
     cache_support,
     gradient_checkpointing,
-    packed_attention,
+    packed_attention_kernels,
     sequence_packing,
     shared_prefix,
 )
@@ -73,7 +73,7 @@ def _continuous_batching_path(network: Any) -> FastPath:
 
 
 def _packed_rows_path(body: nn.Module, without: str) -> FastPath:
-    on_gpu = _attention_name(body) == packed_attention.GPU_ATTENTION
+    on_gpu = _attention_name(body) == packed_attention_kernels.GPU_ATTENTION
     if without and not on_gpu:
         return FastPath("packed rows", False, without)
     pieces = sequence_packing.packing_pieces(body)

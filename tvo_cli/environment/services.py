@@ -56,6 +56,7 @@ def install_line(extra: str) -> str:
 
 
 def _requirements_of_extras() -> list[str]:
+    """The requirements of this package, those of its extras among them, for the facts of `tvo env`."""
     try:
         return metadata.requires(PACKAGE) or []
     except metadata.PackageNotFoundError:

@@ -1,4 +1,4 @@
-"""The folder of an evaluation: its recorded identity, problems and completions; never two evaluations in one."""
+"""The folder of an evaluation: its recorded identity, problems, completions, summary; never two evaluations in one."""
 
 from __future__ import annotations
 

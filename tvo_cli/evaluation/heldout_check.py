@@ -58,6 +58,14 @@ class HeldoutEvaluation:
             for end, value in (("", found.mean), ("_low", found.low), ("_high", found.high))
         }
 
+    def solved_problems(self) -> dict[str, bool]:
+        """By problem, whether any sample was right."""
+        found: dict[str, bool] = {}
+        for record in self.records:
+            name = str(record["id"])
+            found[name] = found.get(name, False) or bool(record["correct"])
+        return found
+
 
 @dataclass(frozen=True, slots=True)
 class HeldoutSet:

@@ -1,4 +1,4 @@
-"""An evaluation from its config to its numbers; regrading one without a model."""
+"""The order of an evaluation, from its config to its summary; and of regrading one without a model."""
 
 from __future__ import annotations
 
@@ -14,13 +14,8 @@ from tvo_cli.errors import UserError
 from tvo_cli.evaluation import evaluation_folder as files
 from tvo_cli.evaluation import grader_disagreement, responses, suite, support_change
 from tvo_cli.evaluation.evaluation_folder import write_evaluation_summary
-from tvo_cli.evaluation.generate_and_grade import (
-    Evaluator,
-    EvaluatorProgress,
-    check_tasks_fit_context,
-    grade_completions,
-    plan_missing_tasks,
-)
+from tvo_cli.evaluation.generate_and_grade import Evaluator, EvaluatorProgress, grade_completions
+from tvo_cli.evaluation.generation_tasks import check_tasks_fit_context, plan_missing_tasks
 from tvo_cli.evaluation.pair_cost import summarise_pair_cost
 from tvo_cli.evaluation.protocol import protocol_decodings
 from tvo_cli.evaluation.responses import GradedResponse, has_missing_verdicts

@@ -156,7 +156,7 @@ def _own_or_of_dataset(key: str, protocol: Mapping[str, Any], data: Mapping[str,
 
 
 def _stated_protocol_keys(node: Mapping[str, Any]) -> dict[str, Any]:
-    """Without the keys that are left open."""
+    """The keys that a protocol's node states, without those that it leaves open."""
     return {key: value for key, value in node.items() if value is not None and key != "shots"}
 
 
@@ -178,6 +178,7 @@ def _checked_decoding(node: Mapping[str, Any]) -> Decoding:
 
 
 def _is_decoding_number(value: object) -> bool:
+    """Whether a value of a protocol's decoding is a finite number."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
 
 

@@ -1,4 +1,4 @@
-"""A suite: which problems, under which protocol."""
+"""Suites: which problems, under which protocol; read from an evaluation's config, checked, cut to what is asked."""
 
 from __future__ import annotations
 

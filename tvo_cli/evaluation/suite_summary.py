@@ -1,4 +1,4 @@
-"""From responses to the numbers of a suite: a pure function of the rows, so a resumed or regraded run has the same."""
+"""The summary of each suite from its graded responses: a pure function of the rows, the same after a resume."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What `tvo eval` takes from the run whose policy it evaluates: attention, precision, prompt; each is told."""
+"""What `tvo eval` takes from the run whose policy it evaluates: attention, precision, prompt, judge; each is told."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.automatic_settings import AUTO, Tell
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
+
+JUDGE = ("scorer", "unboxed")  # of the group reward, which judges every suite
 
 PROMPT = ("template", "system", "suffix", "chat_template_kwargs")
 OF_RUN = ("attention", "dtype", *(f"prompt.{name}" for name in PROMPT))
@@ -77,3 +79,20 @@ def _is_asked_alike(suite: Suite, prompt: Any, tokenizer: Any) -> bool:
         return render_prompt(problem, prompt, tokenizer) == suite.protocol.render(problem, tokenizer)
     except UserError:  # the prompt of training cannot be made for this suite
         return False
+
+
+def adopt_run_judge(config: DictConfig, recorded: Any, given: Collection[str], tell: Tell) -> None:
+    """Set the scorer of `reward` that the user did not give, as the run had it, for its own held-out problems.
+
+    Raises:
+        UserError: other suites are evaluated too, which it would judge as well.
+    """
+    for name in JUDGE:
+        key, value = f"reward.{name}", OmegaConf.select(recorded, f"reward.{name}")
+        if key in given or value is None or value == OmegaConf.select(config, key):
+            continue
+        if len(config.evaluation.suites) > 1:
+            problem = f"the run was judged by {key}={value}, which would judge the other suites too."
+            raise UserError("evaluation", "+".join(config.evaluation.suites), problem, "Evaluate heldout alone.")
+        OmegaConf.update(config, key, value, force_add=True)
+        tell(f"{key}={value}, as the run had it")

@@ -11,8 +11,8 @@ from omegaconf import DictConfig
 from tvo_cli.data.chat_template import choose_template
 from tvo_cli.model.loading.parameter_count import parameter_count
 from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
-from tvo_cli.model.precision_choice import choose_precision, describe_precision
-from tvo_cli.training.device_and_precision import choose_device, has_bfloat16_products
+from tvo_cli.model.precision_choice import choose_precision, describe_precision, has_bfloat16_products
+from tvo_cli.training.device_and_precision import choose_device
 
 log = logging.getLogger("tvo")
 AUTO = "auto"

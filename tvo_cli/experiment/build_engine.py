@@ -65,7 +65,8 @@ def _vllm_engine(config: DictConfig) -> BuiltEngine:
 
 def _server_engine(config: DictConfig, policy: Policy, device: torch.device) -> Engine:
     """Servers that are handed the model before the first prompt, and score it as it is scored here."""
-    from tvo_cli.rollout.engines.server_sampling import CompletionService, ServerEngine
+    from tvo_cli.rollout.engines.completion_service import CompletionService
+    from tvo_cli.rollout.engines.server_engine import ServerEngine
     from tvo_cli.rollout.server_completion import ServedTokens, ServedVocabulary
     from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe
     from tvo_cli.rollout.weight_transfer.weight_probe import PROMPT, WeightProbe

@@ -41,7 +41,8 @@ def build_sampler(
 
 def _server_sampler(config: DictConfig, prompt: tuple[int, ...], resources: ExitStack, device: torch.device) -> Sampler:
     from tvo_cli.experiment.build_exchange import build_client, build_exchange
-    from tvo_cli.rollout.engines.server_sampling import CompletionService, ServerSampler
+    from tvo_cli.rollout.engines.completion_service import CompletionService
+    from tvo_cli.rollout.engines.server_sampler import ServerSampler
     from tvo_cli.rollout.weight_transfer.server_probe import ServerProbe
 
     node = config.rollout
@@ -56,7 +57,7 @@ def _colocated_sampler(config: DictConfig, prompt: tuple[int, ...], device: torc
     """vLLM in this process, which seeds the process's generators at its start: they get their states back."""
     from tvo_cli.experiment.build_exchange import check_whole_model
     from tvo_cli.rollout.engines.colocated_vllm import ColocatedVllm, start_colocated_vllm
-    from tvo_cli.rollout.engines.server_sampling import ServerSampler
+    from tvo_cli.rollout.engines.server_sampler import ServerSampler
     from tvo_cli.training.rng import rng_state, set_rng_state
 
     check_whole_model(config)

@@ -13,6 +13,7 @@ from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
 from tvo_cli import data
+from tvo_cli.data.problems import Problems
 from tvo_cli.evaluation.test_sets import OWN, TestSet
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
 from tvo_cli.experiment.build_learner import LearnerNetworks, build_learner, build_networks
@@ -24,7 +25,7 @@ from tvo_cli.experiment.device_memory import plan_of_run
 from tvo_cli.experiment.shard_networks import shard_networks
 from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.memory.reference_and_recorder import RecorderChoice
-from tvo_cli.model import load_policy
+from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader
@@ -83,7 +84,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         sampler=sampler,
         plan=plan,
         recorder=_recorder_settings(config, plan.recorder),
-        neutral_ids=chosen_problems.neutral_word_ids(problems, policy),
+        neutral_ids=_neutral_word_ids(problems, policy),
         card=ModelCard.of(config),
         origin=checkpoint_origin(config, learner) | _learnt_and_held_out(problems, test_sets, next_token),
     )
@@ -131,6 +132,7 @@ def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int, ranks
 
 
 def _recorder_settings(config: DictConfig, chosen: RecorderChoice) -> RecorderSettings:
+    """The settings of the flight recorder that a session is built with."""
     return RecorderSettings(chosen.steps, chosen.collapse.kept, chosen.nonfinite.kept, int(config.recorder.keep))
 
 
@@ -162,3 +164,9 @@ def _run_settings(config: DictConfig, runtime: Runtime, *, scored: bool) -> RunS
         profiled=tuple(map(int, trainer.get("profile", ()))),
         readings=ReadingsSettings.of(stability.get("readings") or {}),
     )
+
+
+def _neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
+    """Token ids of words of the run's problems that no reward touches: the gauge of mode collapse on embedded tasks."""
+    words = list(problems.neutral_words)
+    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()

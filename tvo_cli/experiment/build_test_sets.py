@@ -22,7 +22,7 @@ from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.sampler import Sampler
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import PromptedProblems, ResponseBudget, problems_that_fit
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -31,7 +31,7 @@ MOST = 256  # problems of a test set, where neither it nor the run's own evaluat
 
 @dataclass(frozen=True, slots=True)
 class EvaluatedBy:
-    """What test sets are sampled and judged by."""
+    """What the test sets of a run are built with: who samples and who judges them."""
 
     policy: Policy
     grader: Grader
@@ -111,7 +111,7 @@ def _problems_of_test_set(
     """The first problems of the data set's test split that fit."""
     loaded = data.load(node.dataset, split="test", seed=int(config.evaluation.seed))
     count = int(node.get("problems") or config.evaluation.problems or MOST)
-    asked = AskedProblems(node.dataset, SourceProblems(name, loaded, node.dataset), count, name, prompt)
+    asked = PromptedProblems(node.dataset, SourceProblems(name, loaded, node.dataset), count, name, prompt)
     fit = problems_that_fit(config, policy, asked, budget)
     found = count if fit.size is None else min(count, fit.size)
     if node.get("problems") and found < count:

@@ -8,8 +8,7 @@ import torch
 from omegaconf import DictConfig
 
 from tvo_cli.byte_sizes import tensor_bytes
-from tvo_cli.memory.bounds import free_gpu_bytes
-from tvo_cli.memory.kv_cache_size import cache_limit
+from tvo_cli.memory.bounds import cache_limit, free_gpu_bytes
 from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.model import Policy

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
+from typing import Any
 
 from omegaconf import DictConfig
 
 from tvo_cli.byte_sizes import format_bytes
-from tvo_cli.derived_sizes import disk_of_run
+from tvo_cli.checkpoint.disk_size import DiskSize, disk_size
 from tvo_cli.errors import UserError
-from tvo_cli.memory.planned_run import PlannedRun
+from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals
 from tvo_cli.tracking.run_folder_size import disk_held_by_run, free_disk
 
 log = logging.getLogger("tvo")
@@ -35,3 +36,16 @@ def check_disk_room(config: DictConfig, run: PlannedRun, folder: Path) -> None:
             room,
             REMEDY.format("recorder=off, "),
         )
+
+
+def disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
+    """Return the disk that a planned run takes for checkpoints and recorded steps."""
+    request, recorder = run.request, config.recorder
+    state = request.trained_itemsize + request.optimizer_bytes
+    return disk_size(
+        config.trainer,
+        policy_bytes=int(request.trained * request.trained_itemsize),
+        held_states=held_for_refusals(config),
+        resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
+        recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.held.kept,
+    )

@@ -137,8 +137,10 @@ def _is_quickly_read(node: Mapping[str, Any], split: str) -> bool:
 
 
 def _problems_loader(seed: int) -> Load:
+    """What loads problems for the early check of a data set."""
     return lambda node, split: data.load(node, split=split, seed=seed)
 
 
 def _demonstrations_loader(seed: int, append_answer: str | None) -> Load:
+    """What loads demonstrations for the early check of a data set."""
     return lambda node, split: load_demonstrations(node, split=split, seed=seed, append_answer=append_answer)

@@ -12,9 +12,9 @@ from typing import Any
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_of_policy import config_of_training_run
-from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.adapters import adapter_folder
 from tvo_cli.model.base_model_card import CARD, read_base_card_head
+from tvo_cli.model.loading.merged_policy import save_merged
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.model.model_files.model_location import is_adapter
 from tvo_cli.model.model_files.policy_checkpoint import STATE, resolve_policy_checkpoint

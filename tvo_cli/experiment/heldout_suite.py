@@ -10,15 +10,15 @@ from omegaconf import DictConfig, OmegaConf
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.config import resolved_tree
 from tvo_cli.config.default_suite import HELDOUT_SUITE
+from tvo_cli.data.problems_fingerprint import fingerprint_of_problem_texts
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import Suite
+from tvo_cli.experiment.adopt_run_settings import adopt_run_judge
 from tvo_cli.experiment.automatic_settings import Tell
 from tvo_cli.experiment.run_of_policy import run_folder_of_policy
-from tvo_cli.training.resume.same_dataset import fingerprint_of_run_dataset
 
 KEY = f"evaluation.suites.{HELDOUT_SUITE}"
 MOST = 256  # problems, where the run evaluates none itself
-JUDGE = ("scorer", "unboxed")  # of the group reward, which judges every suite
 
 
 def fill_heldout_suite(config: DictConfig, recorded: Any | None, given: Collection[str], tell: Tell) -> None:
@@ -35,7 +35,7 @@ def fill_heldout_suite(config: DictConfig, recorded: Any | None, given: Collecti
     stated = {key: OmegaConf.select(config, key) for key in given if key.startswith(f"{KEY}.")}
     for key, value in (heldout_settings(resolved_tree(recorded)) | stated).items():
         OmegaConf.update(config, key, value, merge=False, force_add=True)
-    _adopt_judge(config, recorded, given, tell)
+    adopt_run_judge(config, recorded, given, tell)
 
 
 def heldout_settings(run: dict[str, Any]) -> dict[str, Any]:
@@ -56,18 +56,6 @@ def heldout_settings(run: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _adopt_judge(config: DictConfig, recorded: Any, given: Collection[str], tell: Tell) -> None:
-    for name in JUDGE:
-        key, value = f"reward.{name}", OmegaConf.select(recorded, f"reward.{name}")
-        if key in given or value is None or value == OmegaConf.select(config, key):
-            continue
-        if len(config.evaluation.suites) > 1:
-            problem = f"the run was judged by {key}={value}, which would judge the other suites too."
-            raise UserError("evaluation", "+".join(config.evaluation.suites), problem, "Evaluate heldout alone.")
-        OmegaConf.update(config, key, value, force_add=True)
-        tell(f"{key}={value}, as the run had it")
-
-
 def notes_on_changed_problems(suites: Sequence[Suite], path: str, node: Any) -> Iterator[str]:
     """Say where the suite `heldout` asks other problems than the run held out: its data have changed since.
 
@@ -77,7 +65,7 @@ def notes_on_changed_problems(suites: Sequence[Suite], path: str, node: Any) -> 
     if not asked or node.get("limit") is not None or node.get("ids") is not None:
         return
     recorded = _fingerprint_of_heldout(path)
-    if recorded and recorded != fingerprint_of_run_dataset(asked[0]):
+    if recorded and recorded != fingerprint_of_problem_texts(asked[0]):
         yield (
             f"{HELDOUT_SUITE}: these are not the problems that {path} held out: its data, or a setting that chooses "
             "among them, have changed since; some may have been trained on, and avg@k is not the run's pass@1"

@@ -96,7 +96,7 @@ def _kept_checkpoints(folder: Path, named: set[Path]) -> set[Path]:
 def _last_healthy_checkpoint(folder: Path) -> set[Path]:
     """The last healthy checkpoint before the first collapse, where the run had one."""
     step = read_run_json(folder / "collapse.json").get("last_healthy_policy")
-    return set(pruning.newest_up_to(_prunable_checkpoints(folder), step)) if isinstance(step, int) else set()
+    return set(checkpoint_folders.newest_up_to(_prunable_checkpoints(folder), step)) if isinstance(step, int) else set()
 
 
 def _prunable_checkpoints(folder: Path) -> list[Path]:
@@ -137,6 +137,7 @@ def _is_checkpoint_named(folder: Path, named: set[Path]) -> bool:
 
 
 def _below_parents(path: Path) -> tuple[str, ...]:
+    """The parts of a pruned folder's path below its leading `..`."""
     return tuple(part for part in path.parts if part != "..")
 
 

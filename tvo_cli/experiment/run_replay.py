@@ -116,7 +116,9 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
         if key in configuration.config_groups():
             notes += _exchange_group_of_recorded_run(config, chosen, word)
         elif OmegaConf.select(config, key, default=MISSING) is MISSING:
-            known = configuration.dotted_keys(config)
+            from tvo_cli.config.schema.known_keys import dotted_keys
+
+            known = dotted_keys(config)
             raise UserError(key, value, "there is no such key.", configuration.nearest_names(key, known))
         else:
             config.merge_with_dotlist([f"{key}={value}"])
@@ -137,7 +139,7 @@ def _exchange_group_of_recorded_run(config: DictConfig, chosen: DictConfig, word
 
 def _exchange_algorithm_settings(config: DictConfig, chosen: DictConfig, name: str, fresh: DictConfig) -> list[str]:
     """Change the settings in which the yamls of two algorithms differ, besides their own and the optimiser's."""
-    from tvo_cli.comparison.analysis.differing_settings import settings_brought_by_algorithm
+    from tvo_cli.runs.trial_settings import settings_brought_by_algorithm
 
     was = str(chosen.algorithm.name)
     before = (

@@ -16,7 +16,7 @@ from omegaconf import DictConfig
 from tvo_cli import config as configuration
 from tvo_cli import environment
 from tvo_cli.config.reward_checks import refuse_reward_functions
-from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstrations
+from tvo_cli.data.demonstration_sources import SolvedProblems, load_demonstrations
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
@@ -25,25 +25,24 @@ from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluatio
 from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packing
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy, load_policy
-from tvo_cli.model.adapter_merge import save_merged
 from tvo_cli.model.forward_pass.sequence_logprobs import can_pack_sequences
+from tvo_cli.model.loading.merged_policy import save_merged
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
-from tvo_cli.training.resume import resume_compatibility
+from tvo_cli.training.resume.recorded_settings import resume_settings
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import PromptedProblems, problems_that_fit
 from tvo_cli.training.run_data.run_problems import SAMPLED
 from tvo_cli.training.sft import sft_checkpoint
-from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
+from tvo_cli.training.sft.supervised_fine_tuning import FineTuning, Report, log_sft_progress
 from tvo_cli.training.stop_signals import Interrupted, handle_stop_signals
 
 log = logging.getLogger("tvo")
-Report = Callable[[int, float], object]
 ADAPTER = "adapter"  # the folder of the adapter alone, beside the merged model
 WEIGHTS = "model*.safetensors"
 
@@ -58,23 +57,13 @@ class SFTWork:
     runtime: Runtime
 
 
-def log_sft_progress(steps: int) -> Report:
-    """For `tvo sft`, what tells every hundredth of `steps` steps to the log."""
-
-    def report(step: int, loss: float) -> None:
-        if step % 100 == 0:
-            log.info("step %d of %d: loss %.4f nats a token", step, steps, loss)
-
-    return report
-
-
 def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress) -> dict[str, Any]:
     """Fine-tune a model on demonstrations, save it in hub format, and say how good it was before and is now.
 
     The same command in the same folder goes on where it was stopped; one that is done is left as it is.
     """
     refuse_reward_functions(config.reward, "tvo sft")
-    folder, asked = Path(config.output_dir), resume_compatibility.resume_settings(config)
+    folder, asked = Path(config.output_dir), resume_settings(config)
     sft_checkpoint.check_resumable(folder, config.resume, asked)
     if done := sft_checkpoint.finished_record(folder, config.resume):
         log.warning("%s is done already, by this very command; resume=never begins anew", folder)
@@ -111,8 +100,8 @@ def _training_demonstrations(config: DictConfig, policy: Policy) -> Problems:
     found = load_demonstrations(
         config.dataset, split="train", seed=int(config.seed), append_answer=config.append_answer
     )
-    looked_at = SAMPLED if isinstance(found, TaughtProblems) else None
-    return problems_that_fit(config, policy, AskedProblems(config.dataset, found, looked_at, "training"), None)
+    looked_at = SAMPLED if isinstance(found, SolvedProblems) else None
+    return problems_that_fit(config, policy, PromptedProblems(config.dataset, found, looked_at, "training"), None)
 
 
 def _sft_length_limit(config: DictConfig, policy: Policy) -> DemonstrationLengthLimit:
@@ -141,6 +130,7 @@ def _packs_sft_rows(config: DictConfig, policy: Policy, rows: Rows, resources: E
 
 
 def _is_large(policy: Policy) -> bool:
+    """Whether the network that is fine-tuned is so large that its forwards are bounded."""
     return sum(parameter.numel() for parameter in policy.parameters()) >= LARGE
 
 

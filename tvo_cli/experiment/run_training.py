@@ -21,8 +21,9 @@ from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import training_loop
-from tvo_cli.training.collapse_response import verdict_of_run
+from tvo_cli.training.collapse_verdict import verdict_of_run
 from tvo_cli.training.resume import resume_compatibility, same_dataset, session_checkpoint
+from tvo_cli.training.resume.run_folder_preparation import prepare_run_folder
 from tvo_cli.training.same_state import state_digest
 from tvo_cli.training.session import Session
 
@@ -47,7 +48,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         ranks.run_on_first(lambda: check_disk_room(config, session.plan, folder), None)
         same_dataset.check_same_dataset(folder, session.origin, config)
         ranks.check_same(_facts_of_session(session))
-        ranks.run_on_first(lambda: resume_compatibility.write_origin(folder, config), None)
+        ranks.run_on_first(lambda: prepare_run_folder(folder, config), None)
         resources.enter_context(session.tracker)
         held.say()
         facts = environment.facts_of_run(session.learner)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from omegaconf import DictConfig
 
-from tvo_cli.data.demonstration_sources import TaughtProblems, load_demonstrations
+from tvo_cli.data.demonstration_sources import SolvedProblems, load_demonstrations
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import HeldoutSet
@@ -16,7 +16,7 @@ from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, first_rows
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import PromptedProblems, ResponseBudget, problems_that_fit
 from tvo_cli.training.sft.supervised_fine_tuning import FineTuning, mean_loss
 from tvo_cli.types import Problem
 
@@ -60,7 +60,7 @@ def build_sft_evaluation(
 
 
 def _holds_out_nothing(config: DictConfig) -> bool:
-    """Whether a fine-tuning's data set has no held-out problems to evaluate it on."""
+    """Whether a fine-tuning's data set has no held-out problems, on which pass@1 is measured before and after it."""
     return config.dataset.get("holdout") == 0 and not config.dataset.get("test_path")
 
 
@@ -69,7 +69,7 @@ def _heldout_problems(config: DictConfig, policy: Policy, grader: Grader, held: 
     count, samples = int(config.problems), int(config.samples)
     if count == 0:
         return None
-    if isinstance(held, TaughtProblems):
+    if isinstance(held, SolvedProblems):
         return sampled_heldout(config, policy, grader, count, samples, 1.0)
     answered = [found for index in range(held.size or 0) if (found := held.problem(index)).answer]
     if not answered:
@@ -85,5 +85,5 @@ def _first_problems_that_fit(
 ) -> tuple[Problem, ...]:
     problems = ProblemList(str(config.dataset.name), answered)
     budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
-    fit = problems_that_fit(config, policy, AskedProblems(config.dataset, problems, count, "held-out"), budget)
+    fit = problems_that_fit(config, policy, PromptedProblems(config.dataset, problems, count, "held-out"), budget)
     return tuple(fit.problem(index) for index in range(min(count, fit.size or 0)))

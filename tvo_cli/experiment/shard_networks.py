@@ -43,6 +43,7 @@ def _probe_before_sharding(body: Any) -> None:
 
 
 def _refuse_unshardable(config: DictConfig, device: str) -> None:
+    """Refuse settings of a run whose networks are about to be shared out, and cannot be."""
     if config.parallel.offload and device == "cpu":
         problem = "the weights are in host memory already: the run computes on the CPU."
         raise UserError("parallel.offload", True, problem, "Take parallel.offload=false, or trainer.device=cuda.")

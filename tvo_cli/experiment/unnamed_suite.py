@@ -41,6 +41,7 @@ def notes_on_unnamed_suite(config: DictConfig, recorded: Any | None, given: Coll
 
 
 def _note_on_other_data(suites: str, path: str, recorded: Any) -> str:
+    """The note where no suite was named and the default one is other data than the run's."""
     command = f"tvo eval {shell_override('model.path', path)} evaluation={HELDOUT_SUITE}"
     return f"{suites} is not what {path} was trained on, {_data_of(recorded)}; what it held out: {command}"
 
@@ -67,5 +68,6 @@ def _model_paths_of_words(words: Sequence[str]) -> list[str]:
 
 
 def _data_of(recorded: Any) -> str:
+    """The data set of the run whose policy is evaluated without a named suite."""
     data = recorded.dataset
     return " ".join(str(part) for part in (data.name, data.get("test_path") or data.get("path")) if part)

@@ -9,6 +9,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import CATALOGUE, fetchable_model
+from tvo_cli.file_digest import file_sha256
 
 SCHEME = "fetched:"  # of model.path
 
@@ -76,3 +77,19 @@ def hub_or_fetched(hub_id: str) -> str:
     if model is None or cached_hub_folder(hub_id) or not (cache_folder(model.name) / ORIGIN).is_file():
         return hub_id
     return SCHEME + model.name
+
+
+def damaged_fetched_files(folder: Path) -> list[str] | None:
+    """Return the files of a fetched model that are not as they were written; None where nothing was fetched."""
+    written = read_fetch_origin(folder).get("files")
+    if not isinstance(written, dict):
+        return None
+    return [name for name, digest in written.items() if _sha256_if_there(folder / name) != digest]
+
+
+def _sha256_if_there(path: Path) -> str | None:
+    """The digest of a file that an earlier fetch may have left; None where there is none."""
+    try:
+        return file_sha256(path)
+    except OSError:
+        return None

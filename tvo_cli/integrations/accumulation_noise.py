@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.hooks import RemovableHandle
 
-from tvo_cli.stability.gradient_noise import GradientNoiseReading, GradientNoiseSmoother, gradient_norm
+from tvo_cli.stability.gradient_noise import GradientNoiseReading, GradientNoiseSmoother, part_gradient_norm
 
 
 class AccumulationNoise:
@@ -50,7 +50,7 @@ class AccumulationNoise:
 
     def end_part(self) -> None:
         """One backward pass is over."""
-        self._squares.append(_sum_of_squares(self._part.values()))
+        self._squares.append(_sum_of_squared_norms(self._part.values()))
         self._part = {}
 
     def end_step(self, rollouts: int) -> dict[str, float]:
@@ -60,7 +60,7 @@ class AccumulationNoise:
             rollouts: responses in all passes of the step.
         """
         self.end_part()
-        total = _sum_of_squares(self._whole.values())
+        total = _sum_of_squared_norms(self._whole.values())
         parts = [square for square in self._squares if square > 0.0]
         if not self._sound or len(parts) < 2 or not math.isfinite(total + sum(parts)):
             return {}
@@ -70,19 +70,19 @@ class AccumulationNoise:
     def _part_hook(self, index: int) -> Callable[[Tensor], None]:
         def record(gradient: Tensor) -> None:
             self._sound &= index not in self._part  # re-entrant checkpointing: the parts are not whole
-            self._part[index] = gradient_norm(gradient.detach())
+            self._part[index] = part_gradient_norm(gradient.detach())
 
         return record
 
     def _whole_hook(self, index: int) -> Callable[[Tensor], None]:
         def record(parameter: Tensor) -> None:
             if parameter.grad is not None:
-                self._whole[index] = gradient_norm(parameter.grad.detach())
+                self._whole[index] = part_gradient_norm(parameter.grad.detach())
 
         return record
 
 
-def _sum_of_squares(norms: Iterable[Tensor]) -> float:
-    """Σ‖·‖², with one wait for the device; 0 of nothing."""
+def _sum_of_squared_norms(norms: Iterable[Tensor]) -> float:
+    """Σ‖g_i‖² of a pass or of the whole step over all parameters, with one wait for the device; 0 of nothing."""
     found = [norm.to("cpu", torch.float64, non_blocking=False) for norm in norms]
     return float(torch.stack(found).square().sum()) if found else 0.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -31,18 +31,3 @@ def evaluate_and_report(
     send_evaluation_to_mirrors(config, evaluation_report.evaluation_metrics(summary), folder / "responses.jsonl")
     evaluation_report.write_evaluation_files(summary, folder)
     return summary
-
-
-def words_of_evaluation(words: Sequence[str], tell: Callable[[str], object]) -> list[str]:
-    """Return an evaluation job's words with the suite `heldout` where none is named and a run's own data are others."""
-    from tvo_cli.experiment.unnamed_suite import name_heldout_suite
-
-    return name_heldout_suite(words, tell)
-
-
-def suites_to_evaluate_as_list(word: str) -> str:
-    """Return `evaluation=a,b` as `evaluation=[a,b]`: one job over two suites, not a sweep."""
-    key, equals, value = word.partition("=")
-    if key != "evaluation" or not equals or value.startswith("["):
-        return word
-    return f"evaluation=[{value}]"

@@ -45,6 +45,7 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
 
 
 def _make_folder(folder: Path) -> None:
+    """Make the folder that a run is about to begin in; one that cannot be made is refused with the reason."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -31,7 +31,7 @@ def train_and_report(config: DictConfig, show: Callable[[str], object], ranks: R
         from pathlib import Path
 
         from tvo_cli.diagnosis.diagnosis_file import write_diagnosis
-        from tvo_cli.report.run_end import write_figure_and_card
+        from tvo_cli.report.figure_and_card import write_figure_and_card
 
         write_diagnosis(Path(config.output_dir))
         show(write_figure_and_card(config.output_dir))

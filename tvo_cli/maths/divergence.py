@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 from torch import Tensor
 
 from tvo_cli.maths.importance_ratio import LOG_RATIO_LIMIT
@@ -52,19 +50,3 @@ def kl_k3(logp: Tensor, ref_logp: Tensor) -> Tensor:
 def kl_from_old(logp: Tensor, old_logp: Tensor) -> Tensor:
     """k3 of KL(π_old‖π_θ) on tokens that π_old drew, nats, [B, T], ≥ 0: ρ − 1 − log ρ with ρ = π_θ/π_old."""
     return kl_k3(old_logp, logp)
-
-
-def divergence_from_mean_log(log_pi: Tensor, limit: float = 11.0) -> Tensor:
-    """mean_i Σ_v [e^d − d − 1], d = clamp(mean_i log π_i(v) − log π_i(v), ±limit): [G, …, V] → […], ≥ 0.
-
-    TW-GRPO, arXiv:2505.24718, which calls it a KL; the sum over v is unweighted, so that rare words rule it. 0 where
-    all distributions are equal.
-    """
-    d = (log_pi.mean(0, keepdim=True) - log_pi).clamp(-limit, limit)
-    return (d.exp() - d - 1).sum(-1).mean(0)
-
-
-class TokenDivergence(Protocol):
-    """log π and log π_old of the sampled tokens [B, T] → divergence of each token [B, T]."""
-
-    def __call__(self, logp: Tensor, old_logp: Tensor, /) -> Tensor: ...

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
@@ -30,9 +28,3 @@ def response_ratio(log_ratio: Tensor, mask: Tensor) -> Tensor:
     inside = torch.where(mask, log_ratio, 0.0)
     moving = torch.where(mask, inside.sum(1, keepdim=True).detach() + inside - inside.detach(), 0.0)
     return importance_ratio(moving)
-
-
-class Ratio(Protocol):
-    """Log-ratio [B, T] and mask [B, T] to importance ratio [B, T]."""
-
-    def __call__(self, log_ratio: Tensor, mask: Tensor, /) -> Tensor: ...

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Protocol
-
 import torch
 from torch import Tensor
 
@@ -60,12 +58,6 @@ def importance_weighted(ratio: Tensor, advantage: Tensor) -> Tensor:
     Fidelity: notes (the textbook's, with importance weights for inner epochs).
     """
     return ratio * advantage
-
-
-class Surrogate(Protocol):
-    """Ratio [B, T] and advantage [B, T] to gain [B, T]."""
-
-    def __call__(self, ratio: Tensor, advantage: Tensor, /) -> Tensor: ...
 
 
 def arctan_gain(logp: Tensor, old_logp: Tensor, advantage: Tensor, delta: float | Tensor) -> Tensor:

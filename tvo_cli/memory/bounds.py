@@ -8,9 +8,23 @@ from __future__ import annotations
 
 from typing import Any, NamedTuple
 
-from tvo_cli.memory.kv_cache_size import cache_limit
-from tvo_cli.memory.memory_plan import plan_memory, positions_that_fit
+from tvo_cli.memory.activation_size import (
+    CHUNK,
+    CHUNK_COPIES,
+)
+from tvo_cli.memory.memory_plan import plan_memory
 from tvo_cli.memory.memory_request import MemoryRequest
+from tvo_cli.memory.microbatch_memory import (
+    RESERVED,
+    attention_weight_bytes,
+    autocast_bytes,
+    embedding_gradient_bytes,
+    position_bytes,
+)
+
+AUTO = "auto"
+AUTO_BYTES = 4e9  # of a cache on a CPU, whose free memory others may want too
+AUTO_SHARE = 0.5  # of a GPU's free memory
 
 USED = 0.9  # of a GPU's memory: the rest is for what no formula has
 CACHED = 2048  # positions of one forward on a CPU: what stays in its cache is computed fastest
@@ -48,3 +62,17 @@ def _bound_or_automatic(setting: int | str, automatic: int) -> int:
 def _cached_positions(request: MemoryRequest) -> int:
     """Positions that bound a forward pass by `auto` on a CPU; 0: a small network has no bound."""
     return CACHED if request.shape.parameters >= LARGE else 0
+
+
+def positions_that_fit(request: MemoryRequest, free: float) -> int:
+    """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
+    fixed = autocast_bytes(request) + embedding_gradient_bytes(request) + RESERVED * CHUNK_COPIES * CHUNK
+    each = RESERVED * (position_bytes(request) + attention_weight_bytes(request, 1) / max(request.length, 1))
+    return max(1, int((free - fixed) / each))
+
+
+def cache_limit(setting: float | str, *, free: float | None) -> float:
+    """Return the bytes that a cache may have: rollout.cache_gb, or by `auto` a share of a GPU's `free` bytes."""
+    if setting != AUTO:
+        return float(setting) * 1e9
+    return AUTO_BYTES if free is None else max(1.0, AUTO_SHARE * free)

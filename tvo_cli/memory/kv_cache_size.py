@@ -6,21 +6,11 @@ from tvo_cli.memory.network_shape import NetworkShape
 
 AHEAD = 64  # tokens that a growing cache allocates ahead: rollout/decoding/kv_cache.py
 FLOAT = 4
-AUTO = "auto"
-AUTO_BYTES = 4e9  # of a cache on a CPU, whose free memory others may want too
-AUTO_SHARE = 0.5  # of a GPU's free memory
 
 
 def cache_bytes_per_token(shape: NetworkShape, *, itemsize: int, autocast: bool) -> int:
     """Return layers · K · (bytes of a key + bytes of a value); under autocast keys leave the rotation in float32."""
     return shape.layers * shape.keys * ((FLOAT if autocast else itemsize) + itemsize)
-
-
-def cache_limit(setting: float | str, *, free: float | None) -> float:
-    """Return the bytes that a cache may have: rollout.cache_gb, or by `auto` a share of a GPU's `free` bytes."""
-    if setting != AUTO:
-        return float(setting) * 1e9
-    return AUTO_BYTES if free is None else max(1.0, AUTO_SHARE * free)
 
 
 def rows_within_cache(most: int, length: int, bytes_per_token: int, limit: float) -> int:

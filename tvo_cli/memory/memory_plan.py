@@ -1,4 +1,4 @@
-"""The peak memory of a training run: parts that stand from the first step to the last, and what each phase adds.
+"""The peak memory of a training run: parts that stand from the first step to the last, and the largest phase.
 
 With N parameters of s bytes, n of them trained, o bytes of optimiser state each, E = V·H of the embedding:
 
@@ -22,14 +22,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 from tvo_cli.memory.activation_size import (
-    CHUNK,
-    CHUNK_COPIES,
-    activation_bytes,
-    eager_attention_bytes,
     forward_bytes,
-    logits_bytes,
 )
-from tvo_cli.memory.adapter_size import adapter_activation_bytes, unpacked_bytes
+from tvo_cli.memory.adapter_size import unpacked_bytes
 from tvo_cli.memory.branches_replay_readings import (
     branch_columns,
     kept_response_bytes,
@@ -39,14 +34,21 @@ from tvo_cli.memory.branches_replay_readings import (
 )
 from tvo_cli.memory.kv_cache_size import AHEAD, cache_bytes_per_token
 from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
+from tvo_cli.memory.microbatch_memory import (
+    RESERVED,
+    autocast_bytes,
+    critic_embedding_gradient_bytes,
+    embedding_gradient_bytes,
+    microbatch_activation_bytes,
+    scoring_bytes,
+    update_bytes,
+)
 
 PROCESS = 0.47e9  # a run of the embedded model: Python, torch, transformers and their code (torch 2.13, CPU)
 TOKENIZER = 1.9e3  # bytes a token of the vocabulary: a tokenizer of 49,152 adds 0.09 GB
 HELD = 0.25e9  # of freed blocks that glibc keeps, at most; never more than a phase took, sampling included
 CONTEXT = 0.6e9  # of a GPU: driver context and library workspaces; not measured
-RESERVED = 1.1  # reserved over allocated on a GPU; not measured
 LOGIT_ROWS = 3  # logits, their exponentials and one copy, a row
-SHARED = 0.15  # of all positions, from which responses share their prompt's forward
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +107,6 @@ def _snapshot_bytes(request: MemoryRequest) -> float:
     return request.copies * trained * (request.trained_itemsize + request.optimizer_bytes)
 
 
-def autocast_bytes(request: MemoryRequest) -> float:
-    """Return what the plan counts for autocast, in every phase: the bytes of its bfloat16 weights."""
-    return 2.0 * request.shape.parameters if request.autocast else 0.0
-
-
 def _phases(request: MemoryRequest) -> dict[str, float]:
     """Return what the plan adds in each phase of a step."""
     sampling = {
@@ -118,16 +115,16 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
         "evaluation": _evaluation_bytes(request) if request.evaluated_rows else 0.0,
     }
     passes = {
-        "scoring": _scoring_bytes(request),
-        "update": _update_bytes(request),
+        "scoring": scoring_bytes(request),
+        "update": update_bytes(request),
         "replay": _replay_bytes(request) if request.extra.replayed else 0.0,
-        "critic": _activations(request, request.critic_rows) if request.critic else 0.0,
+        "critic": microbatch_activation_bytes(request, request.critic_rows) if request.critic else 0.0,
         "valley": _valley_bytes(request) if request.extra.probed else 0.0,
         "layers": _layers_bytes(request) if request.extra.layered else 0.0,
     }
     passing = {
-        **dict.fromkeys(("update", "replay"), _passing_gradients(request)),
-        "critic": _passing_gradients_of_critic(request),
+        **dict.fromkeys(("update", "replay"), embedding_gradient_bytes(request)),
+        "critic": critic_embedding_gradient_bytes(request),
     }
     most = max(*sampling.values(), *passes.values())
     taken = {name: _allocated(request, size, most) + passing.get(name, 0.0) for name, size in passes.items() if size}
@@ -160,12 +157,12 @@ def _branch_bytes(request: MemoryRequest) -> float:
 
 def _replay_bytes(request: MemoryRequest) -> float:
     """Return what an update on kept responses takes, each a prompt of its own."""
-    return _update_bytes(replace(request, samples=1, microbatch_rows=request.extra.replayed))
+    return update_bytes(replace(request, samples=1, microbatch_rows=request.extra.replayed))
 
 
 def _valley_bytes(request: MemoryRequest) -> float:
     """Return what a reading of the valley takes; responses may share a prompt by chance, which is not counted on."""
-    activations = _update_bytes(replace(request, samples=1, microbatch_rows=request.extra.probed))
+    activations = update_bytes(replace(request, samples=1, microbatch_rows=request.extra.probed))
     return valley_reading_bytes(request.trained, request.trained_itemsize, activations)
 
 
@@ -176,79 +173,6 @@ def _layers_bytes(request: MemoryRequest) -> float:
     return computing + layer_reading_bytes(request.shape, extra, size, autocast=request.autocast)
 
 
-def _scoring_bytes(request: MemoryRequest) -> float:
-    """Return what the plan counts for scoring a batch without gradient."""
-    positions = request.scored_rows * request.length
-    found = forward_bytes(request.shape, positions, itemsize=request.itemsize, autocast=request.autocast)
-    return found + logits_bytes(request.shape, request.scored_rows * request.response, tiled=request.tiled)
-
-
-def _update_bytes(request: MemoryRequest) -> float:
-    """Return activations and logits of a micro-batch."""
-    rows = request.microbatch_rows
-    return _activations(request, rows) + logits_bytes(request.shape, rows * request.response, tiled=request.tiled)
-
-
-def _activations(request: MemoryRequest, rows: int) -> float:
-    """Return the plan's activations of a micro-batch of so many rows."""
-    positions = positions_of_rows(request, rows)
-    return positions * _position_bytes(request) + _attention_weights(request, rows)
-
-
-def _position_bytes(request: MemoryRequest) -> float:
-    """Return what the plan counts a position, an adapter's part included: of all layers, or of one recomputed."""
-    size, autocast = request.itemsize, request.autocast
-    found = activation_bytes(request.shape, 1, itemsize=size, autocast=autocast, checkpointed=request.checkpointed)
-    if request.adapter is None:
-        return found
-    share = 1 / request.shape.layers if request.checkpointed else 1.0
-    return found + share * adapter_activation_bytes(request.adapter, itemsize=size, autocast=autocast)
-
-
-def _attention_weights(request: MemoryRequest, rows: int) -> float:
-    """Return the plan's attention weights of so many rows; 0 where attention never holds them."""
-    if not request.eager:
-        return 0.0
-    return eager_attention_bytes(
-        request.shape, rows, request.length, itemsize=request.itemsize, checkpointed=request.checkpointed
-    )
-
-
-def _passing_gradients(request: MemoryRequest) -> float:
-    """Return the gradient of a tied embedding, which arrives from the head and from the input.
-
-    Freed activations stay with a CPU's process while the second does.
-    """
-    if request.adapter is not None:
-        return 0.0
-    return float((2 if request.shape.tied else 1) * request.shape.embedding * request.weight_itemsize)
-
-
-def _passing_gradients_of_critic(request: MemoryRequest) -> float:
-    """Return the plan's gradient of the critic's embedding."""
-    return 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)
-
-
-def positions_of_rows(request: MemoryRequest, rows: int) -> int:
-    """Return the positions that the plan counts for so many rows; a prompt counts once where responses share it.
-
-    They do where this saves SHARED of them and the network can (model/forward_pass/shared_prefix.py): layers that are
-    recomputed keep no cache, but take packed rows. On a GPU, where these have not run, the plan does not count on them.
-    """
-    whole = rows * request.length
-    shared = -(-rows // request.samples) * request.prompt + rows * request.response
-    packed = request.shape.packs and not request.eager and not request.gpu
-    can = request.shape.plain_cache and (packed or not request.checkpointed)
-    return shared if can and whole - shared >= SHARED * whole else whole
-
-
 def _allocated(request: MemoryRequest, living: float, most: float) -> float:
     """Return what the plan's allocator takes for so many living bytes, after a phase that took the most of all."""
     return living * RESERVED if request.gpu else living + min(most, HELD)
-
-
-def positions_that_fit(request: MemoryRequest, free: float) -> int:
-    """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
-    fixed = autocast_bytes(request) + _passing_gradients(request) + RESERVED * CHUNK_COPIES * CHUNK
-    each = RESERVED * (_position_bytes(request) + _attention_weights(request, 1) / max(request.length, 1))
-    return max(1, int((free - fixed) / each))

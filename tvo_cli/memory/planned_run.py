@@ -14,6 +14,7 @@ from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.optimizer_state_size import optimizer_bytes_per_parameter
+from tvo_cli.memory.rank_memory import RankLayout, request_of_rank
 from tvo_cli.memory.reference_and_recorder import (
     CopyChoice,
     RecorderChoice,
@@ -22,6 +23,8 @@ from tvo_cli.memory.reference_and_recorder import (
     readers_of_reference,
 )
 from tvo_cli.model.precision_choice import choose_precision
+
+GATHERED = {"float32": 4, "bfloat16": 2}
 
 WIDE = 16384  # of a vocabulary that is read in tiles: model/forward_pass/tiled_logprobs.py
 ITEMSIZES = {"auto": 4, "float32": 4, "bfloat16": 2}  # of weights that are trained
@@ -188,3 +191,31 @@ def scores_policy(config: Any, request: MemoryRequest) -> bool:
     entropy = bool(config.algorithm.objective.get("reads", {}).get("old_entropy", False))
     own = request.autocast or is_served(config.rollout)
     return asked == "trainer" or (asked == "auto" and own) or entropy
+
+
+def rank_layout(config: Any, ranks: int) -> RankLayout:
+    """Return how so many ranks hold the weights under `parallel`."""
+    node = config.parallel
+    if str(node.strategy) != "shard":
+        return RankLayout(ranks)
+    return RankLayout(
+        ranks,
+        shards=int(node.shard_over) or ranks,
+        sharded=True,
+        gather_bytes=GATHERED[str(node.gather)],
+        free_layers=bool(node.free_layers),
+        offload=bool(node.offload),
+    )
+
+
+def request_of_run_rank(config: Any, request: MemoryRequest, ranks: int) -> MemoryRequest:
+    """Return the memory request of one rank of a run."""
+    rollout, evaluation = config.rollout, config.evaluation
+    batch = int(rollout.prompts) * int(rollout.samples)
+    return request_of_rank(
+        request,
+        ranks,
+        minibatch=batch // int(rollout.minibatches),
+        batch=batch,
+        evaluated=int(evaluation.problems) * int(evaluation.samples),
+    )

@@ -17,12 +17,10 @@ Rows of every phase are a rank's own share. Nothing here was measured on GPUs.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
-from tvo_cli.memory.memory_plan import MemoryPlan, autocast_bytes, plan_memory
+from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
 from tvo_cli.memory.memory_request import FLOAT, MemoryRequest
-
-GATHERED = {"float32": 4, "bfloat16": 2}
+from tvo_cli.memory.microbatch_memory import autocast_bytes
 
 SHARED_OUT = ("weights", "gradients", "optimiser", "critic", "reference")
 AT_ONCE = 2  # layers gathered at once: one computes, the next is on its way
@@ -120,31 +118,3 @@ def _layer_group_numbers(request: MemoryRequest, free_layers: bool) -> float:
     ends = shape.embedding * (1 if shape.tied else 2)
     at_once = min(AT_ONCE, shape.layers) if free_layers else shape.layers
     return ends + at_once * (shape.parameters - ends) / max(shape.layers, 1)
-
-
-def rank_layout(config: Any, ranks: int) -> RankLayout:
-    """Return how so many ranks hold the weights under `parallel`."""
-    node = config.parallel
-    if str(node.strategy) != "shard":
-        return RankLayout(ranks)
-    return RankLayout(
-        ranks,
-        shards=int(node.shard_over) or ranks,
-        sharded=True,
-        gather_bytes=GATHERED[str(node.gather)],
-        free_layers=bool(node.free_layers),
-        offload=bool(node.offload),
-    )
-
-
-def request_of_run_rank(config: Any, request: MemoryRequest, ranks: int) -> MemoryRequest:
-    """Return the memory request of one rank of a run."""
-    rollout, evaluation = config.rollout, config.evaluation
-    batch = int(rollout.prompts) * int(rollout.samples)
-    return request_of_rank(
-        request,
-        ranks,
-        minibatch=batch // int(rollout.minibatches),
-        batch=batch,
-        evaluated=int(evaluation.problems) * int(evaluation.samples),
-    )

@@ -114,7 +114,7 @@ def _rules_of_presets(name: str) -> list[dict[str, Any]]:
 
 @lru_cache(maxsize=4)
 def _rules_by_preset(folder: Path) -> list[dict[str, dict[str, Any]]]:
-    """Return the rules of each choice of conf/stability/ by name, to tell whose wish a copy is."""
+    """Return the rules of each choice of conf/stability/ by name, to tell whether the user asked for a reference."""
     from omegaconf import OmegaConf
 
     trees: list[Any] = [

@@ -26,8 +26,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from tvo_cli.memory.kv_cache_size import cache_bytes_per_token
-from tvo_cli.memory.planned_run import PlannedRun, scores_policy
-from tvo_cli.memory.rank_memory import RankLayout, request_of_run_rank
+from tvo_cli.memory.planned_run import PlannedRun, request_of_run_rank, scores_policy
+from tvo_cli.memory.rank_memory import RankLayout
 
 GRADIENT = 4  # bytes of a gradient that travels
 RECORD = 20  # bytes a token of the batch

@@ -22,10 +22,10 @@ def clip_cov(tokens: Tokens, *, share: float, low: float, high: float, clip_low:
     C = (Â − mean Â)(log π_θ − mean log π_θ) over the N response tokens of the minibatch, nats: whose mean is the
     covariance that drives entropy down. The denominator of the loss stays N.
 
-    Fidelity: official code, with statistics and lots over the minibatch where that takes each micro-batch's.
+    Fidelity: official code, with statistics and random draws over the minibatch where that takes each micro-batch's.
 
     Args:
-        tokens: the whole minibatch; its seed decides the lots.
+        tokens: the whole minibatch; its seed decides which tokens are drawn.
         share: of all tokens; 0 recovers weight 1.
         low: candidates have a larger covariance, nats.
         high: candidates have a smaller covariance, nats.
@@ -38,7 +38,7 @@ def clip_cov(tokens: Tokens, *, share: float, low: float, high: float, clip_low:
     clipped = torch.where(advantage > 0, ratio > 1 + clip_high, ratio < 1 - clip_low) & (advantage != 0)
     candidates = torch.nonzero((mask & ~clipped & (covariance > low) & (covariance < high)).flatten()).flatten()
     wanted = max(1, math.floor(share * int(mask.sum()))) if share else 0
-    lots = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(tokens.seed))[:wanted]
+    drawn = torch.randperm(len(candidates), generator=torch.Generator().manual_seed(tokens.seed))[:wanted]
     weight = torch.ones_like(logp).flatten()
-    weight[candidates[lots.to(candidates.device)]] = 0.0
+    weight[candidates[drawn.to(candidates.device)]] = 0.0
     return weight.view_as(logp)

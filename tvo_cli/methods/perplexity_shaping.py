@@ -36,12 +36,12 @@ def perplexity_shaping(
     """
     length = experience.mask.sum(1).clamp(min=1)
     surprise = -torch.where(experience.mask, experience.old_logp, 0.0).sum(1) / length
-    factor = (1 - alpha * _score_in_group(surprise, experience.group)).clamp(low, high)
+    factor = (1 - alpha * _perplexity_score_in_group(surprise, experience.group)).clamp(low, high)
     return replace(advantage, values=advantage.values * factor[:, None])
 
 
-def _score_in_group(x: Tensor, group: Tensor) -> Tensor:
-    """(x − mean)/std of each value by its group's values that are no outliers, [B]."""
+def _perplexity_score_in_group(x: Tensor, group: Tensor) -> Tensor:
+    """z: (l − mean)/std of each log perplexity by its group's that are no outliers, [B]."""
     score = torch.zeros_like(x)
     for p in range(int(group.max()) + 1):
         rows = group == p

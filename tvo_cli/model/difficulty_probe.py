@@ -63,13 +63,13 @@ def train_probe(
     states: Tensor, labels: Tensor, *, classes: int, width: int, epochs: int, lr: float, seed: int
 ) -> DifficultyProbe:
     """A probe after so many epochs of AdamW on the cross-entropy of labels, int64 [N], at states [N, H]; on the CPU."""
-    lots = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(seed)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         probe = DifficultyProbe(states.shape[1], width, classes)
     optimizer = torch.optim.AdamW(probe.parameters(), lr=lr)
     for _ in range(epochs):
-        for rows in torch.randperm(len(states), generator=lots).split(ROWS):
+        for rows in torch.randperm(len(states), generator=generator).split(ROWS):
             optimizer.zero_grad()
             nn.functional.cross_entropy(probe(states[rows]), labels[rows]).backward()
             optimizer.step()

@@ -1,4 +1,4 @@
-"""How far the next-token distributions of a prompt's responses are apart, position by position."""
+"""TW-GRPO's divergence: how far the next-token distributions of a prompt's responses are apart at each position."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ import math
 import torch
 from torch import Tensor
 
-from tvo_cli.maths.divergence import divergence_from_mean_log
 from tvo_cli.model.forward_pass.hidden_states import predicting_states
 from tvo_cli.model.forward_pass.logprobs import CHUNK_BYTES
 from tvo_cli.model.policy import Policy
@@ -33,3 +32,13 @@ def group_divergence(
         log_pi = torch.log_softmax(logits, dim=-1).view(*seen.shape, -1)
         parts.append(divergence_from_mean_log(torch.where(seen[..., None], log_pi, -math.log(log_pi.shape[-1]))))
     return torch.cat(parts)
+
+
+def divergence_from_mean_log(log_pi: Tensor, limit: float = 11.0) -> Tensor:
+    """mean_i Σ_v [e^d − d − 1], d = clamp(mean_i log π_i(v) − log π_i(v), ±limit): [G, …, V] → […], ≥ 0.
+
+    TW-GRPO, arXiv:2505.24718, which calls it a KL; the sum over v is unweighted, so that rare words rule it. 0 where
+    all distributions are equal.
+    """
+    d = (log_pi.mean(0, keepdim=True) - log_pi).clamp(-limit, limit)
+    return (d.exp() - d - 1).sum(-1).mean(0)

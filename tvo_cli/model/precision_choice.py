@@ -31,3 +31,10 @@ def describe_precision(kind: str, precision: str, parameters: int) -> str:
         return f"float32 ({of})"
     rest = ", TF32 for products that stay in float32" if allows_tf32(kind, precision) else ""
     return f"bfloat16 forward and backward over float32 weights{rest} ({of})"
+
+
+def has_bfloat16_products(kind: str) -> bool:
+    """Whether this process's device of the kind multiplies bfloat16 by itself, without emulation."""
+    import torch
+
+    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)

@@ -75,6 +75,7 @@ def survey_prompts(problems: Iterable[Problem], render: Callable[[Problem], str]
 
 
 def _problem_blocks_to_check(problems: Iterable[Problem]) -> Iterator[list[Problem]]:
+    """Yield the problems in blocks whose prompts are encoded and checked at once."""
     remaining = iter(problems)
     while block := list(islice(remaining, ROWS_AT_ONCE)):
         yield block

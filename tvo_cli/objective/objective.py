@@ -22,12 +22,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from tvo_cli.errors import UserError
-from tvo_cli.maths.importance_ratio import Ratio
 from tvo_cli.maths.nucleus import Nucleus
 from tvo_cli.maths.piece_marks import does_read_tokens
 from tvo_cli.objective.entropy_corridor import EntropyCorridor
@@ -41,6 +41,12 @@ from tvo_cli.types import Loss, Tokens
 TokenSurrogate = Callable[..., Tensor]  # (ratio, advantage), or (ratio, advantage, tokens) where it is marked so
 # Tokens.whole, .old_entropy and .covariance; of the rollout batch: Experience.old_covariance and what follows it
 READABLE = ("minibatch", "old_entropy", "covariance", "old_covariance", "prompt_logp", "group_divergence", "answers")
+
+
+class Ratio(Protocol):
+    """Log-ratio [B, T] and mask [B, T] to importance ratio [B, T]."""
+
+    def __call__(self, log_ratio: Tensor, mask: Tensor, /) -> Tensor: ...
 
 
 @dataclass(frozen=True, slots=True)

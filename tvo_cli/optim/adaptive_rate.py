@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from tvo_cli.maths.divergence import TokenDivergence
 from tvo_cli.optim.schedule import linear_rise
+from tvo_cli.optim.step_rule import TokenDivergence
 
 
 @dataclass(slots=True)

@@ -76,3 +76,9 @@ class Free:
     def load_state_dict(self, state: Mapping[str, float]) -> None:
         """Restore `state_dict`."""
         self.constant = state["constant"]
+
+
+class TokenDivergence(Protocol):
+    """log π and log π_old of the sampled tokens [B, T] → divergence of each token [B, T]."""
+
+    def __call__(self, logp: Tensor, old_logp: Tensor, /) -> Tensor: ...

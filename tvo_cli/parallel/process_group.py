@@ -275,7 +275,7 @@ def _remedy_of_end(error: BaseException) -> str:
 
 
 def _processors_of_process() -> list[int]:
-    """The processors that this process of the group may use; none where the system does not tell."""
+    """The processors that the group's processes may share out; none where the system does not tell."""
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else []
 
 

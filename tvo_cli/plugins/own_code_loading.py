@@ -121,7 +121,7 @@ def _load_file(key: str, path: Path) -> ModuleType:
 
 
 def describe_own_code_failure(error: BaseException) -> str:
-    """The kind of an error, its text, and the last line of the user's own code that it comes from."""
+    """Return an error of loaded own code in words: its kind, its text, the last line of own code that raised it."""
     last = next(reversed(own_code_lines(error, loaded_files())), None)
     where = f" ({last.path.name}, line {last.number})" if last else ""
     text = error.msg if isinstance(error, SyntaxError) else str(error)

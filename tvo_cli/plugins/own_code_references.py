@@ -69,11 +69,6 @@ def _names_own_code(key: str, value: str, plugins: Sequence[str]) -> bool:
     )
 
 
-def referenced_targets(tree: Any) -> Iterator[str]:
-    """Yield the `_target_`s of a tree."""
-    return (value for key, value in _texts_of_tree(tree) if key.rpartition(".")[2] == "_target_")
-
-
 def is_own_code_reference(target: str) -> bool:
     """Return whether a `_target_` is written as own code is: `mine.py:weight`, `my_package.maths:weight`."""
     return ":" in target
@@ -87,7 +82,7 @@ def target_leads_into_plugin(target: str, plugin: str) -> bool:
 
 
 def _place_of_source(name: str) -> str:
-    """Return the path of a reference's file, with or without `./`; one with `..` as it is written; or its package."""
+    """Return what two references to own code share that lead into one file or package: its full path, its name."""
     source = source_of_reference(name)
     plain = is_file_name(source) and ".." not in Path(source).parts
     return str(path_of_file_name(source).resolve()) if plain else source

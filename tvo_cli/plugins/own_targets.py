@@ -80,5 +80,5 @@ def own_target_object(key: str, target: str) -> Any:
 
 
 def importable_name(found: Any) -> str:
-    """Return the dotted name by which Python finds a loaded function or class."""
+    """Return the dotted name by which Python finds what a `_target_` of own code has loaded."""
     return f"{found.__module__}.{found.__qualname__}"

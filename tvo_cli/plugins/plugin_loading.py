@@ -109,7 +109,7 @@ def _check_is_own(key: str, name: str) -> None:
 
 
 def _module_scope_of_plugin(name: str, module: ModuleType) -> str:
-    """Return the module name below which a loaded plugin's own definitions are."""
+    """Return the name of the module that a plugin was loaded as, below which its own definitions are."""
     return module.__name__ if is_file_name(name) else source_of_reference(name)
 
 

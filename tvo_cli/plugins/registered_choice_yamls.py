@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import atexit
+import inspect
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.errors import UserError
 from tvo_cli.plugins.registry import Registration
 
 
@@ -36,7 +38,8 @@ def choice_text(one: Registration, target: str) -> str:
     """Return the yaml of a registered choice."""
     import yaml
 
-    node: dict[str, Any] = {"_target_": target} | ({"_partial_": True} if one.partial else {}) | one.settings
+    partial = {"_partial_": True} if one.partial else {}
+    node: dict[str, Any] = {"_target_": target, **partial, **dict(_yaml_settings_of(one.made_of))}
     tree: dict[str, Any] = _with_node_at_path(dict(one.changes), one.path, node)
     head = f"# @package {one.package}\n" if one.package else ""
     emptied = (
@@ -60,3 +63,26 @@ def merged_choice(one: Mapping[str, Any], other: Mapping[str, Any]) -> dict[str,
         inside = isinstance(value, Mapping) and isinstance(found.get(name), Mapping)
         found[name] = merged_choice(found[name], value) if inside else value
     return found
+
+
+def _yaml_settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
+    """Yield the keys beside `_target_`: keyword-only parameters of a function, all of a class; `???`: no default."""
+    takes_all = inspect.isclass(made_of)
+    for name, one in inspect.signature(made_of).parameters.items():
+        if one.kind is one.KEYWORD_ONLY or (takes_all and one.kind is one.POSITIONAL_OR_KEYWORD):
+            yield name, "???" if one.default is one.empty else _yaml_default(made_of, name, one.default)
+
+
+def _yaml_default(made_of: Callable[..., Any], name: str, value: Any) -> Any:
+    """Return the default of a registered parameter as a yaml holds it.
+
+    Raises:
+        UserError: it is no plain value.
+    """
+    if isinstance(value, tuple):
+        return [_yaml_default(made_of, name, one) for one in value]
+    if value is None or isinstance(value, bool | int | float | str | list | dict):
+        return value
+    raise UserError(
+        f"{made_of.__name__}.{name}", repr(value), "is no number, text or list, so no yaml holds it.", "Take None."
+    )

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import inspect
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -26,11 +25,6 @@ class Registration:
     about: str  # the yaml's first line
     changes: Mapping[str, Any] = field(default_factory=dict)  # further keys of the yaml
     partial: bool = False  # whether it is called with what is not in the yaml
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        """The keys beside `_target_`: keyword-only parameters of a function, all of a class, with their defaults."""
-        return dict(_yaml_settings_of(self.made_of))
 
 
 _registered: dict[str, dict[tuple[str, str], Registration]] = {}
@@ -62,26 +56,3 @@ def registrations_of(module: str) -> list[Registration]:
     """Return what a module, or any module of a package, has registered."""
     inside = (found for name, found in _registered.items() if f"{name}.".startswith(f"{module}."))
     return [one for found in inside for one in found.values()]
-
-
-def _yaml_settings_of(made_of: Callable[..., Any]) -> Iterator[tuple[str, Any]]:
-    """Yield the parameters of a registration that a yaml sets; `???` for one without a default."""
-    takes_all = inspect.isclass(made_of)
-    for name, one in inspect.signature(made_of).parameters.items():
-        if one.kind is one.KEYWORD_ONLY or (takes_all and one.kind is one.POSITIONAL_OR_KEYWORD):
-            yield name, "???" if one.default is one.empty else _yaml_default(made_of, name, one.default)
-
-
-def _yaml_default(made_of: Callable[..., Any], name: str, value: Any) -> Any:
-    """Return the default of a registered parameter as a yaml holds it.
-
-    Raises:
-        UserError: it is no plain value.
-    """
-    if isinstance(value, tuple):
-        return [_yaml_default(made_of, name, one) for one in value]
-    if value is None or isinstance(value, bool | int | float | str | list | dict):
-        return value
-    raise UserError(
-        f"{made_of.__name__}.{name}", repr(value), "is no number, text or list, so no yaml holds it.", "Take None."
-    )

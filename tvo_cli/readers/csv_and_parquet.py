@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterator
 from typing import IO, Any, cast
 
-from tvo_cli.readers.record import Found, MalformedRecord, Record, said_of_open_end
+from tvo_cli.readers.record import Found, MalformedRecord, Record
 from tvo_cli.readers.text_values import HALF_SURROGATE
 
 LONGEST_FIELD = 64 << 20  # characters; Python's own limit is 131,072
@@ -65,7 +65,7 @@ def _records_of_csv(rows: Any, lines: _CountedCsvLines, encoding: str) -> Iterat
             names = _distinct_csv_columns(values) if values else None  # an empty line names no column
         elif len(values) == len(names):
             fields = {name: value if value else None for name, value in zip(names, values, strict=True)}
-            torn = said_of_open_end(lines.last, names[-1], fields[names[-1]])
+            torn = _said_of_open_end(lines.last, names[-1], fields[names[-1]])
             yield Record(number, "line", fields, sum(map(len, values)), torn)
         elif values:
             problem = f"has {len(values)} fields, the first line names {len(names)}"
@@ -113,3 +113,13 @@ def parquet_records(stream: IO[bytes]) -> Iterator[Found]:
         raise MalformedRecord(
             f"cannot be read as Parquet ({str(error).splitlines()[0]}).", "Write it again."
         ) from error
+
+
+def _said_of_open_end(line: str, column: str, value: object) -> str:
+    """Return what is said of a table's last line without a line end, or "": is its last cell whole?
+
+    A file that was cut amid that cell looks as one that its writer ended there.
+    """
+    if line.endswith(("\n", "\r", '"')) or value is None:
+        return ""
+    return f"the last line has no line end: if the file was cut off, so is its {column} {str(value)!r}"

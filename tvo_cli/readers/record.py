@@ -15,16 +15,6 @@ class Record(NamedTuple):
     torn: str = ""  # what is said of a last cell that may be torn: no line end follows it, and no quote closes it
 
 
-def said_of_open_end(line: str, column: str, value: object) -> str:
-    """Return what is said of a table's last line without a line end, or "": is its last cell whole?
-
-    A file that was cut amid that cell looks as one that its writer ended there.
-    """
-    if line.endswith(("\n", "\r", '"')) or value is None:
-        return ""
-    return f"the last line has no line end: if the file was cut off, so is its {column} {str(value)!r}"
-
-
 class MalformedRecord(Exception):
     """A row (or, without a number, a file) that cannot be read: why, and what to do."""
 

@@ -125,12 +125,13 @@ def _strategy_rows(found: Figures) -> list[Row]:
     """Return the rows of what each strategy got and gave, over sampled and greedy responses."""
     strategies = {name: one for name, one in found.items() if isinstance(one, dict)}
     return [
-        [name, str(one["problems"]), _share_right(one["avg"]), f"{one['tokens']:.1f}"]
+        [name, str(one["problems"]), _share_right_by_strategy(one["avg"]), f"{one['tokens']:.1f}"]
         for name, one in strategies.items()
     ]
 
 
-def _share_right(share: float | None) -> str:
+def _share_right_by_strategy(share: float | None) -> str:
+    """The share of a strategy's responses that are right, in percent; a dash where it got none."""
     return "–" if share is None else f"{100 * share:.1f}%"
 
 

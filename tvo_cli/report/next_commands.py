@@ -56,14 +56,18 @@ def next_training_command(run: LoadedRun) -> Command:
     there = [
         f"output_dir={_folder_of_rival(run, rival)}" for word in overrides if _key_in_next_command(word) == "output_dir"
     ]
-    return [*_program_of_run(run), "train", *map(_shell_word, [*flags, f"algorithm={rival}", *kept, *there[:1]])]
+    return [
+        *_program_of_run(run),
+        "train",
+        *map(_word_of_next_command, [*flags, f"algorithm={rival}", *kept, *there[:1]]),
+    ]
 
 
 def next_evaluation_command(run: LoadedRun, policy: Path) -> Command:
     """Return the command that evaluates the trained policy on the problems that the run held out, asked as it asked."""
     flags, overrides = _flags_and_overrides_of_run(run)
     chosen = [word for word in overrides if _override_is_for_evaluation(_key_in_next_command(word))]
-    words = [*map(_shell_word, [*flags, *chosen]), shell_override("model.path", shortest_path(policy))]
+    words = [*map(_word_of_next_command, [*flags, *chosen]), shell_override("model.path", shortest_path(policy))]
     suite = [] if is_run_of_default_suite(run.config) else [f"evaluation={HELDOUT_SUITE}"]
     return [*_variables_of_run(run), "tvo", "eval", *words, *suite]
 
@@ -133,8 +137,8 @@ def _key_in_next_command(word: str) -> str:
     return split_override(word)[0].partition("/")[0]
 
 
-def _shell_word(word: str) -> str:
-    """Return an override quoted for a shell; `~` at its start is a deletion for Hydra and a home for a shell."""
+def _word_of_next_command(word: str) -> str:
+    """Return a word of the next command quoted for a shell, in which `~` at its start would be a home."""
     key, _, value = word.partition("=")
     if key == "output_dir":
         return shell_override(key, value)

@@ -1,4 +1,4 @@
-"""Reading of a run folder: its config, metrics, summary, collapse verdict, stored policies and recorded steps."""
+"""Strict reading of a run folder: config, metrics, summary, collapse verdict, policies; a broken file is refused."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def stored_policies(folder: Path) -> list[tuple[int, Path]]:
 
 
 def collapse_firings(run: LoadedRun) -> list[Mapping[str, Any]]:
-    """Return the collapse rules that fired: mappings with rule, step, value, threshold."""
+    """Read the collapse rules that fired from a loaded run: mappings with rule, step, value, threshold."""
     return [found for found in run.collapse.get("firings") or () if isinstance(found, Mapping)]
 
 

@@ -100,14 +100,14 @@ class SelfImitation:
         ramp = (1.0 - math.cos(math.pi * (step + 1) / self.rise)) / 2 if step < self.rise else 1.0
         return self.strength * ramp
 
-    def draw(self, lots: torch.Generator) -> tuple[KeptResponses, Tensor] | None:
+    def draw(self, generator: torch.Generator) -> tuple[KeptResponses, Tensor] | None:
         """Kept responses and their Â, [N] float32; None while the buffer is not full."""
         if not self.strength or not self.is_full:
             return None
         advantage = self.kept.rewards.double() - self.baseline
         good = (advantage >= 0).nonzero().flatten()
         count = min(self.size, 1 << (len(good).bit_length() - 1))
-        chosen = good[torch.randperm(len(good), generator=lots)[:count]].sort().values
+        chosen = good[torch.randperm(len(good), generator=generator)[:count]].sort().values
         return self.kept.rows(chosen), advantage[chosen].float()
 
     def end_batch(self, batch: KeptResponses, advantage: Tensor, group_means: Tensor, *, drawn: bool) -> None:

@@ -25,7 +25,7 @@ VERSION = "Take vLLM 0.32 or later, which gives them."
 
 
 class ServedResponse(NamedTuple):
-    """A sampled response: its tokens, log π of each under the server's model, whether it ended by itself."""
+    """The response of a server's completion: its tokens, log π of each under the server's model, whether it ended."""
 
     ids: tuple[int, ...]
     logp: tuple[float, ...]
@@ -145,7 +145,7 @@ class CompletionCheck:
         """Refuse a response that goes on behind its end token, or ends without a reason that was asked for."""
         ends, most = set(self.request["stop_token_ids"]), self.request["max_tokens"]
         if ends.intersection(ids[:-1]) or len(ids) > most:
-            raise self._wrong("the answer goes on behind its end.", "The server must heed stop_token_ids, max_tokens.")
+            raise self._wrong("the answer goes on behind its end.", "The server must obey stop_token_ids, max_tokens.")
         if reason == "length" and len(ids) < most:
             problem = f"the server ended the answer after {len(ids)} of {most} tokens."
             raise self._wrong(problem, "Start it with a longer --max-model-len, or lower rollout.max_tokens.")
@@ -167,3 +167,12 @@ class CompletionCheck:
 def is_logprob(value: object) -> bool:
     """Whether a number of an answer can be a log-probability."""
     return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value) and value <= SLACK
+
+
+def prompt_logprobs(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
+    """log π of the prompt's tokens but the first, of an answer's choice; nothing where a server does not say."""
+    nodes = choice.get("prompt_logprobs")
+    if not isinstance(nodes, list) or len(nodes) != len(prompt):
+        return ()
+    found = [(node or {}).get(str(token), {}).get("logprob") for node, token in zip(nodes[1:], prompt[1:], strict=True)]
+    return tuple(map(float, found)) if all(map(is_logprob, found)) else ()

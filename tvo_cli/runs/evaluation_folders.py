@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.report.run_folder_reading import LoadedRun
-from tvo_cli.runs import own_run_folders
+from tvo_cli.runs.tolerant_run_reading import read_run_mapping, scores_of_own_summary
 from tvo_cli.runs.trial import FINISHED, UNFINISHED, Trial
 from tvo_cli.runs.trial_settings import flat_trial_settings
 
@@ -16,8 +16,8 @@ SUITE, EVALUATED = "suite", "evaluated"  # the latter: the path of the model
 
 def trials_of_evaluation_folder(place: Path, name: str, source: str) -> tuple[list[Trial], list[str]]:
     """Return the trials of an evaluation folder, and what was wrong with its files."""
-    summary, said = own_run_folders.read_run_mapping(place / "summary.json")
-    config, more = own_run_folders.read_run_mapping(place / "config.yaml")
+    summary, said = read_run_mapping(place / "summary.json")
+    config, more = read_run_mapping(place / "config.yaml")
     told = flat_trial_settings(config) or {
         key: value for key, value in summary.items() if isinstance(value, str | int | float)
     }
@@ -33,7 +33,7 @@ def trials_of_evaluation_folder(place: Path, name: str, source: str) -> tuple[li
             *said,
             *more,
         ]
-    row: dict[str, Any] = {"step": 0} | dict(own_run_folders.scores_of_own_summary(summary.get("evaluation", {})))
+    row: dict[str, Any] = {"step": 0} | dict(scores_of_own_summary(summary.get("evaluation", {})))
     run = LoadedRun(place, config, [], [row] if len(row) > 1 else [], summary, {})
     state = (FINISHED, "") if run.evaluations else (UNFINISHED, "no score yet; still running, or killed")
     return [Trial(name, source, run, settings, *state)], [*said, *more]
@@ -72,7 +72,7 @@ def settings_of_evaluated_run(path: str, place: Path) -> dict[str, Any]:
     for root in (Path(), *place.resolve().parents) if path and not start.is_absolute() else (Path(),):
         for folder in (root / start, *list((root / start).parents)[:4]):
             if (folder / "metrics.jsonl").is_file() and (folder / "config.yaml").is_file():
-                config, _ = own_run_folders.read_run_mapping(folder / "config.yaml")
+                config, _ = read_run_mapping(folder / "config.yaml")
                 return {
                     key: value
                     for key, value in flat_trial_settings(config).items()

@@ -19,6 +19,7 @@ from tvo_cli.runs import (
     tensorboard_events,
     wandb_runs,
 )
+from tvo_cli.runs.tolerant_run_reading import read_run_folder
 from tvo_cli.runs.tool_mappings import SFT
 from tvo_cli.runs.trial import Trial
 from tvo_cli.runs.trial_settings import flat_trial_settings
@@ -177,7 +178,7 @@ def _read_found_run(
         return [trial], said
     if kind == "evaluation":
         return evaluation_folders.trials_of_evaluation_folder(place, _name_below_path(place, path), source)
-    run, said = own_run_folders.read_run_folder(place)
+    run, said = read_run_folder(place)
     settings = flat_trial_settings(run.config)
     planned = settings.get("trainer.steps")
     state, why = own_run_folders.state_of_own_run(run, planned if isinstance(planned, int) else 0)

@@ -1,16 +1,17 @@
-"""Runs of other tools, read through a mapping of their names (docs/compare.md): one run a file or folder."""
+"""Runs of other tools, read through a mapping of their names (docs/compare.md): the last run of a file or folder."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.report.run_folder_reading import LoadedRun
-from tvo_cli.runs.logged_rows import LoggedRows, read_logged_rows, unnested_rows
-from tvo_cli.runs.tool_mappings import TRL, MappedColumns, ToolMapping, read_tool_mapping
+from tvo_cli.runs.log_file_formats import LoggedRows, Rows, read_logged_rows
+from tvo_cli.runs.tool_mappings import PLAIN, STEPS, TRL, MappedColumns, ToolMapping, find_mapping, read_tool_mapping
 from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
 
@@ -33,7 +34,7 @@ def trial_of_rows(
     read: LoggedRows, folder: Path, name: str, source: str, chosen: ToolMapping
 ) -> tuple[Trial, list[str]]:
     """Return a run from rows under another tool's names, and what was wrong with them."""
-    read, mapping = unnested_rows(read, chosen)
+    read, mapping = _unnested_rows(read, chosen)
     ours = MappedColumns(mapping)
     run_rows = [ours.row(row) for row in read.rows if _is_step_number(row.get(mapping.step))]
     run = LoadedRun(
@@ -138,3 +139,43 @@ def _state_of_tool_run(run: LoadedRun, planned: int | None) -> tuple[str, str, l
     if done >= planned:
         return FINISHED, "", []
     return UNFINISHED, f"{done} of {planned} steps", []
+
+
+def _unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
+    """Return another tool's rows with their metrics at the top, and the mapping that fits where none was chosen."""
+    rows = [_flattened(row, chosen.nested or "data") for row in read.rows]
+    mapping = chosen
+    if chosen == PLAIN:
+        mapping = find_mapping({name for row in rows for name in row})
+        mapping = replace(mapping, step=_step_column(rows, mapping.step))
+    rows, said = _rows_of_last_run(rows, mapping.step)
+    return LoggedRows(rows, read.document, (*read.said, *said)), mapping
+
+
+def _flattened(row: dict[str, Any], key: str) -> dict[str, Any]:
+    """Return another tool's row with what stands under a key of it moved to the top."""
+    inside = row.get(key)
+    return {**row, **inside} if isinstance(inside, dict) else row
+
+
+def _step_column(rows: Rows, usual: str) -> str:
+    """Return the column of steps in another tool's rows: the usual one, or the first other name that is there."""
+    names = {name for row in rows for name in row}
+    return next((name for name in (usual, *STEPS) if name in names), usual)
+
+
+def _rows_of_last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
+    """Return the rows of the last of another tool's runs in a file whose steps begin anew; a resumed run is one."""
+    begun = [0]
+    reached = first = None
+    for at, row in enumerate(rows):
+        now = row.get(step)
+        if not isinstance(now, int | float):
+            continue
+        if reached is not None and first is not None and now < reached and now <= first:
+            begun.append(at)
+        first = now if first is None else min(first, now)
+        reached = now
+    if len(begun) == 1:
+        return rows, []
+    return rows[begun[-1] :], [f"{len(begun)} runs stand in one file (the steps begin anew); only the last is read"]

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.optional_packages import import_for
-from tvo_cli.runs.logged_rows import LoggedRows
+from tvo_cli.runs.log_file_formats import LoggedRows
 
 PREFIX = "events.out.tfevents."
 LOADER = "tensorboard.backend.event_processing.event_file_loader"

@@ -94,3 +94,16 @@ def trial_setting_text(key: str, value: Any) -> str:
     """Return a setting's value as a table shows it: of a sha256 of own code the first digits."""
     text = setting_text(value)
     return text[:SHOWN_OF_SHA256] if key.startswith(f"{OWN_CODE}.") else text
+
+
+def settings_brought_by_algorithm(name: str) -> set[str]:
+    """Return what conf/algorithm/NAME.yaml and the parts it is made of set outside `algorithm`."""
+    from tvo_cli.report.run_folder_reading import parse_run_config
+
+    path = configuration.choice_path("algorithm", name)
+    if not path.is_file():
+        return set()
+    tree = parse_run_config(path.read_text(encoding="utf-8"))
+    parts = [part for part in tree.pop("defaults", []) if isinstance(part, str) and part != "_self_"]
+    found = {key for key in flat_trial_settings(tree) if not key.startswith("algorithm.")}
+    return found.union(*(settings_brought_by_algorithm(part) for part in parts))

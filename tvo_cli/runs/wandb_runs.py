@@ -8,7 +8,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.runs import other_tools
-from tvo_cli.runs.logged_rows import LoggedRows
+from tvo_cli.runs.log_file_formats import LoggedRows
 from tvo_cli.runs.tool_mappings import ToolMapping
 from tvo_cli.runs.trial import Trial
 from tvo_cli.tracking.mirrors.wandb_file import wandb_records

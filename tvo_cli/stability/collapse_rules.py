@@ -1,4 +1,4 @@
-"""The collapse rules: each reads the metrics of one step, says whether the run collapses, and carries state."""
+"""Collapse rules of steps: Floor, Drop, Ceiling, LengthBand, Truncation, ZeroAdvantage, NonFinite, GradientBlowUp."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 from tvo_cli.stability.exponential_average import exponential_average, exponential_average_if_given, steps_of_average
 from tvo_cli.stability.rule_interface import CollapseRule, LimitRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, ExcusedRule
+from tvo_cli.stability.solved_task import ExcusedRule
+from tvo_cli.stability.step_accuracy import ACCURACY
 from tvo_cli.stability.whole_log import WholeLog
 
 
@@ -175,7 +176,7 @@ class LengthBand(CollapseRule):
 
 @dataclass(kw_only=True)
 class Truncation(LimitRule):
-    """Responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
+    """The share of responses cut by the length limit: above a limit, and above what the run began with by `rise`."""
 
     rise: float
     warmup: int

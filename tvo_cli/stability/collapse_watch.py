@@ -236,6 +236,7 @@ def _checked_rule_to_watch(name: str, rule: Any) -> CollapseRule:
 
 
 def _is_watched_threshold(value: Any, least: int) -> bool:
+    """Whether a field of a rule that the watch is given can be a threshold: a number, at least `least`."""
     return isinstance(value, int | float) and not isinstance(value, bool) and value >= least
 
 

@@ -1,4 +1,4 @@
-"""How noisy the policy gradient is: one reading, the same for every algorithm.
+"""Gradient noise: the variance and noise scale of a minibatch's gradient, from the norms of its parts.
 
 A minibatch gradient is a sum of n parts, ĝ = Σ_i g_i, each of equally many whole prompt groups, which are
 exchangeable: prompts are the independent unit. From Σ‖g_i‖² and ‖ĝ‖² alone, unbiased (docs/metrics.md),
@@ -101,7 +101,7 @@ class MicroBatchVariance:
     def part(self) -> Iterator[None]:
         """Exactly one backward pass, of the part's contribution to the minibatch's loss."""
         seen: dict[int, Tensor] = {}
-        handles = [p.register_hook(_gradient_norm_hook(seen, i)) for i, p in enumerate(self._parameters)]
+        handles = [p.register_hook(_part_norm_hook(seen, i)) for i, p in enumerate(self._parameters)]
         try:
             yield
         finally:
@@ -198,8 +198,8 @@ def _is_signal_above_noise(variance: float, signal: float) -> bool:
     return signal > 0.0 and variance < UNRESOLVED * signal
 
 
-def _gradient_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
-    """The hook that notes the norm of a parameter's gradient in a part of the variance reading."""
+def _part_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
+    """The tensor hook that notes ‖g_i‖ of a parameter in a part of the gradient-noise reading."""
 
     def record(gradient: Tensor) -> None:
         if index in seen:
@@ -207,13 +207,16 @@ def _gradient_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor
                 "a parameter received its gradient twice in one part of the variance reading: "
                 "one backward pass a part, and no re-entrant gradient checkpointing"
             )
-        seen[index] = gradient_norm(gradient.detach())
+        seen[index] = part_gradient_norm(gradient.detach())
 
     return record
 
 
-def gradient_norm(gradient: Tensor) -> Tensor:
-    """‖g‖ in at least float32, of large ones row by row: a single running sum loses 0.5% of 4e7 squares."""
+def part_gradient_norm(gradient: Tensor) -> Tensor:
+    """‖g_i‖ of a parameter for the gradient-noise reading, in at least float32, of large ones row by row.
+
+    A single running sum loses 0.5% of 4e7 squares.
+    """
     precision = torch.promote_types(gradient.dtype, torch.float32)
     norms = gradient
     if gradient.ndim > 1 and gradient.numel() > ONE_SUM:

@@ -59,7 +59,7 @@ def _rules_idle_without_reference(config: Any) -> Iterator[str]:
 
 
 def _rules_watching(config: Any, metrics: tuple[str, ...]) -> Iterator[tuple[str, str]]:
-    """Rules that are on and look at one of these metrics."""
+    """Collapse rules of a config that are on and look at one of these metrics: idle where nothing logs it."""
     for name, rule in config.stability.rules.items():
         metric = str(rule.get("metric", "")) if rule is not None else ""
         if metric.startswith(metrics):

@@ -7,6 +7,7 @@ docs/decisions/refused-updates.md derives both tests and has their false alarms,
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -14,11 +15,22 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths.permutation_test import permutation_z, score_z
-from tvo_cli.stability.free_energy import FreeEnergySample
 
 WINDOW = 10  # batches that a slow decline is measured against
 ALLOWANCE = 0.5  # standard errors a batch that a slow decline must exceed to add up
 LARGEST_TERM = 2.0  # what one batch adds at most: a sudden rise is the other test's
+
+
+@dataclass(frozen=True, slots=True)
+class FreeEnergySample:
+    """F of one policy by prompts: what its responses to each of P prompts came to on average."""
+
+    energies: Tensor  # float64 [P], −mean reward
+    surprises: Tensor  # float64 [P], mean −log π of a whole response, nats
+
+    def at(self, temperature: float) -> Tensor:
+        """F = U − T·S of each prompt, [P], at one temperature for all samples that are compared."""
+        return self.energies - temperature * self.surprises
 
 
 class ConditionReading(NamedTuple):
@@ -26,6 +38,34 @@ class ConditionReading(NamedTuple):
 
     z: float | None  # standard errors by which F is above the batch before; None: there was none
     drift: float  # the CUSUM of a slow rise
+
+
+def free_energy_sample(
+    rewards: Sequence[float], surprises: Tensor, group: Tensor, judged: Sequence[bool]
+) -> FreeEnergySample | None:
+    """The sample of a batch, from those responses that the grader could judge; None with fewer than two prompts.
+
+    Args:
+        rewards: B rewards.
+        surprises: [B], −log π of each whole response under the policy that sampled it.
+        group: int64 [B], the prompt of each.
+        judged: B times whether the grader could judge the response: its failure is no reward of 0.
+    """
+    counts = torch.tensor(judged, device=group.device)
+    if not bool(counts.any()):
+        return None
+    prompts, index = group[counts].unique(return_inverse=True)
+    if len(prompts) < 2:
+        return None
+    energies = -torch.tensor(rewards, dtype=torch.float64, device=group.device)[counts]
+    means = [_mean_by_prompt(values, index, len(prompts)) for values in (energies, surprises.double()[counts])]
+    return FreeEnergySample(*(one.cpu() for one in means))
+
+
+def _mean_by_prompt(values: Tensor, index: Tensor, prompts: int) -> Tensor:
+    """The mean of a term of F over the responses to each prompt, [P]."""
+    total = torch.zeros(prompts, dtype=values.dtype, device=values.device).index_add_(0, index, values)
+    return total / torch.bincount(index, minlength=prompts)
 
 
 @dataclass(slots=True)

@@ -1,4 +1,4 @@
-"""The interface of collapse rules: breaches, firings, patience, state.
+"""The base classes of collapse rules, CollapseRule and LimitRule: breaches, firings, patience, state.
 
 A rule is breached while its condition holds, and fires from the `patience`-th breach in a row on, so that one
 noisy batch is not an alarm. Its thresholds live in conf/stability, with the reasons. `severity` says what a
@@ -117,7 +117,7 @@ class CollapseRule(ABC):
 
 @dataclass(kw_only=True)
 class LimitRule(CollapseRule):
-    """A rule of one metric that is breached above a limit only; a subclass says what else it takes."""
+    """Base of the rules of one metric that are breached above a limit only; a subclass says what else that takes."""
 
     metric: str
     limit: float

@@ -33,7 +33,8 @@ class PerformanceProfile(NamedTuple):
 def reason_against_robust_aggregates(n: int, what: str) -> str | None:
     """Why `what` (a key of MINIMA) is not shown for n runs an arm; None when there are enough."""
     least = MINIMA[what]
-    return None if n >= least else f"{what} needs at least {least} runs an arm, there {_size_of_robust_aggregate(n)}"
+    there = "is one" if n == 1 else f"are {n}"
+    return None if n >= least else f"{what} needs at least {least} runs an arm, there {there}"
 
 
 def interquartile_mean(values: ArrayLike) -> float:
@@ -117,7 +118,3 @@ def _runs_by_tasks(values: ArrayLike) -> NDArray[np.float64]:
     if np.isnan(scores).any():
         raise ValueError("a score is nan: say what a run without a result counts for")
     return scores
-
-
-def _size_of_robust_aggregate(n: int) -> str:
-    return "is one" if n == 1 else f"are {n}"

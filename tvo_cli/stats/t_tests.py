@@ -111,6 +111,6 @@ def _checked_sample(values: ArrayLike, confidence: float) -> NDArray[np.float64]
 
 
 def has_no_spread(sample: ArrayLike) -> bool:
-    """Whether all values are equal but for rounding: t does not exist."""
+    """Whether all values are equal but for rounding, so that no t test exists."""
     values = np.asarray(sample, dtype=np.float64)
     return bool(np.ptp(values) <= NOISE * np.abs(values).max())

@@ -203,7 +203,7 @@ def _draw_apart() -> None:
 
 
 def run_job(request: JobRequest) -> None:
-    """Run the job's module as `python -m MODULE ARGUMENTS…` does."""
+    """Run a job in the child that the fork server has forked for it, as `python -m MODULE ARGUMENTS…` does."""
     _, _, module, *arguments = request.words
     sys.orig_argv[:] = request.words
     sys.argv[:] = [module, *arguments]  # runpy puts the file's path in place of the module

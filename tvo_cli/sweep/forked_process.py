@@ -1,4 +1,4 @@
-"""A forked child process, with the methods of `subprocess.Popen` that supervisors and sweeps use."""
+"""A handle on a child that was forked, with the methods of `subprocess.Popen` that supervisors and sweeps use."""
 
 from __future__ import annotations
 

@@ -163,6 +163,7 @@ def outcome_of_exit_code(code: int, child: JobProcess, stopped: bool) -> JobOutc
 
 
 def _signal_that_ended_job(number: int) -> str:
+    """The signal by which a job's process says that it was ended."""
     try:
         name = signal.Signals(number).name
     except ValueError:
@@ -181,5 +182,6 @@ def _receive_job_pid(supervisor_end: socket.socket) -> int | None:
 
 
 def _kill_job_process_group(pid: int) -> None:
+    """From the sweep, kill a job with all that it has started."""
     with suppress(ProcessLookupError, PermissionError):
         os.killpg(pid, signal.SIGKILL)

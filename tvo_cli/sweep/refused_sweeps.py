@@ -1,9 +1,12 @@
-"""Folders of refused sweeps: one that is refused before any job leaves none."""
+"""Refused sweeps: one without a job is refused, and one that is refused before any job leaves no folder."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from pathlib import Path
 
+from tvo_cli.errors import UserError
 from tvo_cli.tracking.run_folder import remove_empty_run_folder
 
 UNUSED = ("multirun.yaml", ".sweep.lock")  # Hydra's copy of the command, our lock
@@ -29,3 +32,15 @@ def _remove_refused_sweep_folder(folder: Path) -> None:
     for name in UNUSED:
         (folder / name).unlink(missing_ok=True)
     remove_empty_run_folder(folder)
+
+
+def check_sweep_has_jobs(jobs: Sequence[object], overrides: Sequence[str]) -> None:
+    """Refuse a sweep without a job: one of its keys has no value, `seed=range(3,3)`.
+
+    Raises:
+        UserError: names the swept settings.
+    """
+    if not jobs:
+        swept = [word for word in overrides if re.search(r"=(range|glob|choice|interval|sort|shuffle)\(", word)]
+        problem = "has no value here, so that the sweep would have no job."
+        raise UserError("override", " ".join(swept), problem, "range(3) is 0,1,2; glob() finds choices of a group.")

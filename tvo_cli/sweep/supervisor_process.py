@@ -130,6 +130,7 @@ def _child_process_ids() -> list[int]:
 
 
 def _kill_child(pid: int) -> None:
+    """From the supervisor, kill the job that is its child, and take its exit code."""
     with suppress(ProcessLookupError, ChildProcessError, PermissionError):
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, os.WNOHANG)

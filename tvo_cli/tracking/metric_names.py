@@ -6,7 +6,6 @@ import re
 from typing import NamedTuple
 
 EVALUATION = "eval/"  # how the names of an evaluation's metrics begin
-LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 
 
 class MetricName(NamedTuple):
@@ -211,15 +210,3 @@ def is_known_metric(name: str) -> bool:
 def is_evaluation_metric(name: str) -> bool:
     """Return whether a metric belongs to an evaluation, not to a training step."""
     return name.startswith(EVALUATION)
-
-
-def is_share_metric(metric: str) -> bool:
-    """Return whether a metric is a share, to be shown in percent and compared in points."""
-    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
-    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
-    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))
-
-
-def is_less_better(metric: str) -> bool:
-    """Return whether the lowest value of a metric is its best: unanswered, cut off, failed, moved too far."""
-    return metric.rpartition("/")[2] in LESS

@@ -79,11 +79,12 @@ def config_with_code_copies(run: Path, tree: Mapping[str, Any]) -> dict[str, Any
         for one in own_code_references(tree)
         if is_file_name(one.source)
     }
-    found: dict[str, Any] = _with_texts_renamed(tree, renamed)
+    found: dict[str, Any] = _naming_copies_of_own_code(tree, renamed)
     return found
 
 
 def _recorded_copy(run: Path, source: str, sha256: str) -> Path:
+    """The folder of the copy that a run has of own code; refused where the copy was changed since."""
     folder = folder_of_own_code(run, source, sha256)
     root = folder / (Path(source).name if is_file_name(source) else source)
     if not root.exists() or fingerprint_of_contents(source_contents(root)) != sha256:
@@ -91,9 +92,10 @@ def _recorded_copy(run: Path, source: str, sha256: str) -> Path:
     return folder
 
 
-def _with_texts_renamed(tree: Any, renamed: Mapping[str, str]) -> Any:
+def _naming_copies_of_own_code(tree: Any, renamed: Mapping[str, str]) -> Any:
+    """The config, in which references to own code (by `renamed`) name the copies in the run folder."""
     if isinstance(tree, Mapping):
-        return {name: _with_texts_renamed(value, renamed) for name, value in tree.items()}
+        return {name: _naming_copies_of_own_code(value, renamed) for name, value in tree.items()}
     if isinstance(tree, list):
-        return [_with_texts_renamed(value, renamed) for value in tree]
+        return [_naming_copies_of_own_code(value, renamed) for value in tree]
     return renamed.get(tree, tree) if isinstance(tree, str) else tree

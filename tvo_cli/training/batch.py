@@ -1,4 +1,4 @@
-"""The rollout batch: graded groups, what was sampled for them, and the batch that an update uses."""
+"""The rollout batch: graded groups, what was sampled for them, the batch that an update uses; batches joined."""
 
 from __future__ import annotations
 
@@ -9,8 +9,10 @@ import torch
 from torch import Tensor
 
 from tvo_cli.reward.reward_functions import FunctionRewards
-from tvo_cli.rollout.rollout_slices import select_rows
+from tvo_cli.rollout.rollout_slices import join_rollouts, select_rows
 from tvo_cli.types import Advantage, Experience, Problem, Rollout, Verdict
+
+Components = Mapping[str, FunctionRewards]  # what each of reward.functions says of a batch
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +37,19 @@ class GradedBatch:
             return self
         rows = (self.rollout.prefix == 0).nonzero().flatten()
         return self.of_rows(rows.tolist(), select_rows(self.rollout, rows))
+
+
+def join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:
+    """Graded batches as one: the groups of all draws or ranks, in order, padded to one width."""
+    if len(parts) == 1:
+        return parts[0]
+    return GradedBatch(
+        problems=tuple(problem for part in parts for problem in part.problems),
+        rollout=join_rollouts([part.rollout for part in parts], pad_id),
+        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
+        rewards=tuple(reward for part in parts for reward in part.rewards),
+        components=join_function_rewards([part.components for part in parts]),
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,3 +140,13 @@ class RolloutBatch:
             "return": self.advantage.returns,
         }
         return {name: values for name, values in named.items() if values is not None}
+
+
+def join_function_rewards(parts: Sequence[Components]) -> dict[str, FunctionRewards]:
+    """What the user's reward functions say of several batches, one behind the other."""
+    return {
+        name: FunctionRewards(
+            tuple(value for part in parts for value in part[name].values), sum(part[name].failed for part in parts)
+        )
+        for name in parts[0]
+    }

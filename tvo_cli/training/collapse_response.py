@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
-from tvo_cli.tracking.atomic_files import write_json_atomically
 from tvo_cli.training import flight_recorder
+from tvo_cli.training.collapse_verdict import write_verdict
+from tvo_cli.training.refusal_state import RefusalState
+from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import RefusalState, StepInProgress
+from tvo_cli.training.step_state import StepInProgress
 
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
@@ -69,21 +69,6 @@ def respond_to_collapse(session: Session, work: StepInProgress, metrics: dict[st
     return action
 
 
-def write_verdict(session: Session) -> None:
-    """Write collapse.json."""
-    if session.ranks.is_first:
-        write_json_atomically(session.folder / "collapse.json", verdict_of_run(session))
-
-
-def verdict_of_run(session: Session) -> dict[str, Any]:
-    """The verdict of the rules; where updates may be refused, which of them were, and how many batches that cost."""
-    found = session.watch.verdict()
-    if not session.limits.refuse:
-        return found
-    refusals = session.refusal.refusals if session.refusal is not None else []
-    return found | {"refusals": [asdict(one) for one in refusals], "batches_lost": session.counters.lost}
-
-
 def _respond_to_skipped_updates(session: Session) -> None:
     """The updates of the last batches were left out one after the other: nothing is learnt any more."""
     counters, limit = session.counters, session.limits.nonfinite_limit
@@ -91,17 +76,6 @@ def _respond_to_skipped_updates(session: Session) -> None:
     session.tracker.alert("nonfinite", message, step=counters.step, severity="collapse")
     found = float(counters.skipped_in_a_row), float(limit)
     session.watch.halt(RuleFiring(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
-
-
-def is_run_stopped(session: Session) -> bool:
-    """Whether a rule, or too many updates skipped in a row, have stopped the run; a restart does not undo it."""
-    skipped = session.counters.skipped_in_a_row >= session.limits.nonfinite_limit
-    return skipped or session.watch.decide() is CollapseAction.STOP
-
-
-def is_run_over(session: Session) -> bool:
-    """Whether no further batch is drawn: the last step is done, or the response to a collapse has stopped the run."""
-    return session.counters.step >= session.limits.steps or is_run_stopped(session)
 
 
 def _roll_back_to_snapshot(session: Session) -> CollapseAction:

@@ -1,4 +1,4 @@
-"""Device, precision and processes of a run. The only file that knows accelerate."""
+"""Device and precision of a run: what there is here, chosen and set up. The only file that knows accelerate."""
 
 from __future__ import annotations
 
@@ -84,11 +84,6 @@ def set_product_precision(kind: str, precision: str) -> None:
     """Let float32 products on CUDA go through TF32, or keep them whole; CPUs are rollout/decoding/onednn.py's."""
     if kind == "cuda":
         torch.set_float32_matmul_precision("high" if allows_tf32(kind, precision) else "highest")
-
-
-def has_bfloat16_products(kind: str) -> bool:
-    """Whether the device of this process multiplies bfloat16 by itself, without emulation."""
-    return kind == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
 
 
 def keep_freed_memory() -> None:

@@ -1,14 +1,17 @@
-"""What the optional readings of a run are asked to read, and what they carry from step to step."""
+"""The optional readings' settings, the micro-batches that they forward, and the state that they carry over steps."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from torch import Tensor
 
 from tvo_cli.memory.branches_replay_readings import READ_ROWS
+
+if TYPE_CHECKING:
+    from tvo_cli.training.session import Session
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +37,8 @@ class ReadingsSettings:
         return cls(**{name: node[name] for name in cls.__slots__ if name in node})
 
 
-def parts_of_reading(rows: int, microbatch_rows: int) -> Iterator[slice]:
-    """The rows of a forward of an optional reading after the other: a micro-batch's, 16 where nothing says."""
+def microbatches_of_reading(rows: int, microbatch_rows: int) -> Iterator[slice]:
+    """The micro-batches in which an optional reading forwards so many rows: the run's own, of 16 where none is set."""
     size = microbatch_rows or READ_ROWS
     return (slice(first, first + size) for first in range(0, rows, size))
 
@@ -52,7 +55,7 @@ class FrozenRows:
 
 @dataclass(slots=True)
 class ReadingsState:
-    """What they carry; all of it is in a checkpoint."""
+    """What the optional readings carry from step to step; all of it is in a checkpoint."""
 
     solved: dict[str, dict[str, bool]] = field(default_factory=dict)  # at the first evaluation, by test set and problem
     prompts: FrozenRows | None = None  # whose representations are looked at; its responses are of no account
@@ -61,3 +64,10 @@ class ReadingsState:
     fast: list[Tensor] = field(default_factory=list)  # running mean of the weights: the valley's bottom
     slow: list[Tensor] = field(default_factory=list)  # one over four times as long, behind it along the river
     heats: list[float] = field(default_factory=list)  # the last of them, nats
+
+
+def readings_state_of_run(session: Session) -> ReadingsState:
+    """The state that the optional readings of a run carry, made when it is first needed."""
+    if session.readings is None:
+        session.readings = ReadingsState()
+    return session.readings

@@ -14,13 +14,13 @@ from typing import Any
 
 import torch
 
-from tvo_cli.stability.free_energy import FreeEnergySample, free_energy_sample
-from tvo_cli.stability.lyapunov_condition import ConditionReading
+from tvo_cli.stability.lyapunov_condition import ConditionReading, FreeEnergySample, free_energy_sample
 from tvo_cli.training.batch import GradedBatch
-from tvo_cli.training.collapse_response import write_verdict
+from tvo_cli.training.collapse_verdict import write_verdict
+from tvo_cli.training.refusal_state import Refusal, RefusalState
 from tvo_cli.training.rollout_collection.collect_rollouts import sample_and_grade_batch
 from tvo_cli.training.session import Session
-from tvo_cli.training.step_state import Refusal, RefusalState, StateSnapshot
+from tvo_cli.training.step_state import StateSnapshot
 from tvo_cli.training.stopwatch import Stopwatch
 
 BATCH, DRIFT = "batch", "drift"

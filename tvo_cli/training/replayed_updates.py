@@ -97,7 +97,7 @@ def _imitating_learner(learner: Learner, step: int) -> Learner:
     own = replace(
         objective,
         weight=imitation.weight,
-        reduce=partial(_scaled_reduction, objective.reduce, imitation.loss_weight(step)),
+        reduce=partial(_reduction_of_replay, objective.reduce, imitation.loss_weight(step)),
         forces={},
         penalties={},
         reads={**objective.reads, "minibatch": True},
@@ -105,7 +105,8 @@ def _imitating_learner(learner: Learner, step: int) -> Learner:
     return replace(learner, algorithm=replace(algorithm, objective=own))
 
 
-def _scaled_reduction(reduce: Reduction, factor: float, mask: Tensor) -> Tensor:
+def _reduction_of_replay(reduce: Reduction, factor: float, mask: Tensor) -> Tensor:
+    """The objective's reduction of a minibatch of kept responses, times the weight γ_t of their loss."""
     return factor * reduce(mask)
 
 

@@ -9,7 +9,7 @@ from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.tracking.atomic_files import write_json_lines_atomically
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.collapse_response import is_run_stopped
+from tvo_cli.training.run_over import is_run_stopped
 from tvo_cli.training.session import Session
 
 ROWS = 16  # a step

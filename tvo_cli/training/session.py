@@ -15,7 +15,7 @@ from tvo_cli.checkpoint.record_serialization import pack_record, unpack_record
 from tvo_cli.checkpoint.rows_to_load import RowsToLoad
 from tvo_cli.checkpoint.sharded_parameters import held_tensors, whole_tensors
 from tvo_cli.checkpoint.tensor_fingerprint import fingerprint_of_tensors
-from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, held_copy_on_cpu, whole_values
+from tvo_cli.checkpoint.tensor_slice import HeldParts, HeldTensor, held_copies_on_cpu, whole_values
 from tvo_cli.data import ProblemCursor
 from tvo_cli.evaluation.test_sets import TestSet
 from tvo_cli.memory.planned_run import PlannedRun
@@ -30,10 +30,11 @@ from tvo_cli.tracking import Tracker
 from tvo_cli.training import rng
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.readings_state import ReadingsState
+from tvo_cli.training.refusal_state import RefusalState
 from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, RewardWeighting
 from tvo_cli.training.run_settings import InnerLoopSettings, RecorderSettings, RunSettings
 from tvo_cli.training.running_entropy_law import RunningEntropyLaw
-from tvo_cli.training.step_state import RefusalState, StateSnapshot, StepInProgress
+from tvo_cli.training.step_state import StateSnapshot, StepInProgress
 from tvo_cli.training.update.learner import Learner
 from tvo_cli.training.update.next_token_loss import NextTokenLoss
 
@@ -129,10 +130,9 @@ class Session:
         learner = self.learner
         learner.policy.restore(policy)
         optimizer_state.restore_optimizer(learner.optimizer, parts["optimizer"], learner.policy.network)
-        if learner.critic is not None:
-            learner.critic.critic.restore(parts["critic"])
-            critic = learner.critic.critic
-            optimizer_state.restore_optimizer(learner.critic.optimizer, parts["critic_optimizer"], critic)
+        if (critic := learner.critic) is not None:
+            critic.critic.restore(parts["critic"])
+            optimizer_state.restore_optimizer(critic.optimizer, parts["critic_optimizer"], critic.critic)
         learner.algorithm.load_state_dict(state["algorithm"])
         if learner.algorithm.self_imitation is not None:
             held = parts[KEPT].items()
@@ -142,7 +142,7 @@ class Session:
         """A copy in memory of what learns and of where the run is, between two batches."""
         with torch.no_grad():
             parts: HeldParts = {"policy": self.weights(), **self._learning(), "streams": rng.rng_state()}
-            copies = {part: _session_copies_on_cpu(named) for part, named in parts.items()}
+            copies = {part: held_copies_on_cpu(named) for part, named in parts.items()}
         return StateSnapshot(copies, copy.deepcopy(self.moving_state()))
 
     def weights(self) -> Mapping[str, HeldTensor]:
@@ -190,11 +190,3 @@ class Session:
             "weighting": self.weighting.state_dict(),
             "grader": dict(self.grader.counts),
         }
-
-
-def _session_copies_on_cpu(named: Mapping[str, HeldTensor]) -> dict[str, HeldTensor]:
-    """Copies of what a session holds off the training device, whose memory a large model needs for itself.
-
-    By rising name: an optimiser that was restored has another order than one that was not, and a state the same bytes.
-    """
-    return {name: held_copy_on_cpu(named[name]) for name in sorted(named)}

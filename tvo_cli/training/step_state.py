@@ -9,7 +9,6 @@ from torch import Tensor
 
 from tvo_cli.checkpoint.tensor_slice import HeldTensor
 from tvo_cli.stability.gradient_noise import GradientNoiseReading
-from tvo_cli.stability.lyapunov_condition import ConditionReading, LyapunovCondition
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.stopwatch import Stopwatch
 
@@ -63,33 +62,3 @@ class StepInProgress:
     replayed: RolloutBatch | None = None  # kept responses that the step learns from after its own batch
     replay_report: UpdateReport = field(default_factory=UpdateReport)
     refused: bool = False  # the update before it was taken back: the batch is counted, and not learnt from
-
-
-NOT_READ = ConditionReading(None, 0.0)
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why the updates of a step in progress were taken back: which test, and what it read."""
-
-    step: int  # whose update was taken back, the last of them
-    test: str  # "batch": F rose in one update; "drift": in a row of them
-    value: float
-    threshold: float
-    before: float  # F of what the batch was compared with, in units of reward
-    after: float  # F of the batch
-    updates: int  # rollout batches whose updates were taken back
-
-
-@dataclass(slots=True)
-class RefusalState:
-    """What stability.refuse carries from step to step (training/refused_updates.py)."""
-
-    condition: LyapunovCondition = field(default_factory=LyapunovCondition)
-    trusted: StateSnapshot | None = None  # before the last update; None: there is none that could be taken back
-    anchor: StateSnapshot | None = None  # the newest in which nothing spoke for a slow rise of F
-    since_anchor: int = 0  # batches accepted after that
-    updated: int = 0  # batches whose updates stand since then, that of the anchor included
-    raised: int = 0  # times that ν was raised after that
-    reading: ConditionReading = NOT_READ  # of the newest batch
-    refusals: list[Refusal] = field(default_factory=list)

@@ -16,7 +16,6 @@ from tvo_cli.training import (
     step_profiler,
     stop_signals,
 )
-from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.metrics.optional_readings import support_readings
 from tvo_cli.training.metrics.peak_memory import peak_memory_metrics
 from tvo_cli.training.metrics.step_metrics import measure_step
@@ -25,12 +24,13 @@ from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_heldo
 from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
 from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
 from tvo_cli.training.rollout_collection.hold_weights import hold_weights
+from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.same_state import check_same_state
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 from tvo_cli.training.stop_signals import StopRequest, handle_stop_signals
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.training.update.next_token_loss import with_demonstrations, with_next_token_loss
+from tvo_cli.training.update.next_token_loss import with_next_token_demonstrations, with_next_token_loss
 from tvo_cli.training.update.policy_update import adapt_after_batch, remaining_minibatches_of_update, update_policy
 
 
@@ -107,7 +107,7 @@ def start_step(session: Session) -> StepInProgress:
             refused_updates.take_updates_back(session, refusal)
             return StepInProgress(batch, clock, refused=True)
         weighting = session.weighting.state_dict()
-        batch = with_demonstrations(session, session.weighting.weighted(session, batch))
+        batch = with_next_token_demonstrations(session, session.weighting.weighted(session, batch))
     refused_updates.release_trusted_state(session)
     before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
     refused_updates.trust_state(session, before, weighting)

@@ -247,7 +247,7 @@ def test_a_rate_is_one_whatever_its_last_digit_and_type(swept: Path, written: st
     after = made(swept)
     assert [one.sentence for one in after.sections[0].verdicts] == [one.sentence for one in before.sections[0].verdicts]
     for name in ("rates", "robustness", "settings"):
-        found, expected = ([[datum.text for datum in row] for row in table(one, name).rows] for one in (after, before))
+        found, expected = ([[cell.text for cell in row] for row in table(one, name).rows] for one in (after, before))
         assert found == expected
     assert after.sections[0].warnings == before.sections[0].warnings and after.notes == before.notes
 

@@ -164,9 +164,7 @@ def test_json_is_strict_and_has_the_numbers(document: ReportDocument) -> None:
 
 
 def test_collapse_gradients_efficiency_and_law_say_what_the_runs_hold(document: ReportDocument) -> None:
-    collapse = {
-        (row[0].text, row[1].text): [datum.text for datum in row[2:]] for row in table(document, "collapse").rows
-    }
+    collapse = {(row[0].text, row[1].text): [cell.text for cell in row[2:]] for row in table(document, "collapse").rows}
     assert collapse["grpo", "1e-3"][:2] == ["3", "3"] and collapse["tvo", "3e-4"][3] == "not reached"
     assert collapse["grpo", "all"][0] == "3" and collapse["tvo", "all"][0] == "1"
     gradients = table(document, "gradients")
@@ -188,7 +186,7 @@ def test_matched_steps_are_those_of_both_runs(tmp_path: Path) -> None:
             (folder / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     row = table(made(tmp_path), "gradients").rows[1]
     # step 1 only tvo's, step 2 zero, step 4 only grpo's: step 3 is left, 2·10³ against 8·10³
-    [seen] = [datum.value for datum in row if isinstance(datum.value, dict) and "left out" in datum.value]
+    [seen] = [cell.value for cell in row if isinstance(cell.value, dict) and "left out" in cell.value]
     assert seen["mean"] == pytest.approx(0.25, rel=1e-12) and (seen["steps"], seen["left out"]) == (2, 2)
 
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.comparison.conftest import made, write_run
-from tvo_cli.comparison.render.paper_columns import COLUMNS, DEFAULT_COLUMNS, mean_and_half_width
-from tvo_cli.comparison.render.paper_table import best_arm_of_column, paper_table_as_latex
+from tvo_cli.comparison.render.paper_columns import COLUMNS, DEFAULT_COLUMNS, best_arm_of_column, mean_and_half_width
+from tvo_cli.comparison.render.paper_table import paper_table_as_latex
 from tvo_cli.errors import UserError
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 

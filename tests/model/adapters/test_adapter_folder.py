@@ -16,10 +16,10 @@ from tests.grown_adapters import give_grown_adapter
 from tvo_cli.checkpoint.tensor_slice import values_held
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
-from tvo_cli.model.adapter_merge import load_merged_policy, save_merged
 from tvo_cli.model.adapters.adapter import adapter_tensors
 from tvo_cli.model.adapters.adapter_base import base_model
 from tvo_cli.model.adapters.adapter_folder import read_base
+from tvo_cli.model.loading.merged_policy import load_merged_policy, save_merged
 
 IDS = torch.arange(4, 20)[None]
 NODE = {"path": "packaged:tiny", "dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}

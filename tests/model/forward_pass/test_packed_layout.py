@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.model.conftest import batch
 from tests.model.varlen_stand_in import varlen_by_sequence
 from tvo_cli.model.forward_pass import sequence_packing, shared_prefix
-from tvo_cli.model.forward_pass.packed_attention import masked_sdpa
+from tvo_cli.model.forward_pass.packed_attention_kernels import masked_sdpa
 from tvo_cli.model.forward_pass.packed_layout import (
     MaskedLayout,
     PackedLayout,

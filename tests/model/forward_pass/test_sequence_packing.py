@@ -132,6 +132,20 @@ def gradients_of(network: Any) -> list[Tensor]:
     return found
 
 
+def gradients_alone(network: Any, columns: Any, precision: Callable[[], Any]) -> Any:
+    """Of one micro-batch, whose backward follows its forward."""
+    with precision():
+        run = backward(network.base_model, columns)
+    run()
+    return gradients_of(network)
+
+
+def assert_same_gradients(found: Any, expected: Any) -> None:
+    assert len(found) == len(expected) > 0
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=0, atol=1e-6 * float(other.abs().max() + 1e-6))
+
+
 @pytest.mark.parametrize("autocast", [False, True], ids=["float32", "bfloat16"])
 @pytest.mark.parametrize("adapted", [False, True], ids=["all weights", "lora"])
 def test_a_micro_batch_is_recomputed_with_its_own_layout(
@@ -147,22 +161,14 @@ def test_a_micro_batch_is_recomputed_with_its_own_layout(
     precision = partial(torch.autocast, "cpu", dtype=torch.bfloat16, enabled=autocast)
     first, second = micro_batches()
     with onednn_matmul(network, kept):
-        alone = []
-        for columns in (first, second):
-            with precision():
-                run = backward(kept.base_model, columns)
-            run()
-            alone.append(gradients_of(kept))
+        alone = [gradients_alone(kept, columns, precision) for columns in (first, second)]
         with precision():
             runs = [backward(network.base_model, columns) for columns in (first, second)]
             with torch.no_grad():
                 predicting_states(network.base_model, *(x[:2] for x in first))
         for run, expected in zip(runs, alone, strict=True):
             run()
-            found = gradients_of(network)
-            assert len(found) == len(expected) > 0
-            for one, other in zip(found, expected, strict=True):
-                torch.testing.assert_close(one, other, rtol=0, atol=1e-6 * float(other.abs().max() + 1e-6))
+            assert_same_gradients(gradients_of(network), expected)
 
 
 @pytest.mark.parametrize("instead", ["sdpa", "eager"])

@@ -16,7 +16,7 @@ from tests.training.conftest import steps as steps
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.model import load_policy
-from tvo_cli.model.adapter_merge import load_merged_policy, save_merged
+from tvo_cli.model.loading.merged_policy import load_merged_policy, save_merged
 from tvo_cli.model.loading.quantisation import quantisation_options
 
 IDS = torch.arange(4, 20)[None]

@@ -36,12 +36,12 @@ def test_as_many_cuts_as_candidates_take_the_highest() -> None:
 def test_what_is_no_word_is_not_cut_before() -> None:
     words = [[True, True, False, True, True]]
     rule = EntropyForks(**CURE | {"candidates": 1})
-    assert places(rule.cuts(grown_responses([HIGHEST], samples=4, lasting=words), 0)) == [(0, 3)] * 3
+    assert places(rule.cuts(grown_responses([HIGHEST], samples=4, words=words), 0)) == [(0, 3)] * 3
 
 
 def test_a_response_without_a_word_is_sampled_anew_from_its_prompt() -> None:
     words = [[True, False, False, False, False]]
-    assert places(EntropyForks(**CURE).cuts(grown_responses([HIGHEST], samples=4, lasting=words), 0)) == [(0, 0)] * 3
+    assert places(EntropyForks(**CURE).cuts(grown_responses([HIGHEST], samples=4, words=words), 0)) == [(0, 0)] * 3
 
 
 def test_padding_is_never_cut_before_however_uncertain() -> None:

@@ -33,8 +33,8 @@ def test_half_of_the_responses_are_sampled_from_the_prompt(samples: int, first: 
 def test_a_branch_follows_the_end_of_the_first_segment_where_the_lot_reaches_a_half() -> None:
     """ΔH = 0 and l = 0 there: P = u."""
     grown = grown_responses([FLAT] * 8, samples=16, group=[0] * 8)
-    lots = grown.lots(0, "segment 0", 0, 16)
-    expected = [Cut(row, 4) for row in range(8) if lots[row] >= 0.5]
+    numbers = grown.random_numbers(0, "segment 0", 0, 16)
+    expected = [Cut(row, 4) for row in range(8) if numbers[row] >= 0.5]
     assert 0 < len(expected) < 8
     assert SegmentBranches(**AEPO).cuts(grown, 0) == expected
 
@@ -44,9 +44,9 @@ def test_more_entropy_than_at_first_makes_it_likelier_and_less_makes_it_less() -
     step = math.log(100) / 4
     rows = [[2.0] * 4 + [2.0 + step * sign] * 4 + [0.0] * 4 for sign in (1, -1) * 4]
     grown = grown_responses(rows, samples=32, group=[0] * 8)
-    lots = grown.lots(0, "segment 1", 0, 32)
-    expected = [Cut(row, 8) for row in range(8) if lots[row] + (0.2 if row % 2 == 0 else -0.2) >= 0.5]
-    assert expected != [Cut(row, 8) for row in range(8) if lots[row] >= 0.5], "or the entropies would not show"
+    numbers = grown.random_numbers(0, "segment 1", 0, 32)
+    expected = [Cut(row, 8) for row in range(8) if numbers[row] + (0.2 if row % 2 == 0 else -0.2) >= 0.5]
+    assert expected != [Cut(row, 8) for row in range(8) if numbers[row] >= 0.5], "or the entropies would not show"
     assert SegmentBranches(**AEPO).cuts(grown, 1) == expected
 
 
@@ -63,8 +63,8 @@ def test_a_prompt_that_has_just_branched_branches_less(taken: list[int], count: 
     bound = SegmentBranches(**AEPO | {"penalty": 1 / 3, "threshold": 1.0 - count / 3 + 1e-9})
     grown = grown_responses([[1.0] * 16] * 3, samples=99, group=[0] * 3, taken=taken)
     assert len(rule.cuts(grown, 2)) == 3 and bound.cuts(grown, 2) == []
-    lots = max(grown.lots(0, "segment 2", 0, 99)[:3])
-    near = SegmentBranches(**AEPO | {"penalty": 1 / 3, "threshold": lots * (1.0 - count / 3) - 1e-9})
+    numbers = max(grown.random_numbers(0, "segment 2", 0, 99)[:3])
+    near = SegmentBranches(**AEPO | {"penalty": 1 / 3, "threshold": numbers * (1.0 - count / 3) - 1e-9})
     assert len(near.cuts(grown, 2)) == 1
 
 

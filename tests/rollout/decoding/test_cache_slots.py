@@ -10,8 +10,8 @@ from torch import Tensor
 from transformers import DynamicCache, LlamaConfig, MistralConfig
 
 from tests.model.conftest import SMALL
-from tvo_cli.rollout.decoding.cache_slots import write_prompts
-from tvo_cli.rollout.decoding.kv_cache import PADDED_TO, growing_cache, shift_columns
+from tvo_cli.rollout.decoding.cache_slots import shift_columns, write_prompts
+from tvo_cli.rollout.decoding.kv_cache import PADDED_TO, growing_cache
 
 WINDOW = 4
 LLAMA, MISTRAL = LlamaConfig(**SMALL), MistralConfig(**SMALL, sliding_window=WINDOW)

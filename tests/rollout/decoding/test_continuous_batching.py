@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -49,16 +50,18 @@ def test_every_family_gives_the_responses_of_one_large_batch(
     assert bool(admitted) == has_slots(small.network) == (name != "mamba")
 
 
+def picker(rng: torch.Generator) -> Callable[..., Any]:
+    """What picks one of its arguments at random."""
+    return lambda *values: values[int(torch.randint(len(values), (1,), generator=rng))]
+
+
 @pytest.mark.parametrize("trial", [*range(4), *(pytest.param(trial, marks=pytest.mark.slow) for trial in range(4, 24))])
 def test_lengths_slots_stops_and_looks_cannot_be_seen(
     policy: Policy, at_once: Any, monkeypatch: pytest.MonkeyPatch, trial: int
 ) -> None:
     """Random prompts, sizes, stops, bounds of the cache, and how often rows are looked at, as on a GPU."""
     rng = torch.Generator().manual_seed(trial)
-
-    def pick(*values: Any) -> Any:
-        return values[int(torch.randint(len(values), (1,), generator=rng))]
-
+    pick = picker(rng)
     prompts = sums(rng, pick(1, 2, 7, 16))
     stop = pick((), ("7",), ("so 3", "="))
     sampling = SamplingParams(samples=pick(1, 3, 8), max_tokens=pick(1, 6, 14, 30), stop=stop, temperature=pick(0.7, 1))

@@ -1,23 +1,13 @@
-"""Whether a run folder may be resumed: settings that are not finite are told apart, and those of version 0.1 go on."""
+"""Whether a run folder may be resumed: those of version 0.1 go on, and a refusal says what differs."""
 
 from __future__ import annotations
 
-import math
 from pathlib import Path
 
 import pytest
 
 from tvo_cli.errors import UserError
 from tvo_cli.training.resume import resume_compatibility
-
-
-def test_what_is_not_finite_is_recorded_by_its_name() -> None:
-    found = dict(
-        resume_compatibility._flatten_settings(
-            {"surrogate": {"low": math.inf, "high": -math.inf}, "cap": [1.0, math.nan]}
-        )
-    )
-    assert found == {"surrogate.low": "inf", "surrogate.high": "-inf", "cap": [1.0, "nan"]}
 
 
 def test_a_record_of_before_held_null_for_it() -> None:

@@ -9,16 +9,11 @@ import pytest
 from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 
-from tvo_cli.data.demonstrations import Demonstration
+from tvo_cli.data.demonstrations import Demonstration, problem_of_reply
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.training.run_data.demonstration_encoding import (
-    DemonstrationEncoder,
-    EncodedSequence,
-    asked_at,
-    end_of_reply,
-)
+from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence, end_of_reply
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -82,7 +77,9 @@ def test_each_reply_stands_behind_the_prompt_that_reinforcement_learning_shows(
         ends = [n for n in range(len(row.ids)) if row.learned[n] and not row.learned[n - 1]]
         asked += [row.ids[:end] for end in ends]
     for ids, turn in zip(asked, (2, 4), strict=True):
-        assert policy.tokenizer.decode(ids) == str(render_prompt(asked_at(shown, turn), prompt, policy.tokenizer))
+        assert policy.tokenizer.decode(ids) == str(
+            render_prompt(problem_of_reply(shown, turn), prompt, policy.tokenizer)
+        )
 
 
 def test_a_template_that_rewrites_earlier_turns_gives_a_row_for_each_reply(

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
-from tvo_cli.data.demonstration_sources import TaughtProblems
+from tvo_cli.data.demonstration_sources import SolvedProblems
 from tvo_cli.data.demonstrations import with_conversation
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.errors import UserError
@@ -80,10 +80,10 @@ def test_answers_that_no_grader_would_find_are_counted(
 
 def test_generated_rows_come_in_their_order_and_again_where_they_are_limited(encoder: DemonstrationEncoder) -> None:
     made = ArithmeticProblems(ArithmeticSettings(), split="train", seed=0, limit=3)
-    rows = rows_of(TaughtProblems("arithmetic", made, 0), encoder, 0, ANY)
+    rows = rows_of(SolvedProblems("arithmetic", made, 0), encoder, 0, ANY)
     assert isinstance(rows, GeneratedRows) and rows.size == 3
     assert [rows.at(n).id for n in range(5)] == [made.problem(n % 3).id for n in range(5)]
     with pytest.raises(UserError, match=r"^max_length=8: arithmetic/0/train/0 has .* cannot be left out"):
         rows_of(
-            TaughtProblems("arithmetic", made, 0), encoder, 0, DemonstrationLengthLimit(8, "max_length", skip=True)
+            SolvedProblems("arithmetic", made, 0), encoder, 0, DemonstrationLengthLimit(8, "max_length", skip=True)
         ).at(0)

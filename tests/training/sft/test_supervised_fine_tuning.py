@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
-from tvo_cli.data.demonstration_sources import TaughtProblems
+from tvo_cli.data.demonstration_sources import SolvedProblems
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
@@ -40,7 +40,7 @@ def taught(policy: Policy, seed: int = 0) -> Rows:
     problems = ArithmeticProblems(ArithmeticSettings(), split="train", seed=seed)
     encoder = DemonstrationEncoder.of(policy, PROMPT)
     return rows_of(
-        TaughtProblems("arithmetic", problems, seed), encoder, seed, DemonstrationLengthLimit(None, "", skip=False)
+        SolvedProblems("arithmetic", problems, seed), encoder, seed, DemonstrationLengthLimit(None, "", skip=False)
     )
 
 

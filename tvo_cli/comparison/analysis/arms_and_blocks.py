@@ -180,7 +180,7 @@ def _each_seed_once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tupl
 
 
 def _seed_order(seed: str) -> tuple[bool, int, str]:
-    """The order in which an arm's seeds are listed: numbers by value, then texts."""
+    """The order of the seeds inside an arm: numbers by value, then texts."""
     return not seed.isdigit(), int(seed) if seed.isdigit() else 0, seed
 
 

@@ -43,6 +43,11 @@ class BlockAnalysis:
         """Every arm at every rate."""
         return tuple(cell for arm in self.block.arms for cell in arm.cells)
 
+    @property
+    def cells_with_own(self) -> tuple[ArmAtRate, ...]:
+        """Every arm at its own rate, where one was chosen; then every arm at every rate."""
+        return (*(chosen.cell for chosen in self.chosen.values() if chosen.way), *self.cells)
+
 
 def analyse_block(block: Block, how: MetricChoice, wanted: str | None, way: str) -> BlockAnalysis:
     """Analyse a block: choose rates, contrast every arm with the baseline, read robustness."""

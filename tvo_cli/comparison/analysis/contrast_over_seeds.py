@@ -71,7 +71,7 @@ def contrast_by_seed(
 
 
 def _count_unfinished_seeds(cell: ArmAtRate) -> int:
-    """How many seeds of an arm have no result yet, which a contrast over seeds leaves out."""
+    """How many seeds of an arm a contrast leaves out, for they have no result yet: its `pending`."""
     return sum(trial.state == UNFINISHED for trial in cell.trials)
 
 

@@ -5,9 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from tvo_cli import config as configuration
 from tvo_cli.runs.trial import RATE, Trial
-from tvo_cli.runs.trial_settings import OWN_CODE, SEEDED, flat_trial_settings, is_harmless_setting, trial_setting_text
+from tvo_cli.runs.trial_settings import (
+    OWN_CODE,
+    SEEDED,
+    is_harmless_setting,
+    settings_brought_by_algorithm,
+    trial_setting_text,
+)
 
 
 def settings_in_which_arms_differ(
@@ -62,19 +67,6 @@ def _settings_brought_by_algorithms(by: Sequence[str], arms: Mapping[str, Sequen
         return set()
     names = {str(trial.settings.get("algorithm.name")) for trials in arms.values() for trial in trials}
     return {key for name in names for key in settings_brought_by_algorithm(name)}
-
-
-def settings_brought_by_algorithm(name: str) -> set[str]:
-    """Return what conf/algorithm/NAME.yaml and the parts it is made of set outside `algorithm`."""
-    from tvo_cli.report.run_folder_reading import parse_run_config
-
-    path = configuration.choice_path("algorithm", name)
-    if not path.is_file():
-        return set()
-    tree = parse_run_config(path.read_text(encoding="utf-8"))
-    parts = [part for part in tree.pop("defaults", []) if isinstance(part, str) and part != "_self_"]
-    found = {key for key in flat_trial_settings(tree) if not key.startswith("algorithm.")}
-    return found.union(*(settings_brought_by_algorithm(part) for part in parts))
 
 
 def _setting_values_of_arm(trials: Sequence[Trial], key: str) -> str:

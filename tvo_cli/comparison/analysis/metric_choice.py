@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from tvo_cli.comparison.formatting import count_of, join_names
 from tvo_cli.errors import UserError
 from tvo_cli.runs.trial import FINISHED, Trial
-from tvo_cli.tracking.metric_names import is_less_better, is_share_metric
+from tvo_cli.tracking.metric_names import BY_NAME
+
+LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 
 DEFAULT_METRICS = ("eval/pass@1", "accuracy/fresh", "reward/mean")
 WINDOW = 5  # steps that a reading of noisy training metrics is averaged over
@@ -113,3 +115,15 @@ def _runs_without_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     names = [trial.name for trial in finished if not trial.has(metric)]
     noun = "finished run" if all(trial.state == FINISHED for trial in finished) else "run"
     return f"{count_of(len(names), noun)} without a finite {metric} ({join_names(names, 4)})"
+
+
+def is_less_better(metric: str) -> bool:
+    """Return whether the lowest value of a metric is its best: unanswered, cut off, failed, moved too far."""
+    return metric.rpartition("/")[2] in LESS
+
+
+def is_share_metric(metric: str) -> bool:
+    """Return whether a metric is a share, to be shown in percent and compared in points."""
+    name = metric.rpartition("eval/")[2] if "eval/" in metric else metric
+    known = BY_NAME.get(metric) or BY_NAME.get(f"eval/{name}")
+    return (known.unit == "share") if known else name.startswith(("pass@", "maj@", "accuracy"))

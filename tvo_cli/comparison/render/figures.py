@@ -1,4 +1,4 @@
-"""All figures of a comparison: which there are, in pages of arms, written or inlined."""
+"""All figures of a comparison: which of them are drawn, in pages of arms; as files, as SVG texts, as PDFs."""
 
 from __future__ import annotations
 

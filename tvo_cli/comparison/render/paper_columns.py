@@ -1,4 +1,4 @@
-"""The columns that a paper's table may have: what stands in them, and which may have a best arm in bold."""
+"""The columns that a paper's table may have: heading, the text of each cell, and the arm that is best in it."""
 
 from __future__ import annotations
 
@@ -9,10 +9,11 @@ from typing import NamedTuple
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import Arm
-from tvo_cli.comparison.analysis.best_arm import ValuesBySeed
+from tvo_cli.comparison.analysis.best_arm import ValuesBySeed, best_arm
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.collapse_rate import collapse_rate_of
 from tvo_cli.comparison.analysis.contrast_over_seeds import SeedContrast
+from tvo_cli.comparison.analysis.evaluation_protocol_check import was_evaluated_alike
 from tvo_cli.config import nearest_names
 from tvo_cli.errors import UserError
 from tvo_cli.runs.trial import Trial
@@ -52,7 +53,7 @@ def mean_and_half_width(found: ConfidenceInterval, *, share: bool = False, signe
 
 
 def _decimals_of_column(size: float) -> int:
-    """Return the decimals that show two digits of a number of this size."""
+    """Return the decimals that show two digits of a number of this size in a paper's cell."""
     return 0 if size == 0 else max(0, 1 - math.floor(math.log10(abs(size))))
 
 
@@ -162,3 +163,11 @@ COLUMNS: Mapping[str, PaperColumn] = {
     "hours": PaperColumn(_fixed("hours"), _cost_cell(run_values.seconds_of_run, 3600.0)),
     "tokens": PaperColumn(_fixed("tokens (M)"), _cost_cell(run_values.tokens_of_run, 1e6)),
 }
+
+
+def best_arm_of_column(column: PaperColumn, found: BlockAnalysis) -> str | None:
+    """Return the arm that a paper's table has in bold in a column: none where arms were evaluated in different ways."""
+    if column.values is None or not was_evaluated_alike(found.block, found.how):
+        return None
+    arms = {arm.label: (found.chosen[arm.label].cell, column.values(found, arm)) for arm in found.block.arms}
+    return best_arm(arms, found.how)

@@ -53,7 +53,7 @@ def _main_file(document: ReportDocument, figures: Sequence[Plot]) -> str:
 
 
 def _figure_environment(figure: Plot) -> list[str]:
-    """Return the lines of a figure at the width of a column."""
+    """Return the lines of main.tex that show a figure at the width of a column."""
     return [
         "",
         r"\begin{figure}",

@@ -1,16 +1,14 @@
-"""The table of a comparison for a paper: chosen columns, mean ± half width, the best in bold where it is separated."""
+"""The table of a comparison for a paper, in LaTeX: rows of the chosen columns, bold, caption and label."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
 from tvo_cli.comparison import formatting
-from tvo_cli.comparison.analysis.best_arm import best_arm
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
-from tvo_cli.comparison.analysis.evaluation_protocol_check import was_evaluated_alike
 from tvo_cli.comparison.render.arms_and_runs_tables import note_on_best_values
 from tvo_cli.comparison.render.document import ReportDocument
-from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, paper_columns
+from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, best_arm_of_column, paper_columns
 from tvo_cli.escaping import latex as latex_text
 from tvo_cli.runs.trial import FAILED, UNFINISHED
 
@@ -52,14 +50,6 @@ def _rows_of_block(label: str, found: BlockAnalysis, columns: Mapping[str, Paper
     for arm in found.block.arms:
         cells = [_latex_cell(column.cell(found, arm), bold=bold[name] == arm.label) for name, column in columns.items()]
         yield " & ".join([latex_text(arm.title), *cells]) + r" \\"
-
-
-def best_arm_of_column(column: PaperColumn, found: BlockAnalysis) -> str | None:
-    """Return the arm that a paper's table has in bold in a column: none where arms were evaluated in different ways."""
-    if column.values is None or not was_evaluated_alike(found.block, found.how):
-        return None
-    arms = {arm.label: (found.chosen[arm.label].cell, column.values(found, arm)) for arm in found.block.arms}
-    return best_arm(arms, found.how)
 
 
 def _latex_cell(text: str, *, bold: bool) -> str:

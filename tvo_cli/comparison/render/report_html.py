@@ -1,38 +1,23 @@
-"""The report of a comparison as one HTML file that needs nothing else: style, script and figures are inside."""
+"""The report of a comparison as one HTML file that needs nothing else: style, script, tables and figures inside."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from tvo_cli.comparison.render.document import ReportDocument, ReportSection, robustness_title, verdict_groups
+from tvo_cli.comparison.render.svg_in_html import colours_of_roles, inline_svg
 from tvo_cli.comparison.render.table_cells import Table, TableCell
 from tvo_cli.escaping import html as escape
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-# Colours of the figures by role, so that dark mode can lighten them: light page, dark page.
-ROLES = {
-    "#0072b2": ("blue", "#0072b2", "#4da8e0"),
-    "#d55e00": ("vermilion", "#d55e00", "#ff8a3d"),
-    "#009e73": ("green", "#009e73", "#2bc79a"),
-    "#cc79a7": ("purple", "#cc79a7", "#e39cc3"),
-    "#e69f00": ("orange", "#e69f00", "#f0b633"),
-    "#56b4e9": ("sky", "#56b4e9", "#8fd0f5"),
-    "#000000": ("ink", "#1a1a1a", "#e8e8e8"),
-    "#ffffff": ("paper", "#ffffff", "#16181c"),
-    "#b0b0b0": ("grid", "#b0b0b0", "#6a6f78"),
-}
 HERE = Path(__file__).parent
 UNBROKEN = 24  # characters of a cell that stand in one line
 
 
 def report_as_html(document: ReportDocument, figures: Sequence[tuple[str, str]]) -> str:
     """Return the whole HTML page; figures: (title, SVG) of each."""
-    light = "".join(f"--{name}:{colour};" for name, colour, _ in ROLES.values())
-    dark = "".join(f"--{name}:{colour};" for name, _, colour in ROLES.values())
-    colours = f":root{{{light}}}\n@media (prefers-color-scheme:dark){{:root{{{dark}}}}}\n"
-    style = colours + (HERE / "page.css").read_text(encoding="utf-8")
+    style = colours_of_roles() + (HERE / "page.css").read_text(encoding="utf-8")
     script = (HERE / "page.js").read_text(encoding="utf-8")
     body = "\n".join(_html_body(document, figures))
     return (
@@ -109,34 +94,12 @@ def _html_table_rows(table: Table) -> Iterator[str]:
     )
     yield "</tr></thead><tbody>"
     for row in table.rows:
-        yield "<tr>" + "".join(_html_cell(datum) for datum in row) + "</tr>"
+        yield "<tr>" + "".join(_html_cell(cell) for cell in row) + "</tr>"
     yield "</tbody></table></div>"
 
 
-def _html_cell(datum: TableCell) -> str:
-    finite = datum.order is not None and datum.order - datum.order == 0
-    order = (
-        f' data-order="{datum.order!r}"' if finite else (' data-order="1e999"' if datum.order == float("inf") else "")
-    )
-    kind = ' class="grey"' if datum.grey else (' class="long"' if len(datum.text) > UNBROKEN else "")
-    return f"<td{kind}{order}>{escape(datum.text).replace('_', '_<wbr>')}</td>"  # a long name may break there
-
-
-# ---------------------------------------------------------------- figures
-
-
-def inline_svg(svg: str, prefix: str, title: str) -> str:
-    """Return an SVG for inside the HTML page: ids of its own, colours by role, no XML head."""
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>\s*", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\bid="', f'id="{prefix}-', svg)
-    svg = re.sub(r"url\(#", f"url(#{prefix}-", svg)
-    svg = re.sub(r'xlink:href="#', f'href="#{prefix}-', svg)
-    svg = re.sub(r' xmlns(?::\w+)?="[^"]*"', "", svg)
-    svg = re.sub(r"#[0-9a-f]{6}\b", lambda found: _html_colour(found.group()), svg)
-    return svg.replace("<svg", f'<svg role="img" aria-label="{escape(title)}"', 1).rstrip()
-
-
-def _html_colour(colour: str) -> str:
-    """Return a figure's colour as a CSS variable of the HTML report, which dark mode changes."""
-    return f"var(--{ROLES[colour][0]})" if colour in ROLES else colour
+def _html_cell(cell: TableCell) -> str:
+    finite = cell.order is not None and cell.order - cell.order == 0
+    order = f' data-order="{cell.order!r}"' if finite else (' data-order="1e999"' if cell.order == float("inf") else "")
+    kind = ' class="grey"' if cell.grey else (' class="long"' if len(cell.text) > UNBROKEN else "")
+    return f"<td{kind}{order}>{escape(cell.text).replace('_', '_<wbr>')}</td>"  # a long name may break there

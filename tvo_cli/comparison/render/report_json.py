@@ -57,9 +57,9 @@ def _verdict_as_json(verdict: DocumentVerdict, rate: str | float) -> dict[str, A
     }
 
 
-def cell_as_json(datum: TableCell) -> Any:
+def cell_as_json(cell: TableCell) -> Any:
     """Return a table's cell as JSON."""
-    return report_json_value(datum.value if datum.value is not None or not datum.grey else {"not shown": datum.text})
+    return report_json_value(cell.value if cell.value is not None or not cell.grey else {"not shown": cell.text})
 
 
 def report_json_value(found: Any) -> Any:

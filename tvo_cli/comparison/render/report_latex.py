@@ -23,7 +23,7 @@ def report_as_latex(document: ReportDocument) -> str:
 def comparison_table_as_latex(table: Table, label: str = "", suffix: str = "") -> list[str]:
     r"""Return one table of the comparison as LaTeX; its \\label is tab:tvo-NAME, with the suffix of its section."""
     columns = "".join("l" if i == 0 else "r" for i in range(len(table.headings)))
-    rows = [[latex_text(datum.text) for datum in row] for row in table.rows]
+    rows = [[latex_text(cell.text) for cell in row] for row in table.rows]
     body = [" & ".join(row) + r" \\" for row in rows]
     caption = table.title + (f" ({label})" if label else "")
     return [

@@ -64,7 +64,7 @@ def _markdown_verdicts(section: ReportSection, level: str) -> Iterator[str]:
 def comparison_table_as_markdown(table: Table) -> list[str]:
     """Return one table of the comparison in pipes; what is greyed out stands in italics."""
     rows = [
-        [f"*{markdown_text(datum.text)}*" if datum.grey else markdown_text(datum.text) for datum in row]
+        [f"*{markdown_text(cell.text)}*" if cell.grey else markdown_text(cell.text) for cell in row]
         for row in table.rows
     ]
     cells = [[markdown_text(heading) for heading in table.headings], ["---"] * len(table.headings), *rows]

@@ -9,7 +9,6 @@ from typing import Any, NamedTuple
 
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
-from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.stats import confidence_interval
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
@@ -75,22 +74,10 @@ def greyed_cell(reason: str) -> TableCell:
     return TableCell(reason, None, None, True)
 
 
-def arms_shown_in_tables(found: BlockAnalysis) -> list[ArmAtRate]:
-    """Return the arms that a row of cells is made for: each at its own rate, then every arm at every rate."""
-    own = [chosen.cell for chosen in found.chosen.values() if chosen.way]
-    return [*own, *found.cells]
-
-
 def arm_and_rate_cells(cell: ArmAtRate) -> list[TableCell]:
     """Return the cells of arm and rate, with which a row begins."""
-    return [
-        text_cell(cell.arm),
-        TableCell("own", "own", 0.0) if cell.rate is None and _has_rate_cell(cell) else rate_cell(cell.rate),
-    ]
-
-
-def _has_rate_cell(cell: ArmAtRate) -> bool:
-    return any(trial.rate is not None for trial in cell.trials)
+    is_own = cell.rate is None and any(trial.rate is not None for trial in cell.trials)
+    return [text_cell(cell.arm), TableCell("own", "own", 0.0) if is_own else rate_cell(cell.rate)]
 
 
 def without_empty_columns(table: Table) -> Table:

@@ -13,10 +13,10 @@ from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis import run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
+from tvo_cli.comparison.analysis.metric_choice import is_share_metric
 from tvo_cli.comparison.render.plot_style import LineStyle, Plot, add_legend, make_canvas, save_plot, set_log_scale
 from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 from tvo_cli.stats.confidence_interval import mean_interval
-from tvo_cli.tracking import metric_names
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -48,7 +48,7 @@ def curves_at_own_rate(
 ) -> Iterator[Plot]:
     """Plot learning curve, entropy and gradient variance of every arm at its own rate."""
     at = ", every arm at its own best rate" if found.swept else ""
-    learned = next((name for name in (run_values.FRESH, "reward/mean") if _has_curve(cells, name)), "")
+    learned = next((name for name in (run_values.FRESH, "reward/mean") if _is_curve_recorded(cells, name)), "")
     plans = (
         ("learning", ((learned, _curve_label(learned), False),), "Learning curves"),
         (
@@ -70,7 +70,7 @@ def curves_at_own_rate(
         ),
     )
     for name, panels, title in plans:
-        shown = [panel for panel in panels if panel[0] and _has_curve(cells, panel[0])]
+        shown = [panel for panel in panels if panel[0] and _is_curve_recorded(cells, panel[0])]
         if shown:
             yield _curve_panels(name, f"{title}{at}: {CURVE_CAPTION}", shown, cells, style, x)
 
@@ -80,7 +80,7 @@ def _curve_label(name: str) -> str:
     return "accuracy on fresh rollouts" if name == run_values.FRESH else name
 
 
-def _has_curve(cells: Sequence[ArmAtRate], name: str) -> bool:
+def _is_curve_recorded(cells: Sequence[ArmAtRate], name: str) -> bool:
     """Return whether any run recorded the metric of a training curve."""
     return any(trial.has(name) for cell in cells for trial in cell.trials)
 
@@ -108,7 +108,7 @@ def _curve_panels(
 def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) -> Iterator[Plot]:
     """Plot the learning curves of all arms, a panel a learning rate."""
     rates = sorted({rate for arm in found.block.arms for rate in arm.rates})
-    name = next((one for one in (run_values.FRESH, "reward/mean") if _has_curve(found.cells, one)), "")
+    name = next((one for one in (run_values.FRESH, "reward/mean") if _is_curve_recorded(found.cells, one)), "")
     if not name:
         return
     figure, axes = make_canvas(len(rates), 2.3, sharey=True)
@@ -119,7 +119,7 @@ def curves_by_rate(found: BlockAnalysis, style: dict[str, LineStyle], x: str) ->
         one.set(
             title=f"rate {formatting.format_rate(rate)}",
             xlabel=AXES[x],
-            **({"ylim": (-0.02, 1.02)} if metric_names.is_share_metric(name) else {}),
+            **({"ylim": (-0.02, 1.02)} if is_share_metric(name) else {}),
         )
     axes[0].set_ylabel(escaping.figure(_curve_label(name)))
     add_legend(figure, axes)
@@ -144,7 +144,7 @@ def _plot_arm_curves(axes: Axes, cell: ArmAtRate, metric: str, look: LineStyle, 
                 fillstyle="none",
             )
     whole = [curve for curve in curves if curve.state == FINISHED]
-    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=metric_names.is_share_metric(metric))
+    xs, low, middle, high = band_of_curves(whole, log=metric == LOGGED, share=is_share_metric(metric))
     if metric == CUT_OFF and whole:  # half of the readings stand at the cut-off: a mean would say nothing
         middle = [median(row) for row in zip(*(_curve_at_places(curve, xs) for curve in whole), strict=True)]
     every = max(1, len(xs) // 7)

@@ -16,7 +16,6 @@ from tvo_cli.comparison.render.table_cells import (
     Table,
     TableCell,
     arm_and_rate_cells,
-    arms_shown_in_tables,
     count_cell,
     interval_cell,
     number_cell,
@@ -38,7 +37,7 @@ def gradients_table(found: BlockAnalysis) -> Table:
     base_own = found.chosen[found.baseline.label].cell
     base = {cell.rate: cell for cell in found.baseline.cells}
     rows = []
-    for cell in arms_shown_in_tables(found):
+    for cell in found.cells_with_own:
         against = base_own if cell.rate is None or not found.swept else base.get(cell.rate)
         jumps = run_values.mean_of_known_values(
             [_log_fluctuation_of_gradient(trial) for trial in cell.trials], found.how.confidence
@@ -116,8 +115,8 @@ def sample_efficiency_table(found: BlockAnalysis) -> Table:
     """Return the table of rollouts until the fresh accuracy reaches each threshold."""
     limits = training_accuracy_thresholds([trial for cell in found.cells for trial in cell.trials])
     rows = [
-        [*arm_and_rate_cells(cell), *(datum for limit in limits for datum in _rollouts_until_cells(cell, limit))]
-        for cell in arms_shown_in_tables(found)
+        [*arm_and_rate_cells(cell), *(one for limit in limits for one in _rollouts_until_cells(cell, limit))]
+        for cell in found.cells_with_own
     ]
     headings = [
         "arm",
@@ -168,7 +167,7 @@ def entropy_table(found: BlockAnalysis) -> Table:
     }
     confidence = found.how.confidence
     rows = []
-    for cell in arms_shown_in_tables(found):
+    for cell in found.cells_with_own:
         shares = [
             run_values.mean_of_known_values(
                 [run_values.share_left_at_end(trial, name) for trial in cell.trials], confidence
@@ -193,7 +192,7 @@ def cost_table(found: BlockAnalysis) -> Table:
         run_values.tokens_per_second_of_run,
     )
     rows = []
-    for cell in arms_shown_in_tables(found):
+    for cell in found.cells_with_own:
         seen = [
             run_values.mean_of_known_values([read(trial) for trial in cell.trials], found.how.confidence)
             for read in readings
@@ -218,7 +217,7 @@ def _training_cost_cell(one: ConfidenceInterval) -> TableCell:
 def entropy_law_table(found: BlockAnalysis) -> Table:
     """Return the table of the entropy law's fits, over the runs of an arm."""
     rows = []
-    for cell in arms_shown_in_tables(found):
+    for cell in found.cells_with_own:
         fits = [one for trial in cell.trials if (one := fit_entropy_law_of_run(trial))]
         values = [[getattr(one, name) for one in fits] for name in ("a", "b", "rmse", "r2", "ceiling")]
         means = [run_values.mean_of_known_values(one, found.how.confidence) for one in values]

@@ -6,9 +6,7 @@ import math
 from collections.abc import Iterator
 
 from tvo_cli.comparison import formatting
-from tvo_cli.comparison.analysis import (
-    rate_robustness,
-)
+from tvo_cli.comparison.analysis import rate_robustness
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.collapse_rate import collapse_rate_of
@@ -42,17 +40,14 @@ def _sentence_without_values(found: SeedContrast) -> str:
 
 def difference_text(said: Difference, how: MetricChoice) -> str:
     """Return a difference with its interval: `+2.1 points, 95% CI [−0.4, +4.6]`."""
-    scale, unit, decimals = (100.0, " points", 1) if how.share else (1.0, "", _decimals_of_difference(said))
+    scale, unit, decimals = (
+        (100.0, " points", 1) if how.share else (1.0, "", formatting.decimals_of_size(abs(said.difference)))
+    )
     text = f"{formatting.format_signed(scale * said.difference, decimals)}{unit}"
     if math.isnan(said.low):
         return f"{text} (no interval)"
     low, high = (formatting.format_signed(scale * end, decimals) for end in (said.low, said.high))
     return f"{text}, {how.confidence:.0%} CI [{low}, {high}]"
-
-
-def _decimals_of_difference(said: Difference) -> int:
-    size = abs(said.difference)
-    return 3 if size == 0 or not math.isfinite(size) else max(0, 2 - math.floor(math.log10(size)))
 
 
 def _seeds_in_words(found: SeedContrast) -> str:

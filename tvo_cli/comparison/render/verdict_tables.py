@@ -79,8 +79,8 @@ def _differences_in_points(row: Sequence[TableCell], how: MetricChoice) -> list[
     if not how.share:
         return list(row)
     shown = [
-        datum._replace(text=formatting.format_signed(100 * datum.value, 1)) if datum.value is not None else datum
-        for datum in row[2:5]
+        cell._replace(text=formatting.format_signed(100 * cell.value, 1)) if cell.value is not None else cell
+        for cell in row[2:5]
     ]
     return [*row[:2], *shown, *row[5:]]
 

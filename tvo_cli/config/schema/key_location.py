@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.config import groups_and_choices, search_path
+from tvo_cli.config.groups import conf_dir, config_groups
 from tvo_cli.config.overrides import split_override
 
 
@@ -32,8 +32,8 @@ def key_location(key: str, sources: ConfigSources) -> str:
 
 
 def _keys_on_command_line(overrides: Sequence[str]) -> Iterator[str]:
-    """Yield the keys that the command line sets, without choices of groups."""
-    groups = groups_and_choices.config_groups()
+    """Yield the keys that are located on the command line, without choices of groups."""
+    groups = config_groups()
     return (said for said, _ in map(split_override, overrides) if said not in groups)
 
 
@@ -51,5 +51,5 @@ def _yaml_lines_that_set(key: str, folders: Sequence[Path]) -> Iterator[tuple[Pa
 def users_folders_to_locate_keys(sources: Sequence[object]) -> list[Path]:
     """Return the user's own folders of Hydra's search path."""
     places = [str(getattr(one, "path", "")) for one in sources if getattr(one, "schema", "file") in ("file", "own")]
-    ours = search_path.conf_dir().resolve()
+    ours = conf_dir().resolve()
     return [Path(place) for place in places if place and Path(place).resolve() != ours]

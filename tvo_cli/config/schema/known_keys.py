@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from tvo_cli.config.overrides import dotted_keys
 from tvo_cli.config.resolvers import resolved_tree
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND, STAND_INS
 from tvo_cli.config.schema.field_traversal import (
@@ -107,3 +106,13 @@ def keys_of_same_group(model: type[DeclaredKeys], tree: Mapping[str, Any], path:
     ends = [key.removeprefix(prefix) for key in keys_of_config(model, tree) if key.startswith(prefix)]
     shown_keys = ", ".join(sorted({end for end in ends if "." not in end}))
     return f"{group} has: {shown_keys}." if group else f"There are: {shown_keys}."
+
+
+def dotted_keys(node: Any, prefix: str = "") -> Iterator[str]:
+    """Yield the dotted keys of one composed config, nodes and leaves, without resolving anything."""
+    from omegaconf import OmegaConf
+
+    tree = OmegaConf.to_container(node, resolve=False) if OmegaConf.is_config(node) else node
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        yield f"{prefix}{name!s}"
+        yield from dotted_keys(value, f"{prefix}{name!s}.")

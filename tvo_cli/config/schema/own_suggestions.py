@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvo_cli.config.groups_and_choices import choices_of_group
-from tvo_cli.config.search_path import origin_of_choice, users_config_folders
-from tvo_cli.plugins.own_code_references import referenced_targets
+from tvo_cli.config.choices import choices_of_group, origin_of_choice
+from tvo_cli.config.search_path import users_config_folders
+from tvo_cli.config.targets_in_tree import targets_in_tree
 
 
 def add_own_suggestions(schema: dict[str, Any], group: str) -> None:
@@ -28,12 +28,12 @@ def _own_targets() -> list[str]:
     from tvo_cli.config.defaults_list import read_yaml
 
     paths = [path for one in users_config_folders() for path in sorted(one.path.glob("*/*.yaml"))]
-    found = {target for path in paths for target in referenced_targets(read_yaml(path))}
+    found = {target for path in paths for _, target in targets_in_tree(read_yaml(path)) if isinstance(target, str)}
     return sorted(target for target in found if not target.startswith(("tvo_cli.", "torch.")))
 
 
 def _schema_nodes(tree: Any) -> list[dict[str, Any]]:
-    """Return every mapping of a schema."""
+    """Return every mapping of a JSON schema, into which suggestions of the user's own may be put."""
     if isinstance(tree, list):
         return [node for one in tree for node in _schema_nodes(one)]
     if not isinstance(tree, dict):

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Literal, NamedTuple
 
 from pydantic import Field, ValidationError
 
+from tvo_cli.config.groups import conf_dir
 from tvo_cli.config.instantiation import check_target_name
 from tvo_cli.config.schema.json_schema import json_schema_adapter, json_schema_of_type
 from tvo_cli.config.schema.partial_targets import check_partial, missing_keyword_error
@@ -36,7 +37,6 @@ from tvo_cli.config.schema.value_types import (
     SomeShare,
     Whole,
 )
-from tvo_cli.config.search_path import conf_dir
 from tvo_cli.config.target_signatures import (
     Keyword,
     callable_keywords,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, get_args, get_origin
 
-from tvo_cli.config import groups_and_choices
+from tvo_cli.config import groups
 from tvo_cli.config.newline_escapes import unescape_newlines
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import (
@@ -61,9 +61,9 @@ def _command_line_values(overrides: Sequence[str]) -> Iterator[tuple[Path, Any]]
     """Yield the keys and values that the command line sets, those inside mappings one by one."""
     from hydra.core.override_parser.overrides_parser import OverridesParser
 
-    groups = groups_and_choices.config_groups()
+    choosable = groups.config_groups()
     for word in OverridesParser.create().parse_overrides(list(overrides)):
-        if not (word.is_delete() or word.is_sweep_override() or word.key_or_group in groups):
+        if not (word.is_delete() or word.is_sweep_override() or word.key_or_group in choosable):
             yield from _leaf_values(tuple(str(word.key_or_group).split(".")), word.value())
 
 

@@ -6,11 +6,12 @@ import copy
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from tvo_cli.config.moved_targets import current_target, with_targets
+from tvo_cli.config.moved_targets import current_target
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_tree
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
 from tvo_cli.config.schema.field_traversal import dotted, field_alternatives, fits_declaration
 from tvo_cli.config.schema.value_types import DeclaredKeys
+from tvo_cli.config.targets_in_tree import with_targets
 
 PRECISION = "trainer.precision"
 GONE = ("trainer.resume",)  # became the group `resume`

@@ -7,7 +7,6 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from tvo_cli.config.instantiation import targets_in_tree
 from tvo_cli.config.overrides import split_override
 from tvo_cli.config.schema import target_keywords
 from tvo_cli.config.schema.command_configs import CONFIG_OF_COMMAND
@@ -25,6 +24,7 @@ from tvo_cli.config.schema.validation_errors import (
     validation_error,
 )
 from tvo_cli.config.schema.value_types import BUILT, DeclaredKeys
+from tvo_cli.config.targets_in_tree import targets_in_tree
 from tvo_cli.plugins.own_code_references import referenced_plugins
 from tvo_cli.plugins.own_targets import allow_plugins, check_plugins_of_config
 

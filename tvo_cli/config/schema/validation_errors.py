@@ -120,7 +120,7 @@ def misplaced_target_error(key: str, target: object, model: type[DeclaredKeys], 
 
 
 def _path_of_error(tree: Any, location: Sequence[str | int], *, absent: bool) -> Iterator[str | int]:
-    """Yield the path of a pydantic error's location, which names the branches of unions too."""
+    """Yield the path in the config of a pydantic error, whose own location names the branches of unions too."""
     for place, step in enumerate(location):
         below = _value_at_path(tree, (step,))
         if below is not _LACKING:

@@ -121,7 +121,7 @@ def _numbers_in_value_description(value: Any) -> list[int | float]:
 
 
 def _is_list_of_texts(schema: dict[str, Any]) -> bool:
-    """Return whether a value is described as a list of texts, for which a lone text may stand."""
+    """Return whether the description of a value says that it is a list of texts, for which a lone text may stand."""
     lists = [one for one in schema.get("anyOf", [schema]) if one.get("type") == "array"]
     return any(one.get("items", {}).get("type") == "string" for one in lists)
 

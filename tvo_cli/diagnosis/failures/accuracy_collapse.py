@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric, trend_below_since
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule, live_rules
@@ -22,21 +22,18 @@ from tvo_cli.diagnosis.setting_changes import controlled_steps, roll_back, small
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.collapse_rules import Drop
-from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import (
+from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
+from tvo_cli.stability.step_accuracy import (
     ACCURACY,
     HELDOUT,
     REWARD,
     USUAL_ERROR,
+    accuracy_or_reward,
+    accuracy_or_reward_name,
     heldout_standard_error,
     share_standard_error,
 )
 from tvo_cli.stability.whole_log import WholeLog
-
-
-def accuracy_or_reward(metrics: Mapping[str, float]) -> float | None:
-    """Return the accuracy of a step; where it has no such column, the reward."""
-    return finite_metric(metrics, ACCURACY if ACCURACY in metrics else REWARD)
 
 
 @dataclass(kw_only=True)
@@ -47,10 +44,10 @@ class AccuracyPeakDrop(TrendRule, Drop):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Below half of the peak."""
-        append_metric(self.curve, metrics, self.metric)
+        self.curve.append_metric(metrics, self.metric)
         found = Drop.breach(self, metrics)
         if found is not None and not self.fires:
-            self.since = trend_below_since(self.curve, (self.peak + found.value) / 2.0)
+            self.since = self.curve.below_since((self.peak + found.value) / 2.0)
         return found
 
 
@@ -77,7 +74,7 @@ class SignificantAccuracyFall(TrendRule):
         """Fallen."""
         if self.instead_of in metrics:
             return None
-        value = append_metric(self.curve, metrics, self.metric)
+        value = self.curve.append_metric(metrics, self.metric)
         end, window = len(self.curve), self.window
         if value is None or end < 2 * window:
             return None
@@ -96,7 +93,7 @@ class SignificantAccuracyFall(TrendRule):
             return None
         if self.fires:
             return RuleBreach(self.metric, now, threshold, "has fallen", self.window)
-        self.since = trend_below_since(self.curve, (self.best + now) / 2.0)
+        self.since = self.curve.below_since((self.best + now) / 2.0)
         reason = f"has fallen from {self.best:.3g} by {(self.best - now) / max(error, 1e-12):.1f} standard errors"
         return RuleBreach(self.metric, now, threshold, reason, self.window)
 
@@ -112,7 +109,7 @@ class StartAccuracyLost(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Lost."""
-        value = append_metric(self.curve, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        value = self.curve.append_metric(metrics, accuracy_or_reward_name(metrics))
         start = self.curve.values[0] if len(self.curve) else 0.0
         if value is None or start < self.least or len(self.curve) <= self.window:
             return None
@@ -120,8 +117,8 @@ class StartAccuracyLost(TrendRule):
         if max(last) >= self.share * start:
             return None
         if not self.fires:
-            self.since = trend_below_since(self.curve, self.share * start)
-        metric = ACCURACY if ACCURACY in metrics else REWARD
+            self.since = self.curve.below_since(self.share * start)
+        metric = accuracy_or_reward_name(metrics)
         return RuleBreach(metric, value, self.share * start, f"the start's {start:.3g} is lost")
 
     def is_silent(self, log: WholeLog) -> bool:
@@ -147,7 +144,7 @@ class HeldOutAccuracyFall(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen at the latest evaluation."""
-        value = append_metric(self.curve, metrics, HELDOUT)
+        value = self.curve.append_metric(metrics, HELDOUT)
         if value is not None:
             error = heldout_standard_error(metrics)
             sure = errors_for_looks(self.errors, len(self.curve) ** 2)

@@ -12,7 +12,7 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -20,7 +20,8 @@ from tvo_cli.diagnosis.partly_equal_groups import partly_equal_groups
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, DOUBT, REWARD, SOLVED
+from tvo_cli.stability.solved_task import DOUBT, SOLVED
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, accuracy_or_reward_name
 
 BEFORE = 3  # steps before a leap, whose mean it is measured from
 GAP = 0.15  # by which held-out accuracy lies below that of training to disagree: beyond what temperature does to it
@@ -36,7 +37,8 @@ class AllRight(EqualGroupsRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """All right, and not earned."""
-        append_metric(self.success, metrics, next((name for name in (ACCURACY, REWARD) if name in metrics), RIGHT))
+        name = accuracy_or_reward_name(metrics)
+        self.success.append_metric(metrics, name if name in metrics else RIGHT)
         if not self.follow(metrics):
             return None
         equal, right = self.level(self.equal), self.level(self.right)

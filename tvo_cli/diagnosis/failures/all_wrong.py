@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import RIGHT, WRONG, ZERO, EqualGroupsRule
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -17,7 +17,7 @@ from tvo_cli.diagnosis.partly_equal_groups import partly_equal_groups
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, accuracy_or_reward_name
 
 FEW = 4  # steps of a mean
 LOST = 0.25  # of the best: what is left of a collapse
@@ -47,7 +47,7 @@ class AllWrong(EqualGroupsRule):
 
     def follow(self, metrics: Mapping[str, float]) -> bool:
         """As of both; success is followed too."""
-        append_metric(self.success, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        self.success.append_metric(metrics, accuracy_or_reward_name(metrics))
         end = len(self.success.values)
         mean = self.success.mean(max(end - FEW, 0), end) if end else 0.0
         if mean > self.best:

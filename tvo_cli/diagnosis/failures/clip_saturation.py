@@ -49,6 +49,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    """What to do about tokens that are clipped: smaller or controlled steps, fewer passes."""
     return (
         smaller_steps(facts),
         change(facts, "passes", "fewer passes over each batch", value=1),

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric, trend_above_since
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rules
@@ -17,7 +17,7 @@ from tvo_cli.diagnosis.setting_changes import change, controlled_steps, roll_bac
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD
 from tvo_cli.stability.whole_log import WholeLog
 
 ENTROPY = "policy/entropy"
@@ -36,9 +36,9 @@ class EntropyRise(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Random, and worse than before."""
-        append_metric(self.accuracy, metrics, ACCURACY)
-        append_metric(self.reward, metrics, REWARD)
-        value, end = append_metric(self.curve, metrics, ENTROPY), len(self.curve)
+        self.accuracy.append_metric(metrics, ACCURACY)
+        self.reward.append_metric(metrics, REWARD)
+        value, end = self.curve.append_metric(metrics, ENTROPY), len(self.curve)
         if value is None or end < self.window:
             return None
         threshold = self.factor * self.curve.values[0]
@@ -47,7 +47,7 @@ class EntropyRise(TrendRule):
         if not lost:
             return None
         if not self.fires:
-            self.since = trend_above_since(self.curve, threshold)
+            self.since = self.curve.above_since(threshold)
         return RuleBreach(
             ENTROPY, now, threshold, f"has risen from {self.curve.values[0]:.3g} while {lost}", self.window
         )

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
@@ -21,7 +21,8 @@ from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import DOUBT, LEAST, SOLVED, ExcusedRule, accuracy_of_step
+from tvo_cli.stability.solved_task import DOUBT, LEAST, SOLVED, ExcusedRule
+from tvo_cli.stability.step_accuracy import accuracy_of_step
 from tvo_cli.stability.whole_log import WholeLog
 
 ENTROPY = "policy/entropy"
@@ -52,7 +53,7 @@ class EntropyArrival(ExcusedRule, TrendRule):
         accuracy = accuracy_of_step(metrics)
         if accuracy is not None:
             self.success.append(int(metrics["step"]), accuracy)
-        value = append_metric(self.curve, metrics, ENTROPY)
+        value = self.curve.append_metric(metrics, ENTROPY)
         if value is None or value <= 0.0:
             return None
         self.logs.append(int(metrics["step"]), math.log(value))

@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.bought_reward import BoughtReward
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
-from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD
 from tvo_cli.stability.whole_log import WholeLog
 
 UNANSWERED = "grader/unanswered"
@@ -36,11 +36,11 @@ class FormatBought(BoughtReward):
 
     def currency(self, metrics: Mapping[str, float]) -> Curve | None:
         """The form that has been bought."""
-        append_metric(self.unanswered, metrics, UNANSWERED)
+        self.unanswered.append_metric(metrics, UNANSWERED)
         if not self.name and len(metrics) != self.columns:
             self.columns = len(metrics)
             self.name = next((one for one in metrics if FORMAT.match(one)), "")
-        append_metric(self.term, metrics, self.name)
+        self.term.append_metric(metrics, self.name)
         if self._gain(self.term) >= self.moved:
             return self.term
         return self.unanswered if -self._gain(self.unanswered) >= self.moved else None

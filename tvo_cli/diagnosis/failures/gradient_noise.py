@@ -12,7 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import FEW_GROUPS, ZERO
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -20,7 +20,7 @@ from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, REWARD, share_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, accuracy_or_reward_name, share_standard_error
 from tvo_cli.stability.whole_log import WholeLog
 
 SCALE = "gradient/noise_scale"
@@ -39,7 +39,7 @@ class NoisyGradient(UnsolvedTrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Noise without progress."""
         self.follow(metrics)
-        append_metric(self.reward, metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        self.reward.append_metric(metrics, accuracy_or_reward_name(metrics))
         value = finite_metric(metrics, SCALE)
         if value is None:
             return None

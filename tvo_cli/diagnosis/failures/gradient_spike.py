@@ -20,17 +20,8 @@ from tvo_cli.diagnosis.setting_changes import change, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.collapse_rules import GradientBlowUp
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import (
-    DOUBT,
-    HELDOUT,
-    KEPT,
-    LEAST,
-    SOLVED,
-    WINDOW,
-    accuracy_of_step,
-    is_solved,
-    mean_with_error,
-)
+from tvo_cli.stability.solved_task import DOUBT, KEPT, LEAST, SOLVED, is_solved
+from tvo_cli.stability.step_accuracy import HELDOUT, WINDOW, accuracy_of_step, mean_with_error
 
 NORM = "gradient/norm"
 

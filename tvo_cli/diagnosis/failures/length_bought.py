@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from tvo_cli.diagnosis.bought_reward import BoughtReward
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
-from tvo_cli.stability.solved_task import ACCURACY
+from tvo_cli.stability.step_accuracy import ACCURACY
 
 LENGTH = "response/length"
 
@@ -32,7 +32,7 @@ class LengthBought(BoughtReward):
 
     def currency(self, metrics: Mapping[str, float]) -> Curve | None:
         """The length, where it has moved so far."""
-        append_metric(self.length, metrics, LENGTH)
+        self.length.append_metric(metrics, LENGTH)
         if len(self.length) < 2 * self.window:
             return None
         before, now = self._levels()

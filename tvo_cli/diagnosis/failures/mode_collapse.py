@@ -33,6 +33,7 @@ def _rules(facts: RunFacts) -> Sequence[CollapseRule]:
 
 
 def _remedies(facts: RunFacts, finding: Finding) -> Sequence[Remedy]:
+    """What to do about answers that become one: more entropy, or a policy nearer to its start."""
     return (
         ours(facts, "hold the entropy: TVO's temperature", "algorithm=tvo"),
         change(facts, "upper clip", "raise the upper clip, which lets rare tokens grow (arXiv:2503.14476)", value=0.28),

@@ -15,7 +15,7 @@ from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, accuracy_or_reward
 from tvo_cli.stability.whole_log import WholeLog
 
 NORM = "gradient/norm"
@@ -41,7 +41,7 @@ class NoGradient(CollapseRule):
         return log.never_below(NORM, self.least)
 
     def _differ(self, metrics: Mapping[str, float]) -> bool:
-        level = finite_metric(metrics, ACCURACY if ACCURACY in metrics else REWARD)
+        level = accuracy_or_reward(metrics)
         return level is not None and level not in (0.0, 1.0)
 
 

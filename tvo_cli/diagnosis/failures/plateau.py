@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.equal_groups import FEW_GROUPS, ZERO
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
@@ -18,7 +18,8 @@ from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import UnsolvedTrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, LEAST, REWARD, share_standard_error
+from tvo_cli.stability.solved_task import LEAST
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD, accuracy_or_reward_name, share_standard_error
 
 SURE = 2.0  # standard errors
 
@@ -49,8 +50,8 @@ class Plateau(UnsolvedTrendRule):
 
     def _stands(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         self.follow(metrics)
-        metric = ACCURACY if ACCURACY in metrics else REWARD
-        value, end = append_metric(self.curve, metrics, metric), len(self.curve)
+        metric = accuracy_or_reward_name(metrics)
+        value, end = self.curve.append_metric(metrics, metric), len(self.curve)
         if value is None or end < self.steps or metrics.get(ZERO, 0.0) >= FEW_GROUPS:
             return None
         half = self._half(end)

@@ -13,7 +13,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.live_rules import live_rule
@@ -22,7 +22,8 @@ from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.collapse_rules import Ceiling
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, KEPT, LEAST, AccuracyFollower
+from tvo_cli.stability.solved_task import KEPT, LEAST, AccuracyFollower
+from tvo_cli.stability.step_accuracy import ACCURACY
 from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 TV, KL, KL_OLD = "policy/tv", "policy/kl_ref", "policy/kl_old_k1"
@@ -53,7 +54,7 @@ class DriftSpeed(AccuracyFollower, TrendRule):
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Too fast, and not shown to cost nothing."""
         self.follow(metrics)
-        value = append_metric(self.curve, metrics, KL)
+        value = self.curve.append_metric(metrics, KL)
         if value is None or len(self.curve) <= self.window:
             return None
         steps, before = self.curve.steps, self.curve.values[-1 - self.window]

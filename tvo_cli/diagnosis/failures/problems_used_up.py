@@ -11,15 +11,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
+from tvo_cli.diagnosis.epochs import REPEATED, most_passes, passes_over_data
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.heldout_gap import REPEATED, heldout_gap_rules, most_passes, passes_over_data
+from tvo_cli.diagnosis.heldout_gap import heldout_gap_rules
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, HELDOUT, REWARD, heldout_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, REWARD, heldout_standard_error
 from tvo_cli.stability.whole_log import WholeLog
 
 
@@ -42,8 +43,8 @@ class LearntByHeart(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Above it, at the latest evaluation."""
-        append_metric(self.success, metrics, ACCURACY)
-        if append_metric(self.heldout, metrics, HELDOUT) is not None:
+        self.success.append_metric(metrics, ACCURACY)
+        if self.heldout.append_metric(metrics, HELDOUT) is not None:
             self.error = heldout_standard_error(metrics)
         passes = passes_over_data(metrics, self.limit, self.prompts)
         end = len(self.success)

@@ -11,14 +11,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, REWARD
+from tvo_cli.stability.step_accuracy import ACCURACY, REWARD
 from tvo_cli.stability.whole_log import WholeLog
 
 TERM = re.compile(r"reward/(?!mean$|std$|factor$|min$|max$|median$)[^/]+$")
@@ -37,11 +37,11 @@ class TermBought(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """One term is paid for by another."""
-        value = append_metric(self.reward, metrics, REWARD)
+        value = self.reward.append_metric(metrics, REWARD)
         if not self.seen.issuperset(metrics):
             self._find_terms(metrics)
         for name, curve in self.terms.items():
-            append_metric(curve, metrics, name)
+            curve.append_metric(metrics, name)
         if value is None or len(self.terms) < 2 or not self._moved(self.reward, 1.0):
             return None
         fallen = [name for name, curve in self.terms.items() if self._moved(curve, -1.0)]

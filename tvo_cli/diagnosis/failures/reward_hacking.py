@@ -8,13 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tvo_cli.diagnosis.epochs import REPEATED
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
-from tvo_cli.diagnosis.heldout_gap import REPEATED, heldout_gap_rules
+from tvo_cli.diagnosis.heldout_gap import heldout_gap_rules
 from tvo_cli.diagnosis.setting_changes import change, ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.stability.rule_interface import CollapseRule
-from tvo_cli.stability.solved_task import HELDOUT, REWARD
+from tvo_cli.stability.step_accuracy import HELDOUT, REWARD
 
 
 def _rules(facts: RunFacts) -> Sequence[CollapseRule]:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
@@ -19,7 +19,7 @@ from tvo_cli.diagnosis.setting_changes import NOTHING, ours, smaller_steps
 from tvo_cli.diagnosis.training_log import REFUSED, RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach, finite_metric
-from tvo_cli.stability.solved_task import ACCURACY, share_standard_error
+from tvo_cli.stability.step_accuracy import ACCURACY, share_standard_error
 
 
 @dataclass(kw_only=True)
@@ -37,7 +37,7 @@ class SuddenFall(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Fallen, and stayed."""
-        value, end = append_metric(self.curve, metrics, ACCURACY), len(self.curve)
+        value, end = self.curve.append_metric(metrics, ACCURACY), len(self.curve)
         if value is None or end < self.fewest + 2:
             return None
         before, last = self.curve.mean(end - 2 - self.window, end - 2), max(self.curve.values[-2:])

@@ -16,7 +16,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from tvo_cli.diagnosis.curve import Curve, append_metric
+from tvo_cli.diagnosis.curve import Curve
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.finding import Finding, Remedy
 from tvo_cli.diagnosis.repeated_testing import errors_for_looks
@@ -24,7 +24,8 @@ from tvo_cli.diagnosis.setting_changes import ours
 from tvo_cli.diagnosis.training_log import RunFacts
 from tvo_cli.diagnosis.trend_rule import TrendRule
 from tvo_cli.stability.rule_interface import CollapseRule, RuleBreach
-from tvo_cli.stability.solved_task import ACCURACY, DOUBT, HELDOUT, SOLVED, heldout_standard_error, share_standard_error
+from tvo_cli.stability.solved_task import DOUBT, SOLVED
+from tvo_cli.stability.step_accuracy import ACCURACY, HELDOUT, heldout_standard_error, share_standard_error
 from tvo_cli.stability.whole_log import ROUNDING, WholeLog
 
 
@@ -48,8 +49,8 @@ class CappedAccuracy(TrendRule):
 
     def breach(self, metrics: Mapping[str, float]) -> RuleBreach | None:
         """Capped, at the latest evaluation."""
-        append_metric(self.success, metrics, ACCURACY)
-        held = append_metric(self.heldout, metrics, HELDOUT)
+        self.success.append_metric(metrics, ACCURACY)
+        held = self.heldout.append_metric(metrics, HELDOUT)
         if held is not None:
             self.found = self._capped(min(self.heldout.values[-2:]), heldout_standard_error(metrics))
         return self.found

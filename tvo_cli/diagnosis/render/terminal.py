@@ -49,7 +49,7 @@ def runs_not_shown(diagnoses: Sequence[Diagnosis]) -> str:
 
 
 def runs_lines(diagnoses: Sequence[Diagnosis]) -> list[list[str]]:
-    """Return the rows of a table of several runs: run, verdict, failures with their first steps."""
+    """Return the rows of the terminal's table of several runs: run, verdict, failures with their first steps."""
     return [
         [one.log.facts.name, one.verdict, ", ".join(f"{f.failure} since {f.first_step}" for f in one.findings[:FULL])]
         for one in diagnoses

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tvo_cli.diagnosis.cost import Cost
 from tvo_cli.diagnosis.diagnosis import HEALTHY, UNKNOWN, Diagnosis
-from tvo_cli.diagnosis.finding import Finding
+from tvo_cli.diagnosis.finding import Cost, Finding
 from tvo_cli.diagnosis.registry import BY_NAME
 
 TRAINERS = {"tvo": "tvo train", "trl": "TRL", "verl": "verl", "prime-rl": "prime-rl", "tvo-sft": "tvo sft"}

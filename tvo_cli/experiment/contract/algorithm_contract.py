@@ -103,7 +103,7 @@ def broken_checks(node: Any, acting: Any = None) -> Iterator[tuple[str, str]]:
 
 
 def contract_error_text(error: Exception) -> str:
-    """Return an error as text, with file and line where it is own code's."""
+    """Return an error that a check of an algorithm raised as text, with file and line where it is own code's."""
     own = error if isinstance(error, UserError) else own_failure(error)
     return f"{type(error).__name__}: {error}" if own is None else str(own)
 

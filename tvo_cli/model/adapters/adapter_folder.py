@@ -103,7 +103,7 @@ def read_adapter_tensors(network: nn.Module, folder: Path) -> dict[str, Tensor]:
 
 
 def names_in_peft(network: nn.Module) -> dict[str, str]:
-    """By the network's name of a tensor of the adapter, its name in a file of peft."""
+    """The names of an adapter's tensors in a file of its folder, which are peft's, by the network's own names."""
     peft = import_for("adapter", "lora", "peft", "lora")
     own = {value.data_ptr(): name for name, value in adapter_tensors(network).items()}
     found = peft.get_peft_model_state_dict(network, adapter_name=NAME, save_embedding_layers=False)

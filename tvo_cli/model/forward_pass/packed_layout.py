@@ -1,4 +1,4 @@
-"""Where prompts and responses lie in one row of tokens, and attention over them: in padded pieces, or by sequence.
+"""The layout of a packed row: where prompts and responses lie in it, as rectangles with masks, or by sequence.
 
 A prompt sees itself, a response its prompt and itself, both causally. `MaskedLayout` cuts the row into rectangles with
 masks, for attention that knows rectangles only. `VarlenSequences` names each sequence's tokens, for kernels that take
@@ -141,7 +141,7 @@ def token_ranges(starts: Tensor, lengths: Tensor) -> Tensor:
 
 
 def _bounds(lengths: Tensor) -> Tensor:
-    """0 and the running sums of the lengths: [S] → int32 [S + 1]."""
+    """Where each sequence of a layout begins and ends, 0 and the running sums of lengths: [S] → int32 [S + 1]."""
     return torch.nn.functional.pad(lengths.cumsum(0), (1, 0)).int()
 
 

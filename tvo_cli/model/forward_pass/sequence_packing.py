@@ -17,9 +17,14 @@ from weakref import WeakKeyDictionary
 import torch
 from torch import Tensor, nn
 
-from tvo_cli.model.forward_pass import forward_inputs_and_outputs, gradient_checkpointing, packed_attention
+from tvo_cli.model.forward_pass import forward_inputs_and_outputs, gradient_checkpointing, packed_attention_kernels
 from tvo_cli.model.forward_pass.forward_inputs_and_outputs import token_positions
-from tvo_cli.model.forward_pass.packed_attention import GPU_ATTENTION, LAYOUT_KEYWORD, TOLERANCES, AttentionHeads
+from tvo_cli.model.forward_pass.packed_attention_kernels import (
+    GPU_ATTENTION,
+    LAYOUT_KEYWORD,
+    TOLERANCES,
+    AttentionHeads,
+)
 from tvo_cli.model.forward_pass.packed_layout import MaskedLayout, PackedLayout, PackedSlice, VarlenSequences
 
 ATTENTION = (
@@ -131,7 +136,7 @@ def packing_pieces(body: nn.Module) -> Pieces | None:
     if _attention_name(body) not in (ATTENTION, GPU_ATTENTION):
         return None
     like = next(p for p in body.parameters() if p.is_floating_point())
-    place = like.device, packed_attention.attention_dtype(like)
+    place = like.device, packed_attention_kernels.attention_dtype(like)
     known = _checked.setdefault(body, {})
     if place not in known:
         known[place] = _chosen_pieces(body, like.dtype, *place)
@@ -147,12 +152,12 @@ def _chosen_pieces(body: nn.Module, stored: torch.dtype, device: torch.device, c
     """Masked pieces, tried in the weights' own precision; sequences where a kernel for them gives the same."""
     on_gpu = _attention_name(body) == GPU_ATTENTION
     whole = (
-        packed_attention.attention_matmul_precision("highest") if on_gpu else nullcontext()
+        packed_attention_kernels.attention_matmul_precision("highest") if on_gpu else nullcontext()
     )  # TF32 errs by more than 1e-4
     with torch.autocast(device.type, enabled=False), whole:
         if not _gives_plain_states(body, MaskedLayout, TOLERANCES[stored] if on_gpu else TOLERANCE):
             return None
-    kernel = on_gpu and packed_attention.has_varlen_kernel(device, computed, AttentionHeads.of(body.config))
+    kernel = on_gpu and packed_attention_kernels.has_varlen_kernel(device, computed, AttentionHeads.of(body.config))
     return (
         VarlenSequences if kernel and _gives_plain_states(body, VarlenSequences, TOLERANCES[computed]) else MaskedLayout
     )
@@ -174,4 +179,4 @@ def _gives_plain_states(body: nn.Module, pieces: Pieces, tolerance: float) -> bo
     except Exception:  # whatever it stumbles over, it does not understand
         return False
     theirs = forward_inputs_and_outputs.output_states(outputs)[:, 2:].flatten(0, 1)
-    return packed_attention.attention_agrees(mine, theirs, tolerance)
+    return packed_attention_kernels.attention_agrees(mine, theirs, tolerance)

@@ -15,18 +15,12 @@ from tvo_cli.errors import UserError
 from tvo_cli.model.adapters.adapter_base import check_same_base, place_of_base
 from tvo_cli.model.adapters.adapter_folder import load_adapter, read_base
 from tvo_cli.model.forward_pass.gradient_checkpointing import enable_gradient_checkpointing
+from tvo_cli.model.loading.loading_errors import loading_error_line, loading_remedy
 from tvo_cli.model.loading.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
 from tvo_cli.model.loading.tokenizer_loading import tokenizer_of_place
 from tvo_cli.model.loading.weight_alignment import align_weights
 from tvo_cli.model.model_files.hub_reach import check_hub_answers
-from tvo_cli.model.model_files.model_location import (
-    FRESH,
-    is_adapter,
-    loading_error_line,
-    loading_remedy,
-    location_and_options,
-    model_location,
-)
+from tvo_cli.model.model_files.model_location import FRESH, is_adapter, location_and_options, model_location
 from tvo_cli.model.model_files.weights_fingerprint import stored_weights_fingerprint
 from tvo_cli.model.policy import Policy
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
@@ -173,7 +167,7 @@ def _network_can_be_made(place: str, node: Any, attention: str) -> bool:
 
 
 def load_config(node: Any) -> Any:
-    """The transformers config of the model that a node names; no weights are read."""
+    """Load the transformers config of a policy that a node names, without its weights."""
     place, options = location_and_options(node)
     check_hub_answers(node, place)
     try:

@@ -8,8 +8,9 @@ from typing import Any
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from tvo_cli.errors import UserError
+from tvo_cli.model.loading.loading_errors import loading_error_line, loading_remedy
 from tvo_cli.model.model_files.hub_reach import check_hub_answers
-from tvo_cli.model.model_files.model_location import FRESH, loading_error_line, loading_remedy, location_and_options
+from tvo_cli.model.model_files.model_location import FRESH, location_and_options
 
 PROBE = "7 + 3 = "
 OF_THIS_LOADING = ("is_local", "local_files_only", "trust_remote_code", "revision")  # no part of a saved tokenizer

@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
-from tvo_cli.fetch.catalogue import fetch_remedy
 from tvo_cli.fetch.fetched_models import SCHEME, cached_hub_folder, fetched_folder
 from tvo_cli.model.model_files.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.nearest_names import closest_names
@@ -67,19 +66,6 @@ def folder_at_hand(node: Any) -> Path | None:
 def is_adapter(folder: Path | str) -> bool:
     """Whether a model's location is an adapter's folder, which holds no model of its own."""
     return (Path(folder) / "adapter_config.json").is_file() and not (Path(folder) / "config.json").is_file()
-
-
-def loading_error_line(error: Exception) -> str:
-    """What was wrong at a model's location, in one line of what transformers raised."""
-    lines = str(error).strip().splitlines()
-    return f"cannot be loaded ({lines[0] if lines else type(error).__name__})"
-
-
-def loading_remedy(place: str) -> str:
-    """What to do about a model's location, folder or hub id, that nothing can be loaded from."""
-    if Path(place).is_dir():
-        return "The folder must hold a transformers causal LM with its tokenizer."
-    return " ".join(("Check the id and the network, or give a local folder.", fetch_remedy(place))).strip()
 
 
 def nearest_model_folder(path: str) -> str:

@@ -2,7 +2,7 @@
 
 The responses to a prompt grow in turns: `first` of them are sampled from the prompt, then a rule cuts some of those
 and what follows each cut is sampled anew, until the prompt has all its responses. A rule decides by entropies of the
-responses so far and by lots; it changes nothing and remembers nothing.
+responses so far and by random numbers; it changes nothing and remembers nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class GrownResponses:
 
     rollout: Rollout
     entropy: Tensor  # float32 [B, T], of the distribution that each token was drawn from, nats
-    lasting: Tensor  # bool [B, T], tokens that are words: none is special, none shorter than the rule wants
+    words: Tensor  # bool [B, T], tokens that are words: none is special, none shorter than the rule wants
     keys: Sequence[str]  # [P]
     samples: int  # G, responses that each prompt is to have
     seed: int
@@ -57,7 +57,7 @@ class GrownResponses:
         prefix = self.rollout.prefix
         return [0] * len(self.rollout.texts) if prefix is None else prefix.tolist()
 
-    def lots(self, prompt: int, about: str, number: int, count: int) -> list[float]:
+    def random_numbers(self, prompt: int, about: str, number: int, count: int) -> list[float]:
         """Numbers in [0, 1) for a decision: the same for the same prompt, step and seed, wherever it is made."""
         drawn: list[float] = uniform_numbers(self.seed, [(f"{self.keys[prompt]}/{about}", number)], count)[0].tolist()
         return drawn
@@ -72,7 +72,7 @@ class BranchingRule(Protocol):
 
     @property
     def shortest(self) -> int:
-        """Characters of a token that `GrownResponses.lasting` calls a word; 0: every token is one."""
+        """Characters of a token that `GrownResponses.words` calls a word; 0: every token is one."""
 
     def first(self, samples: int) -> int:
         """How many of a prompt's `samples` responses are sampled from it at first."""

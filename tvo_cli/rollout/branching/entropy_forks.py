@@ -14,7 +14,7 @@ from tvo_cli.rollout.branching.branching_rule import Cut, GrownResponses
 class EntropyForks:
     """A prompt's G responses: ⌊G/(1 + N·B)⌋ from the prompt (at least one), the others behind N cuts of each of those.
 
-    A response is cut before N tokens that lots choose among its K of the highest entropy: K = N takes the highest
+    A response is cut before N tokens, drawn at random among its K of the highest entropy: K = N takes the highest
     themselves. The token itself is sampled anew. Its first token is never one (nothing would be shared), nor, where
     `shortest` says so, a special token or one of fewer characters than that, blanks aside. B responses follow each
     cut; where G leaves a rest, some cuts of the first responses get one more. A response without such a token is
@@ -65,9 +65,9 @@ class EntropyForks:
 
     def _places(self, grown: GrownResponses, prompt: int, number: int, row: int) -> list[int]:
         """Where a response is cut, [N]."""
-        entropy, words = grown.entropy[row].tolist(), grown.lasting[row].tolist()
+        entropy, words = grown.entropy[row].tolist(), grown.words[row].tolist()
         legal = [t for t in range(1, grown.lengths[row]) if words[t]]
         highest = sorted(legal, key=lambda t: -entropy[t])[: self.candidates] or [0]
-        lots = grown.lots(prompt, "fork", number, len(highest))
-        drawn = [t for _, t in sorted(zip(lots, highest))]
+        numbers = grown.random_numbers(prompt, "fork", number, len(highest))
+        drawn = [t for _, t in sorted(zip(numbers, highest))]
         return list(islice(cycle(drawn), self.forks))

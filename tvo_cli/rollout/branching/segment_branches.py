@@ -81,10 +81,10 @@ class SegmentBranches:
         before = {grown.taken[row] // self.width - 1 for row in rows if grown.taken[row]}
         row_of = next(count for count in range(segment + 1) if segment - 1 - count not in before)
         left = max(0.0, 1.0 - self.penalty * row_of)
-        lots, found = grown.lots(prompt, f"segment {segment}", 0, grown.samples), list[Cut]()
+        numbers, found = grown.random_numbers(prompt, f"segment {segment}", 0, grown.samples), list[Cut]()
         for number, row in enumerate(rows):
             rise = self._entropy(grown, row, segment) - self._entropy(grown, row, 0)
-            chance = min(1.0, max(0.0, (lots[number] + self.weight * rise) * left))
+            chance = min(1.0, max(0.0, (numbers[number] + self.weight * rise) * left))
             found += [Cut(row, end)] if grown.lengths[row] > end and chance >= self.threshold else []
         return found
 

@@ -75,6 +75,7 @@ def _rows_that_fit_cache(prompt: int, bytes_per_token: int, sampling: SamplingPa
 
 
 def _cache_bytes_per_token(policy: Policy, shape: NetworkShape) -> int:
+    """Bytes that a token takes in the cache to which rows are admitted, at the policy's own precision."""
     parameter = next(policy.parameters())
     autocast = torch.is_autocast_enabled(parameter.device.type)
     itemsize = 2 if autocast else parameter.element_size()

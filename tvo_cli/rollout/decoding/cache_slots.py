@@ -14,7 +14,7 @@ from transformers import DynamicCache
 from transformers.cache_utils import DynamicSlidingWindowLayer
 
 from tvo_cli.model.forward_pass.cache_support import takes_cache
-from tvo_cli.rollout.decoding.kv_cache import GrowingLayer, PaddedLayer, growing_cache
+from tvo_cli.rollout.decoding.kv_cache import GrowingLayer, PaddedLayer, fit_columns, growing_cache
 
 KINDS = (GrowingLayer, PaddedLayer, DynamicSlidingWindowLayer)
 KEPT_WHOLE = {"full_attention", "sliding_attention"}  # of other kinds: chunks begin at fixed columns, states have none
@@ -40,3 +40,14 @@ def write_prompts(cache: DynamicCache, slots: Tensor, prompts: Sequence[KeysAndV
         end = min(layer.get_seq_length(), layer.keys.shape[-2])  # padded layers have more columns, windows fewer
         for held, one in zip((layer.keys, layer.values), new, strict=True):
             held[slots, :, end - one.shape[-2] : end] = one[source]
+
+
+def shift_columns(cache: DynamicCache, columns: int) -> None:
+    """Add so many empty columns at the left of a running cache; drop them where `columns` is negative."""
+    for layer in cache.layers:
+        length = layer.get_seq_length() + columns
+        if isinstance(layer, DynamicSlidingWindowLayer):
+            layer.cumulative_length, length = length, min(length, layer.sliding_window - 1)
+            layer.keys, layer.values = fit_columns(layer.keys, length), fit_columns(layer.values, length)
+        else:
+            layer.fit_columns(length)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import groupby
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,9 +21,16 @@ from tvo_cli.rollout.decoding.responses_in_progress import FinishedReport, Respo
 from tvo_cli.rollout.decoding.running_batch import RunningBatch, rows_to_keep
 from tvo_cli.rollout.decoding.stop_strings import StopStrings
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams, sample_token
-from tvo_cli.rollout.decoding.waiting_rows import HeldPrompt, WaitingRow, WaitingRows
+from tvo_cli.rollout.decoding.waiting_rows import WaitingRow, WaitingRows, prompts_of_rows
 
 TRIMMED = 0.125  # share of columns that are padding in every row, from which it pays to drop them from the cache
+
+
+class HeldPrompt(NamedTuple):
+    """The last prompt that has been read, whose cache is held while samples of it still wait."""
+
+    prompt: int
+    read: PrefilledPrompts
 
 
 @dataclass(slots=True)
@@ -49,7 +57,7 @@ class ContinuousBatching:
         """The first rows that wait; where none can join them later, all samples of a prompt together."""
         count = self.rule.slots if self.rule.joins else self.waiting.whole_prompts(self.rule.slots)
         rows = self.waiting.take(count)
-        chosen = _prompts_of_rows(rows)
+        chosen = prompts_of_rows(rows)
         return RunningBatch.of(self._read(chosen, rows[-1]), *self._columns(rows, chosen))
 
     def _decode(self, batch: RunningBatch) -> None:
@@ -131,14 +139,14 @@ class ContinuousBatching:
     def _portions(self, rows: Sequence[WaitingRow], prompts: int) -> list[list[WaitingRow]]:
         """The rows whose prompt is held; then those of so many prompts at a time."""
         place = {
-            prompt: index for index, prompt in enumerate(_prompts_of_rows([r for r in rows if not self._is_held(r)]))
+            prompt: index for index, prompt in enumerate(prompts_of_rows([r for r in rows if not self._is_held(r)]))
         }
         grouped = groupby(rows, lambda row: place.get(row.prompt, -1) // prompts)
         return [list(portion) for _, portion in grouped]
 
     def _put(self, batch: RunningBatch, rows: Sequence[WaitingRow], slots: Tensor) -> None:
         """Rows into slots, by the prompt that is held or by prompts that are read now."""
-        chosen = _prompts_of_rows(rows)
+        chosen = prompts_of_rows(rows)
         prompts = self.held.read if self.held and self._is_held(rows[0]) else self._read(chosen, rows[-1])
         batch.put(prompts, *self._columns(rows, chosen), slots)
 
@@ -160,11 +168,6 @@ class ContinuousBatching:
 
     def _is_held(self, row: WaitingRow) -> bool:
         return self.held is not None and row.prompt == self.held.prompt
-
-
-def _prompts_of_rows(rows: Sequence[WaitingRow]) -> list[int]:
-    """The prompts of the rows that take a slot now, each once, in their order."""
-    return list(dict.fromkeys(row.prompt for row in rows))
 
 
 def steps_between_looks(device: torch.device) -> int:

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from transformers import DynamicCache
 
-from tvo_cli.rollout.decoding.cache_slots import write_prompts
+from tvo_cli.rollout.decoding.cache_slots import shift_columns, write_prompts
 from tvo_cli.rollout.decoding.decoding_network import DecodingNetwork, PrefilledPrompts
-from tvo_cli.rollout.decoding.kv_cache import keeps_tokens, select_kv_cache_rows, shift_columns
+from tvo_cli.rollout.decoding.kv_cache import keeps_tokens, select_kv_cache_rows
 
 
 @dataclass(slots=True)

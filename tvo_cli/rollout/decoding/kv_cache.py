@@ -1,4 +1,4 @@
-"""KV caches that grow in place: a token is written, what is there is not copied."""
+"""KV caches of layers that grow in place (GrowingLayer, PaddedLayer): a token is written, the rest is not copied."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 from torch import Tensor
 from torch.nn.functional import pad
 from transformers import DynamicCache
-from transformers.cache_utils import DynamicLayer, DynamicSlidingWindowLayer
+from transformers.cache_utils import DynamicLayer
 
 PADDED_TO = 16  # tokens by which a padded layer grows
 AHEAD = 64  # tokens that a growing layer allocates ahead
@@ -93,13 +93,13 @@ class PaddedLayer(DynamicLayer):  # type: ignore[misc]
 
 
 def fit_columns(held: Tensor, count: int) -> Tensor:
-    """The last `count` columns of keys or values [n, heads, L, width]; empty ones before them where L is less."""
+    """Keys or values of a layer [n, heads, L, width], fitted to its last `count` columns; empty ones before them."""
     missing = count - held.shape[-2]
     return pad(held, (0, 0, missing, 0)) if missing > 0 else held[..., -count:, :]
 
 
 def next_multiple(count: int, step: int) -> int:
-    """The next multiple of `step`."""
+    """The columns of a cache that grows in steps: the next multiple of `step`."""
     return -(-count // step) * step
 
 
@@ -144,14 +144,3 @@ def growing_cache(config: Any, *, evenly: bool = False) -> DynamicCache:
     if cache.layer_class_to_replicate is DynamicLayer:
         cache.layer_class_to_replicate = kind
     return cache
-
-
-def shift_columns(cache: DynamicCache, columns: int) -> None:
-    """Add so many empty columns at the left; drop them where `columns` is negative."""
-    for layer in cache.layers:
-        length = layer.get_seq_length() + columns
-        if isinstance(layer, DynamicSlidingWindowLayer):
-            layer.cumulative_length, length = length, min(length, layer.sliding_window - 1)
-            layer.keys, layer.values = fit_columns(layer.keys, length), fit_columns(layer.values, length)
-        else:
-            layer.fit_columns(length)

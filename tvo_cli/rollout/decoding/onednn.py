@@ -23,7 +23,7 @@ from transformers import AttentionInterface, AttentionMaskInterface
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import sdpa_mask
 
-from tvo_cli.model.forward_pass.packed_attention import (
+from tvo_cli.model.forward_pass.packed_attention_kernels import (
     GPU_ATTENTION,
     GPUS,
     LAYOUT_KEYWORD,

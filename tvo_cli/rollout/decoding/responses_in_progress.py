@@ -1,4 +1,4 @@
-"""The responses of a rollout while they come into being, and the report of each that is over."""
+"""The responses of a rollout in progress, the report of each that is over, and the rollout that they become."""
 
 from __future__ import annotations
 

@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from tvo_cli.model.forward_pass.forward_inputs_and_outputs import trim_left_padding
-from tvo_cli.rollout.decoding.decoding_network import PrefilledPrompts
 from tvo_cli.rollout.decoding.token_sampling import uniform_numbers
 
 
@@ -19,13 +18,6 @@ class WaitingRow(NamedTuple):
 
     prompt: int
     sample: int
-
-
-class HeldPrompt(NamedTuple):
-    """A prompt that has been read and of which samples still wait."""
-
-    prompt: int
-    read: PrefilledPrompts
 
 
 @dataclass(slots=True)
@@ -82,3 +74,8 @@ class WaitingRows:
     def places(self, rows: Sequence[WaitingRow]) -> list[int]:
         """The rows' numbers in the rollout."""
         return [row.prompt * self.samples + row.sample for row in rows]
+
+
+def prompts_of_rows(rows: Sequence[WaitingRow]) -> list[int]:
+    """The prompts of waiting rows, each once, in their order."""
+    return list(dict.fromkeys(row.prompt for row in rows))

@@ -18,13 +18,18 @@ from torch import Tensor
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
+from tvo_cli.rollout.engines.completion_service import request_seed
 from tvo_cli.rollout.engines.served_rollout import Receive
-from tvo_cli.rollout.engines.server_sampling import request_seed
 from tvo_cli.rollout.engines.vllm_engine import start_vllm
 from tvo_cli.rollout.server_client import TransientError
-from tvo_cli.rollout.server_completion import CompletionCheck, ServedTokens, ServedVocabulary, completion_request
+from tvo_cli.rollout.server_completion import (
+    CompletionCheck,
+    ServedTokens,
+    ServedVocabulary,
+    completion_request,
+    prompt_logprobs,
+)
 from tvo_cli.rollout.weight_transfer.served_weights import gather_served_weights
-from tvo_cli.rollout.weight_transfer.server_probe import prompt_scores
 
 ENGINE = "vllm"
 OF_HTTP = ("model", "prompt", "return_token_ids")  # of a request; the rest are vLLM's own sampling parameters
@@ -110,7 +115,7 @@ class ColocatedVllm:
         body = _request(prompt, sampling, tokens) | {"seed": 0, "prompt_logprobs": 0}
         (answer,) = self._answers([body])
         response = CompletionCheck(ENGINE, f"{about}, probe", body, tokens.vocabulary, self.key).read(answer)
-        return {ENGINE: ((*prompt, *response.ids), (*prompt_scores(answer["choices"][0], prompt), *response.logp))}
+        return {ENGINE: ((*prompt, *response.ids), (*prompt_logprobs(answer["choices"][0], prompt), *response.logp))}
 
     def _answers(self, bodies: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         """Answers to requests, as a server gives them."""

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.model.adapter_merge import merge_adapter
+from tvo_cli.model.loading.merged_policy import merge_adapter
 
 SUFFIX = ".safetensors"
 WEIGHTS = f"model{SUFFIX}"

@@ -9,7 +9,7 @@ from typing import Any
 from tvo_cli.model import Policy
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.server_client import ServerCall, ServerClient
-from tvo_cli.rollout.server_completion import CompletionCheck, ServedVocabulary, completion_request, is_logprob
+from tvo_cli.rollout.server_completion import CompletionCheck, ServedVocabulary, completion_request, prompt_logprobs
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,17 +33,8 @@ class ServerProbe:
         def read(number: int, answer: Any) -> None:
             url = self.client.urls[number]
             response = CompletionCheck(url, told, body, vocabulary).read(answer)
-            scored = prompt_scores(answer["choices"][0], prompt)
+            scored = prompt_logprobs(answer["choices"][0], prompt)
             found[url] = ((*prompt, *response.ids), (*scored, *response.logp))
 
         self.client.run([ServerCall(url, "/v1/completions", body, told) for url in self.client.urls], read)
         return {url: found[url] for url in self.client.urls}
-
-
-def prompt_scores(choice: dict[str, Any], prompt: Sequence[int]) -> tuple[float, ...]:
-    """log π of the prompt's tokens but the first; nothing where a server does not say."""
-    nodes = choice.get("prompt_logprobs")
-    if not isinstance(nodes, list) or len(nodes) != len(prompt):
-        return ()
-    found = [(node or {}).get(str(token), {}).get("logprob") for node, token in zip(nodes[1:], prompt[1:], strict=True)]
-    return tuple(map(float, found)) if all(map(is_logprob, found)) else ()

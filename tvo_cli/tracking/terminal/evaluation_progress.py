@@ -38,14 +38,14 @@ def evaluation_progress() -> Iterator[Callable[[Any], object]]:
         task = bar.add_task("completions", total=None)
 
         def show(step: Any) -> None:
-            words = escape(escaping.terminal(f"{step.suite}{progress_bar_accuracy(step)}"))
+            words = escape(escaping.terminal(f"{step.suite}{accuracy_so_far(step)}"))
             bar.update(task, completed=step.done, total=step.total, description=words)
 
         yield show
 
 
-def progress_bar_accuracy(step: Any) -> str:
-    """Return ` 61.3% right` for an evaluation's progress, once something has been graded."""
+def accuracy_so_far(step: Any) -> str:
+    """Return ` 61.3% right` beside the bar of an evaluation, once something has been graded."""
     return f" {step.right / step.judged:.1%} right" if step.judged else ""
 
 
@@ -69,7 +69,7 @@ def _progress_lines() -> Callable[[Any], object]:
             else ""
         )
         print(
-            f"{escaping.terminal(step.suite)}: {step.done}/{step.total}{progress_bar_accuracy(step)}{left}",
+            f"{escaping.terminal(step.suite)}: {step.done}/{step.total}{accuracy_so_far(step)}{left}",
             file=sys.stderr,
             flush=True,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import torch
 
-from tvo_cli.evaluation.heldout_check import HeldoutEvaluation
 from tvo_cli.evaluation.support_change import support_metrics
 from tvo_cli.evaluation.test_sets import EvaluatedTestSets
 from tvo_cli.maths.groups import groups_of
@@ -12,7 +11,7 @@ from tvo_cli.model.layer_readings import layer_entropies, pooled_states
 from tvo_cli.stability.policy_cliff import policy_cliff_readings
 from tvo_cli.stability.spectral_entropy import diffusion_spectral_entropy, median_distance
 from tvo_cli.training.metrics.valley_readings import valley_readings
-from tvo_cli.training.readings_state import FrozenRows, ReadingsState, parts_of_reading
+from tvo_cli.training.readings_state import FrozenRows, microbatches_of_reading, readings_state_of_run
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 
@@ -28,7 +27,7 @@ def optional_readings(session: Session, work: StepInProgress) -> dict[str, float
     if chosen.spectral_entropy and due:
         found |= _spectral_entropy(session, work)
     if chosen.valley:
-        found |= valley_readings(session, carried_state(session), work, due=due)
+        found |= valley_readings(session, readings_state_of_run(session), work, due=due)
     return found
 
 
@@ -36,30 +35,14 @@ def support_readings(session: Session, evaluation: EvaluatedTestSets) -> dict[st
     """Problems kept, gained and lost of each test set since its first evaluation; nothing at that one itself."""
     if not session.limits.readings.support:
         return {}
-    state, found = carried_state(session), dict[str, float]()
+    state, found = readings_state_of_run(session), dict[str, float]()
     for name, one in evaluation.by_name.items():
-        solved = _solved(one)
+        solved = one.solved_problems()
         if name in state.solved:
             place = f"eval/{name}/" if name else "eval/"
             found |= {place + metric: value for metric, value in support_metrics(state.solved[name], solved).items()}
         else:
             state.solved[name] = solved
-    return found
-
-
-def carried_state(session: Session) -> ReadingsState:
-    """What the readings carry, made when it is first needed."""
-    if session.readings is None:
-        session.readings = ReadingsState()
-    return session.readings
-
-
-def _solved(evaluation: HeldoutEvaluation) -> dict[str, bool]:
-    """By problem, whether any sample was right."""
-    found: dict[str, bool] = {}
-    for record in evaluation.records:
-        name = str(record["id"])
-        found[name] = found.get(name, False) or bool(record["correct"])
     return found
 
 
@@ -85,7 +68,7 @@ def _layer_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
     rollout, most = work.batch.drawn.chosen.rollout, session.limits.readings.rows
     columns = (rollout.prompt_ids, rollout.prompt_mask, rollout.response_ids, rollout.mask)
     sums, tokens = dict[str, float](), 0
-    for part in parts_of_reading(min(most, len(rollout.mask)), session.passes.microbatch_rows):
+    for part in microbatches_of_reading(min(most, len(rollout.mask)), session.passes.microbatch_rows):
         ids, seen, responses, mask = (column[:most][part] for column in columns)
         with session.learner.autocast():
             found = layer_entropies(session.learner.policy, ids, seen, responses, mask, session.passes.temperature)
@@ -99,11 +82,11 @@ def _layer_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
 
 def _spectral_entropy(session: Session, work: StepInProgress) -> dict[str, float]:
     """Of the first prompts of the run, whose number of rows and whose σ are those of the first reading."""
-    state, chosen = carried_state(session), session.limits.readings
+    state, chosen = readings_state_of_run(session), session.limits.readings
     if state.prompts is None:
         state.prompts = _first_prompts(work, chosen.rows)
     ids, seen = state.prompts.prompt_ids, state.prompts.prompt_mask
-    parts = parts_of_reading(len(ids), session.passes.microbatch_rows)
+    parts = microbatches_of_reading(len(ids), session.passes.microbatch_rows)
     with session.learner.autocast():
         points = torch.cat([pooled_states(session.learner.policy, ids[part], seen[part]) for part in parts])
     state.width = state.width or median_distance(points)

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.stability.valley import heat_fluctuation, river_forces
-from tvo_cli.training.readings_state import FrozenRows, ReadingsState, parts_of_reading
+from tvo_cli.training.readings_state import FrozenRows, ReadingsState, microbatches_of_reading
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 
@@ -73,7 +73,7 @@ def _loss_and_gradient(session: Session, probe: FrozenRows, parameters: Sequence
     """Mean −log π of the probe's tokens in nats, and its gradient [D]; nothing is left in .grad."""
     policy, total = session.learner.policy, probe.mask.sum()
     loss, gradient = 0.0, [torch.zeros_like(parameter) for parameter in parameters]
-    for part in parts_of_reading(len(probe.mask), session.passes.microbatch_rows):
+    for part in microbatches_of_reading(len(probe.mask), session.passes.microbatch_rows):
         with session.learner.autocast():
             scores = policy.score(
                 probe.prompt_ids[part],

@@ -1,26 +1,21 @@
-"""Whether a run may be resumed from a folder: the recorded settings and the wanted ones must be the same."""
+"""Whether a run is resumed from its folder: its settings must be the recorded ones; or the earlier run is set aside."""
 
 from __future__ import annotations
 
-import json
 import logging
-import math
-from collections.abc import Iterator, Mapping, Sequence
-from datetime import datetime
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tvo_cli import config as configuration
-from tvo_cli import redaction
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.config import schema
 from tvo_cli.errors import UserError
-from tvo_cli.tracking import atomic_files, own_code_copies, run_folder
-from tvo_cli.tracking.mirrors import wandb_id
+from tvo_cli.tracking import own_code_copies
+from tvo_cli.training.resume.recorded_settings import recorded_settings, resume_settings
 
 log = logging.getLogger("tvo")
 NOT_FINITE = ("inf", "-inf", "nan")
-RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
 HARMLESS = (
     *("trainer.steps", "trainer.checkpoint_every", "trainer.keep", "trainer.threads", "trainer.resume"),
     *("trainer.save_policy_only", "trainer.microbatch_tokens", "trainer.matmul", "rollout.cache_gb"),
@@ -35,19 +30,6 @@ HARMLESS = (
 CHOICES = ("algorithm.name", "dataset.name", "dataset.kind", "dataset.path", "model.path")  # told first
 SHOWN = 4  # settings that a refusal names
 OWN_CODE = "own_code."  # and the file or package; its value is a sha256
-OF_THE_RUN = (
-    *(
-        "checkpoints",
-        "recorder",
-        "profile",
-        "responses",
-        "tensorboard",
-        "metrics.jsonl",
-        "summary.json",
-        "collapse.json",
-    ),
-    wandb_id.WANDB_ID_FILE,
-)
 
 
 def check_resumable(folder: Path, config: Any) -> None:
@@ -70,48 +52,6 @@ def check_resumable(folder: Path, config: Any) -> None:
             resume_settings(config),
             tuple(configuration.current_key_name(str(key)) for key in config.resume.allow),
         )
-
-
-def write_origin(folder: Path, config: Any) -> None:
-    """Write the settings that the checkpoints belong to; resume=never moves the checkpoints of an earlier run aside."""
-    root = folder / "checkpoints"
-    if str(config.resume.mode) == "never":
-        _set_aside_instead_of_resume(folder)
-    root.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(root / RECORD, resume_settings(config))
-    wandb_id.restore_wandb_id(folder, _wandb_id_in_newest_checkpoint(folder))
-
-
-def _wandb_id_in_newest_checkpoint(folder: Path) -> str | None:
-    """The W&B id to resume with, of a run folder that was copied without it: the newest checkpoint's."""
-    held = checkpoint_folders.list_checkpoints(folder / "checkpoints")
-    try:
-        return str(checkpoint_folders.read_stored_state(held[-1])["identity"]["wandb"]) if held else None
-    except (OSError, ValueError, KeyError):
-        return None
-
-
-def resume_settings(config: Any) -> dict[str, Any]:
-    """The settings of a config by dotted key, secrets redacted."""
-    return dict(_flatten_settings(redaction.redacted(configuration.resolved_tree(config))))
-
-
-def recorded_settings(root: Path) -> dict[str, Any]:
-    """The settings that a resume is compared with: those that the checkpoints of a folder belong to."""
-    try:
-        found: dict[str, Any] = json.loads((root / RECORD).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        remedy = "Name another folder, or take resume=never to set its checkpoints aside."
-        raise UserError(
-            "output_dir", root.parent, f"its checkpoints have no readable {RECORD} ({error}).", remedy
-        ) from error
-    return found
-
-
-def _set_aside_instead_of_resume(folder: Path) -> None:
-    """Rename the files of an earlier run in the folder; nothing is deleted."""
-    for name in OF_THE_RUN:
-        run_folder.set_aside_earlier_run(folder / name, f"before-{datetime.now():%m%d-%H%M%S}")
 
 
 def check_same_settings(
@@ -169,21 +109,6 @@ def _check_same_own_code(
             remedy = f"{back}, name another output_dir, or take resume.allow=[own_code]."
             raise UserError("own_code", name, said, remedy)
         log.warning("resume.allow: own_code: %s %s", name, said)
-
-
-def _flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            yield from _flatten_settings(value, f"{prefix}{key}.")
-        else:
-            yield f"{prefix}{key}", _as_strict_json(json.loads(json.dumps(value, default=str)))
-
-
-def _as_strict_json(value: Any) -> Any:
-    """As strict JSON keeps it: numbers that are not finite by their names, which null would not tell apart."""
-    if isinstance(value, list):
-        return [_as_strict_json(one) for one in value]
-    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _is_same_setting(before: Any, wanted: Any) -> bool:

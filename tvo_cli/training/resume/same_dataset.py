@@ -1,18 +1,18 @@
-"""Fingerprints of a run's problems: the same data set name may stand for other rows tomorrow."""
+"""Whether a resumed run has the same problems and demonstrations as its checkpoint: other ones are refused."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import logging
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.data.mixture import Mixture
-from tvo_cli.data.problems import ProblemList, Problems
-from tvo_cli.data.subset import Subset
+from tvo_cli.data.problems import Problems
+from tvo_cli.data.problems_fingerprint import fingerprint_of_problem_texts, fingerprint_of_problems
 from tvo_cli.errors import UserError
 from tvo_cli.training.resume.resume_compatibility import is_allowed_to_differ
 from tvo_cli.training.run_data.demonstration_rows import sft_rows_fingerprint
@@ -24,7 +24,6 @@ KEY = "dataset.content"  # in resume.allow; of a source of a mixture, dataset.so
 DATA = "data"  # in a checkpoint's origin; of a source, data/NAME
 DEMONSTRATED = "next_token"  # in a checkpoint's origin: the demonstrations beside the responses
 DEMONSTRATED_KEY = "algorithm.next_token.data.content"  # in resume.allow
-GENERATED = 64  # problems of a generated data set: its settings, which are compared too, decide the rest
 
 
 def dataset_fingerprints(
@@ -36,18 +35,10 @@ def dataset_fingerprints(
     demonstrations are learnt too.
     """
     sources = training.sources if isinstance(training, Mixture) else ()
-    found = {f"{DATA}/{source.name}": _fingerprint_of_problems(source.problems) for source in sources}
-    whole = _fingerprint_of_sources(training.size, found) if sources else _fingerprint_of_problems(training)
-    found |= {"heldout": fingerprint_of_run_dataset(heldout)} if heldout else {}
+    found = {f"{DATA}/{source.name}": fingerprint_of_problems(source.problems) for source in sources}
+    whole = _fingerprint_of_sources(training.size, found) if sources else fingerprint_of_problems(training)
+    found |= {"heldout": fingerprint_of_problem_texts(heldout)} if heldout else {}
     return {DATA: whole, **found, **({DEMONSTRATED: sft_rows_fingerprint(next_token.rows)} if next_token else {})}
-
-
-def _fingerprint_of_problems(problems: Problems) -> str:
-    """How many there are, and the fingerprint of all that were read, or of the first that were generated."""
-    read = getattr(problems, "problems", problems)  # of a source of a mixture: what it takes them from
-    most = problems.size if isinstance(read, ProblemList | Subset) else GENERATED
-    count = min(end for end in (problems.size, most) if end is not None)
-    return f"{problems.size or 'endless'}:{fingerprint_of_run_dataset(map(problems.problem, range(count)))}"
 
 
 def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str:
@@ -58,15 +49,6 @@ def _fingerprint_of_sources(size: int | None, sources: Mapping[str, str]) -> str
 def changed_data_sources(before: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
     """The sources of a mixture whose problems are others than a checkpoint's, or that it did not have."""
     return [key.removeprefix(f"{DATA}/") for key in now if key.startswith(f"{DATA}/") and before.get(key) != now[key]]
-
-
-def fingerprint_of_run_dataset(problems: Iterable[Problem]) -> str:
-    """sha256 over questions, earlier turns, golds and scorers, in order; its first 16 letters."""
-    seen = hashlib.sha256()
-    for problem in problems:
-        row = (problem.question, problem.turns, problem.answer, problem.scorer, *filter(None, [problem.suffix]))
-        seen.update(json.dumps(row).encode() + b"\n")
-    return seen.hexdigest()[:16]
 
 
 def check_same_dataset(folder: Path, now: Mapping[str, Any], config: Any) -> None:

@@ -17,9 +17,9 @@ from tvo_cli.checkpoint.pruning import prune_checkpoints, remove_leftovers
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
-from tvo_cli.training.collapse_response import is_run_over
 from tvo_cli.training.resume import same_dataset
 from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
+from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
 from tvo_cli.training.update.out_of_memory import UpdateOutOfMemory
@@ -109,12 +109,12 @@ def saved_on_user_error(session: Session) -> Iterator[None]:
     except UserError as error:
         if session.work is None:
             session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
-        if _can_checkpoint_after_error(session, error):
+        if _is_session_saveable_after_error(session, error):
             save_session_if_possible(session)
         raise
 
 
-def _can_checkpoint_after_error(session: Session, error: UserError) -> bool:
+def _is_session_saveable_after_error(session: Session, error: UserError) -> bool:
     """Whether there is something to save, and no update was left half done."""
     if isinstance(error, RankLost):
         return False  # the others cannot be asked

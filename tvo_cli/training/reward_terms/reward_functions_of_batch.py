@@ -1,9 +1,9 @@
-"""What a user's own reward functions say of a batch: asked for on rank 0, added to the rewards, told as metrics."""
+"""The terms of a batch's reward, response by response: the user's own functions, asked on rank 0, and all others."""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -13,15 +13,14 @@ from torch import Tensor
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.evaluation.test_sets import OWN, EvaluatedTestSets, TestSet
 from tvo_cli.reward.reward_functions import FunctionRewards, ResponsesToReward
-from tvo_cli.reward.reward_sum import Opinions, weighted_reward_sum
-from tvo_cli.training.batch import GradedBatch
+from tvo_cli.reward.reward_sum import weighted_reward_sum
+from tvo_cli.training.batch import Components, GradedBatch, join_function_rewards
+from tvo_cli.training.reward_terms.reward_term_values import mean_term_values, terms_of_responses
 from tvo_cli.types import Problem, Rollout, Verdict
 
 if TYPE_CHECKING:
-    from tvo_cli.training.batch import RolloutBatch
     from tvo_cli.training.session import Session
 
-Components = Mapping[str, FunctionRewards]
 HELDOUT = -1  # the number of the draw that held-out responses are
 
 
@@ -61,9 +60,9 @@ def reward_heldout_responses(
 
     components = session.ranks.run_on_first(score, dict[str, FunctionRewards])
     opinions = {name: found.values for name, found in components.items()}
-    metrics = {f"eval/reward/{name}": mean for name, mean in mean_component_opinions(opinions).items()}
+    metrics = {f"eval/reward/{name}": mean for name, mean in mean_term_values(opinions).items()}
     terms = terms_of_responses(session, rollout, verdicts, components)
-    return metrics | session.weighting.read_evaluation(mean_component_opinions(terms), session.counters.step)
+    return metrics | session.weighting.read_evaluation(mean_term_values(terms), session.counters.step)
 
 
 def responses_to_reward(
@@ -81,37 +80,10 @@ def responses_to_reward(
     )
 
 
-def terms_of_responses(
-    session: Session, rollout: Rollout, verdicts: Sequence[Verdict], components: Components
-) -> dict[str, Opinions]:
-    """Every term of the reward that has a weight, unweighted, a value a response."""
-    lengths, finished = rollout.mask.sum(1).tolist(), rollout.finished.tolist()
-    weights = session.functions.weights
-    return dict(session.rewards.terms(verdicts, rollout.texts, lengths, finished)) | {
-        name: found.values for name, found in components.items() if weights[name]
-    }
-
-
-def mean_component_opinions(terms: Mapping[str, Opinions]) -> dict[str, float]:
-    """The mean over the responses of which a term has an opinion; without any it is left out."""
-    stated = {name: [value for value in values if value is not None] for name, values in terms.items()}
-    return {name: statistics.fmean(values) for name, values in stated.items() if values}
-
-
-def join_components(parts: Sequence[Components]) -> dict[str, FunctionRewards]:
-    """Those of several batches, one behind the other."""
-    return {
-        name: FunctionRewards(
-            tuple(value for part in parts for value in part[name].values), sum(part[name].failed for part in parts)
-        )
-        for name in parts[0]
-    }
-
-
 def reward_function_metrics(draws: Sequence[Components]) -> dict[str, float]:
     """Mean and population spread of each function over its opinions, the share without one, and failures."""
     metrics: dict[str, float] = {}
-    for name, found in join_components(draws).items():
+    for name, found in join_function_rewards(draws).items():
         stated = [value for value in found.values if value is not None]
         if stated:
             metrics[f"reward/{name}"] = statistics.fmean(stated)
@@ -127,11 +99,3 @@ def opinions_of_reward_functions(graded: GradedBatch, device: torch.device) -> d
         name: torch.tensor([torch.nan if value is None else value for value in found.values], device=device)
         for name, found in graded.components.items()
     }
-
-
-def terms_of_batch(session: Session, batch: RolloutBatch) -> dict[str, Opinions]:
-    """Every term of the reward, a value a response; of a branch's too, which the user's functions have not seen."""
-    drawn = batch.drawn
-    parts = [drawn.chosen] if drawn.branch is None else [drawn.chosen, drawn.branch]
-    components = join_components([part.components for part in parts])
-    return terms_of_responses(session, batch.rollout, batch.verdicts, components)

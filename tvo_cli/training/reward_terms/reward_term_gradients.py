@@ -15,7 +15,7 @@ from torch import Tensor
 
 from tvo_cli.maths.importance_ratio import importance_ratio
 from tvo_cli.reward.reward_sum import filled_opinions
-from tvo_cli.training.reward_terms.reward_functions_of_batch import terms_of_batch
+from tvo_cli.training.reward_terms.reward_term_values import terms_of_batch
 from tvo_cli.training.update.backward import backward_through_network
 from tvo_cli.training.update.minibatch_forward import forward_parts
 from tvo_cli.training.update.out_of_memory import within_memory_of_all_ranks

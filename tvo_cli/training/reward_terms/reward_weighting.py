@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 import torch
 
 from tvo_cli.reward.reward_sum import weighted_reward_sum
-from tvo_cli.training.reward_terms.reward_functions_of_batch import terms_of_batch
+from tvo_cli.training.reward_terms.reward_term_values import terms_of_batch
 from tvo_cli.types import Advantage
 
 if TYPE_CHECKING:

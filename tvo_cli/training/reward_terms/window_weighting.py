@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli.maths.loss_balancing import LossWindows
-from tvo_cli.training.reward_terms.reward_functions_of_batch import mean_component_opinions, terms_of_responses
+from tvo_cli.training.reward_terms.reward_term_values import mean_term_values, terms_of_responses
 from tvo_cli.training.reward_terms.reward_weighting import FixedWeighting, with_weighted_rewards
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class WindowWeighting(FixedWeighting):
         self.used = {name: weight * factors.get(name, 1.0) for name, weight in self.weights.items()}
         chosen = batch.drawn.chosen.from_prompts()
         terms = terms_of_responses(session, chosen.rollout, chosen.verdicts, chosen.components)
-        self.take_means(mean_component_opinions(terms))
+        self.take_means(mean_term_values(terms))
         return batch if self.used == dict(self.weights) else with_weighted_rewards(session, batch, self.used)
 
     def take_means(self, means: Mapping[str, float]) -> None:

@@ -13,10 +13,9 @@ from tvo_cli.model import Policy
 from tvo_cli.model.forward_pass.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
-from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
+from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch, join_graded_batches
 from tvo_cli.training.reward_terms import reward_functions_of_batch
 from tvo_cli.training.rollout_collection import shaping_inputs
-from tvo_cli.training.rollout_collection.collect_rollouts import join_graded_batches
 from tvo_cli.training.session import Session
 from tvo_cli.types import Experience, Rollout
 

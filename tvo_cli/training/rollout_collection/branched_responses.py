@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
-from typing import Any
 
 import torch
 from torch import Tensor
 
 from tvo_cli.rollout import BranchingRule, SamplingParams, join_rollouts
 from tvo_cli.rollout.branching.branching_rule import Cut, GrownResponses
+from tvo_cli.rollout.branching.word_tokens import word_tokens
 from tvo_cli.rollout.response_prefixes import ResponsePrefixes
 from tvo_cli.rollout.rollout_slices import select_rows
 from tvo_cli.training.session import Session
 from tvo_cli.types import Rollout
-
-log = logging.getLogger("tvo")
 
 
 def sample_branched_responses(
@@ -30,7 +26,7 @@ def sample_branched_responses(
     first = replace(sampling, samples=rule.first(samples))
     rollout = session.sampler(policy, prompts, keys, first, seed=session.seed)
     grown = GrownResponses(
-        *(rollout, entropies_of_responses(session, rollout), lasting_tokens(session, rollout, rule.shortest)),
+        *(rollout, entropies_of_responses(session, rollout), word_tokens(rollout, policy.tokenizer, rule.shortest)),
         keys=keys,
         samples=samples,
         seed=session.seed,
@@ -53,12 +49,12 @@ def _with_responses(session: Session, grown: GrownResponses, found: Rollout, rul
     columns = []
     for held, new in (
         (grown.entropy, entropies_of_responses(session, found)),
-        (grown.lasting, lasting_tokens(session, found, rule.shortest)),
+        (grown.words, word_tokens(found, session.learner.policy.tokenizer, rule.shortest)),
     ):
         columns.append(torch.cat([torch.nn.functional.pad(one, (0, width - one.shape[1])) for one in (held, new)]))
     whole = join_rollouts([grown.rollout, found], session.learner.policy.pad_id)
     group = torch.cat([grown.rollout.group, found.group])
-    return replace(grown, rollout=replace(whole, group=group), entropy=columns[0], lasting=columns[1])
+    return replace(grown, rollout=replace(whole, group=group), entropy=columns[0], words=columns[1])
 
 
 def _continue(
@@ -99,38 +95,3 @@ def entropies_of_responses(session: Session, rollout: Rollout) -> Tensor:
         scores = session.learner.policy.score(ids, seen, responses, mask, session.passes.temperature)
         found[rows] = scores.entropy.float()
     return found.cpu()
-
-
-def lasting_tokens(session: Session, rollout: Rollout, shortest: int) -> Tensor:
-    """Tokens that are not special and have at least so many characters, blanks aside, bool [B, T]; 0: every token."""
-    mask = rollout.mask.cpu()
-    if shortest == 0:
-        return mask
-    words = words_of_vocabulary(session.learner.policy.tokenizer, shortest)
-    found = mask & words[rollout.response_ids.cpu().clamp(max=len(words) - 1)]
-    if not bool(found[:, 1:].any()):
-        _say_once_that_nothing_can_be_cut(shortest)
-    return found
-
-
-@lru_cache(maxsize=1)
-def _say_once_that_nothing_can_be_cut(shortest: int) -> None:
-    """Say that branched responses are sampled anew from the prompt, for no token can be cut before."""
-    log.warning(
-        "no token of the responses has %d characters: they are sampled anew from the prompt where they should branch; "
-        "algorithm.branching.shortest=1 lets every token but special ones be cut before",
-        shortest,
-    )
-
-
-@lru_cache(maxsize=4)
-def words_of_vocabulary(tokenizer: Any, shortest: int) -> Tensor:
-    """Tokens that are not special and whose text has so many characters without the blanks around it, bool [V + 1].
-
-    The last place is that of any id beyond the tokenizer, which has no text.
-    """
-    count = 1 + max(tokenizer.get_vocab().values())
-    texts = tokenizer.batch_decode([[index] for index in range(count)])
-    found = torch.tensor([*(len(text.strip()) >= shortest for text in texts), False])
-    found[list(tokenizer.all_special_ids)] = False
-    return found

@@ -1,22 +1,23 @@
-"""From problems to graded responses: sampling, grading, dynamic sampling, among all ranks."""
+"""From problems to graded groups: responses are sampled, among all ranks, until the sampling rule has enough."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from tvo_cli.data.cursor import ProblemOutcome
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.reward.reward_functions import FunctionRewards
-from tvo_cli.rollout import SamplingParams, TemperedBranch, join_rollouts, select_prompts
-from tvo_cli.training.batch import GradedBatch, SampledBatch
-from tvo_cli.training.reward_terms.reward_functions_of_batch import join_components, reward_by_functions
+from tvo_cli.rollout import SamplingParams, TemperedBranch, select_prompts
+from tvo_cli.training.batch import GradedBatch, SampledBatch, join_graded_batches
+from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_by_functions
 from tvo_cli.training.rollout_collection.branched_responses import sample_branched_responses
+from tvo_cli.training.rollout_collection.grade_responses import grade_responses, mean_reward_by_group
 from tvo_cli.training.rollout_collection.hold_weights import hold_weights
 from tvo_cli.training.session import Session
 from tvo_cli.training.stopwatch import Stopwatch
-from tvo_cli.types import Problem, Rollout, Verdict
+from tvo_cli.types import Problem, Rollout
 
 
 def sample_batch(session: Session, clock: Stopwatch) -> SampledBatch:
@@ -92,19 +93,6 @@ def _sample_branch(session: Session, clock: Stopwatch, chosen: GradedBatch) -> G
     return GradedBatch(problems, rollout, verdicts, tuple(rewards), dict.fromkeys(chosen.components, silent))
 
 
-def join_graded_batches(parts: Sequence[GradedBatch], pad_id: int) -> GradedBatch:
-    """The groups of all draws that were collected, in order, padded to one width."""
-    if len(parts) == 1:
-        return parts[0]
-    return GradedBatch(
-        problems=tuple(problem for part in parts for problem in part.problems),
-        rollout=join_rollouts([part.rollout for part in parts], pad_id),
-        verdicts=tuple(verdict for part in parts for verdict in part.verdicts),
-        rewards=tuple(reward for part in parts for reward in part.rewards),
-        components=join_components([part.components for part in parts]),
-    )
-
-
 def _collect_fit_groups(
     session: Session, draws: Sequence[GradedBatch], fit: Sequence[Sequence[bool]], wanted: int
 ) -> GradedBatch:
@@ -123,7 +111,7 @@ def _collect_fit_groups(
 def _unfit_groups_at_mean_reward(graded: GradedBatch, fit: Sequence[bool]) -> GradedBatch:
     """Groups that are not fit get their mean reward: what only fills a batch up must not teach length or format."""
     group = graded.rollout.group.tolist()
-    means = _mean_reward_by_group((p, reward) for p, reward in zip(group, graded.rewards))
+    means = mean_reward_by_group((p, reward) for p, reward in zip(group, graded.rewards))
     return replace(graded, rewards=tuple(r if fit[p] else means[p] for p, r in zip(group, graded.rewards)))
 
 
@@ -155,33 +143,3 @@ def _sampling_of_batch(session: Session) -> SamplingParams:
     """The run's, with what the batch before says of the temperature of tokens."""
     temperature = session.learner.algorithm.token_temperature
     return session.sampling if temperature is None else replace(session.sampling, heat=temperature.heat)
-
-
-def grade_responses(
-    session: Session, problems: Sequence[Problem], rollout: Rollout
-) -> tuple[tuple[Verdict, ...], list[float]]:
-    """A verdict and a reward for each response; what the grader could not judge gets its group's mean reward."""
-    finished = rollout.finished.tolist()
-    asked = [problems[p] for p in rollout.group.tolist()]
-    verdicts = tuple(session.grader.grade(rollout.texts, asked, finished))
-    lengths = rollout.mask.sum(1).tolist()
-    rewards = session.rewards.score(verdicts, rollout.texts, lengths, finished)
-    return verdicts, _rewards_with_failures_at_group_mean(rewards, verdicts, rollout.group.tolist())
-
-
-def _rewards_with_failures_at_group_mean(
-    rewards: Sequence[float], verdicts: Sequence[Verdict], group: Sequence[int]
-) -> list[float]:
-    """A failure of the grader is no zero: the mean of the group's judged responses teaches nothing either way."""
-    means = _mean_reward_by_group(
-        (p, reward) for reward, verdict, p in zip(rewards, verdicts, group) if not verdict.failed
-    )
-    return [means.get(p, 0.0) if v.failed else r for r, v, p in zip(rewards, verdicts, group)]
-
-
-def _mean_reward_by_group(rewards: Iterable[tuple[int, float]]) -> dict[int, float]:
-    """Mean reward of each group of (group, reward) pairs."""
-    found: dict[int, list[float]] = {}
-    for p, reward in rewards:
-        found.setdefault(p, []).append(reward)
-    return {p: sum(values) / len(values) for p, values in found.items()}

@@ -51,13 +51,13 @@ def _span_of_marker(tokens: list[int], tokenizer: Any, marker: str) -> tuple[int
 
     if marker not in text(len(tokens)):
         return len(tokens), len(tokens)
-    end = _first(lambda count: marker in text(count), len(tokens))
+    end = _first_token_count_of_marker(lambda count: marker in text(count), len(tokens))
     place = text(end).index(marker)
-    return _first(lambda count: len(text(count)) > place, end) - 1, end
+    return _first_token_count_of_marker(lambda count: len(text(count)) > place, end) - 1, end
 
 
-def _first(holds: Any, most: int) -> int:
-    """Bisect: the least count of tokens up to `most` from which something holds, as it does for all larger ones."""
+def _first_token_count_of_marker(holds: Any, most: int) -> int:
+    """Bisect for a marker: the least count of tokens, `most` at most, from which something holds, as for all larger."""
     low, high = 0, most
     while low < high:
         middle = (low + high) // 2

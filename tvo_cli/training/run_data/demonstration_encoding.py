@@ -1,20 +1,19 @@
-"""Demonstrations as token sequences: which replies are learned, and prompts as reinforcement learning asks them."""
+"""Demonstrations as token sequences: which tokens are learned, behind the prompts of reinforcement learning."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from typing import Any
 
 from tvo_cli.data.chat_template import choose_template, render_conversation
-from tvo_cli.data.demonstrations import ASSISTANT, USER, Demonstration
+from tvo_cli.data.demonstrations import Demonstration, learned_replies, problem_of_reply
 from tvo_cli.data.prompts import render_prompt
 from tvo_cli.data.special_tokens import Prompt, holds_special_token
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.model.prompt_encoding import encode_prompts
-from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
 PROBE = "qzxqz"  # no end token holds it
@@ -59,7 +58,7 @@ class DemonstrationEncoder:
         behind another prompt than the one that reinforcement learning would show.
         """
         found: list[EncodedSequence] = []
-        for turn in replies_of(demonstration):
+        for turn in learned_replies(demonstration):
             prompt = self._prompt_ids(demonstration, turn)
             reply = [*self._reply_ids(demonstration.conversation[turn][1]), self.end_id]
             longer = found[-1].with_turn(prompt, reply) if found else None
@@ -68,7 +67,7 @@ class DemonstrationEncoder:
         return found
 
     def _prompt_ids(self, demonstration: Demonstration, turn: int) -> list[int]:
-        prompt = render_prompt(asked_at(demonstration, turn), self.prompt, self.policy.tokenizer)
+        prompt = render_prompt(problem_of_reply(demonstration, turn), self.prompt, self.policy.tokenizer)
         (ids,) = encode_prompts(self.policy.tokenizer, [prompt])
         if not ids:
             raise UserError("dataset", demonstration.id, "has a prompt without a token.", "Mend or remove the row.")
@@ -106,16 +105,3 @@ def _end_written_by_template(tokenizer: Any, keywords: Mapping[str, Any]) -> int
     behind = text[text.rindex(PROBE) + len(PROBE) :] if PROBE in text else ""
     ids = tokenizer(behind.lstrip(), add_special_tokens=False)["input_ids"] if behind.strip() else []
     return int(ids[0]) if ids else None
-
-
-def asked_at(demonstration: Demonstration, turn: int) -> Problem:
-    """The problem that the reply at `turn` answers: the turn before it is asked, and those before that are shown."""
-    before = demonstration.conversation[:turn]
-    same = {one.name: getattr(demonstration, one.name) for one in fields(Problem)}
-    return replace(Problem(**same), question=before[-1][1], turns=before[:-1])
-
-
-def replies_of(demonstration: Demonstration) -> list[int]:
-    """The turns that are learned: every reply of the assistant to a user."""
-    roles = [role for role, _ in demonstration.conversation]
-    return [at for at in range(1, len(roles)) if roles[at] == ASSISTANT and roles[at - 1] == USER]

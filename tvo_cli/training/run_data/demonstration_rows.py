@@ -11,7 +11,7 @@ from itertools import islice
 from typing import Protocol
 
 from tvo_cli.data.cursor import order_of_epoch
-from tvo_cli.data.demonstration_sources import TaughtProblems
+from tvo_cli.data.demonstration_sources import SolvedProblems
 from tvo_cli.data.demonstrations import BOX, Demonstration
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.special_tokens import unknown_token_id
@@ -99,7 +99,7 @@ def rows_of(
     Raises:
         UserError: a row is too long, none is left, or the model cannot read their replies.
     """
-    if isinstance(problems, TaughtProblems):
+    if isinstance(problems, SolvedProblems):
         return GeneratedRows(problems, encoder, limit)
     read = read_rows(problems, encoder, limit)
     fit = [row for row in read if limit.has_room_for(row)]

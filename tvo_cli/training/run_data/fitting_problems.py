@@ -21,7 +21,7 @@ log = logging.getLogger("tvo")
 LIMIT = "dataset.max_prompt_tokens"
 
 
-class AskedProblems(NamedTuple):
+class PromptedProblems(NamedTuple):
     """Problems of a data set, and how they are asked."""
 
     node: Any  # the data set's
@@ -39,7 +39,7 @@ class ResponseBudget(NamedTuple):
 
 
 def problems_that_fit(
-    config: Any, policy: Policy | PromptReader, asked: AskedProblems, budget: ResponseBudget | None
+    config: Any, policy: Policy | PromptReader, asked: PromptedProblems, budget: ResponseBudget | None
 ) -> Problems:
     """The problems without those longer than dataset.max_prompt_tokens; the first `most` of them are looked at.
 

@@ -1,4 +1,4 @@
-"""The problems that a run trains on and those that it is evaluated on: loaded and checked."""
+"""The problems that a run trains on and is evaluated on: loaded and checked."""
 
 from __future__ import annotations
 
@@ -14,7 +14,12 @@ from tvo_cli.model import Policy
 from tvo_cli.model.loading.context_length import context_length
 from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
 from tvo_cli.model.prompt_check import PromptReader
-from tvo_cli.training.run_data.fitting_problems import AskedProblems, ResponseBudget, fit_each_source, problems_that_fit
+from tvo_cli.training.run_data.fitting_problems import (
+    PromptedProblems,
+    ResponseBudget,
+    fit_each_source,
+    problems_that_fit,
+)
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -33,9 +38,9 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
     budget = ResponseBudget("rollout.max_tokens", int(config.rollout.max_tokens))
 
     def fitting(node: Any, found: Problems) -> Problems:
-        finite = found.size is not None and (_are_problems_read(found) or found.size <= ALL)
+        finite = found.size is not None and (_are_training_problems_read(found) or found.size <= ALL)
         return problems_that_fit(
-            config, policy, AskedProblems(node, found, None if finite else SAMPLED, "training"), budget
+            config, policy, PromptedProblems(node, found, None if finite else SAMPLED, "training"), budget
         )
 
     faults = FaultList()
@@ -89,7 +94,7 @@ def heldout_problems_of_run(
     problems = fit_each_source(
         config.dataset,
         problems,
-        lambda node, found: problems_that_fit(config, policy, AskedProblems(node, found, count, "held-out"), budget),
+        lambda node, found: problems_that_fit(config, policy, PromptedProblems(node, found, count, "held-out"), budget),
     )
     return _first_heldout_problems(problems, count)
 
@@ -102,14 +107,8 @@ def _first_heldout_problems(problems: Problems, count: int) -> tuple[Problem, ..
     return tuple(problems.problem(index) for index in range(found))
 
 
-def neutral_word_ids(problems: Problems, policy: Policy) -> tuple[int, ...]:
-    """Token ids of words of the run's problems that no reward touches: the gauge of mode collapse on embedded tasks."""
-    words = list(problems.neutral_words)
-    return tuple(policy.tokenizer.convert_tokens_to_ids(words)) if words else ()
-
-
-def _are_problems_read(problems: Problems) -> bool:
-    """Whether the problems were read, not generated: looking at all of them is cheap."""
+def _are_training_problems_read(problems: Problems) -> bool:
+    """Whether the training problems were read and not generated: all of their prompts are looked at then."""
     return isinstance(getattr(problems, "problems", problems), ProblemList)
 
 

@@ -18,6 +18,7 @@ from tvo_cli.checkpoint.sharded_parameters import held_tensors
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training.resume import resume_compatibility
+from tvo_cli.training.resume.recorded_settings import recorded_settings
 from tvo_cli.training.run_data.demonstration_rows import sft_rows_fingerprint
 from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
 
@@ -39,7 +40,7 @@ def check_resumable(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None
     if mode == "must" and not record.is_file():
         raise UserError("resume", mode, f"there is nothing to go on with in {folder}.", "Take resume=auto.")
     if mode != "never" and record.is_file():
-        before = _decisive_sft_settings(resume_compatibility.recorded_settings(folder / RESUME))
+        before = _decisive_sft_settings(recorded_settings(folder / RESUME))
         allowed = tuple(map(str, resume.allow))
         resume_compatibility.check_same_settings(folder, before, _decisive_sft_settings(asked), allowed)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -17,6 +18,8 @@ from tvo_cli.model.forward_pass.sequence_logprobs import TokenSequences, learned
 from tvo_cli.training.run_data.demonstration_encoding import EncodedSequence
 from tvo_cli.training.run_data.demonstration_rows import Rows
 
+log = logging.getLogger("tvo")
+Report = Callable[[int, float], object]  # is told steps done and the loss
 Autocast = Callable[[], AbstractContextManager[Any]]
 
 
@@ -148,3 +151,13 @@ def sft_lr_multiplier(settings: SFTSettings, step: int) -> float:
     """Linear warm-up, constant rate, linear decay to 0."""
     left = (settings.steps - step) / max(settings.decay * settings.steps, 1.0)
     return min(1.0, (step + 1) / max(settings.warm_up, 1), left)
+
+
+def log_sft_progress(steps: int) -> Report:
+    """For `tvo sft`, what tells every hundredth of `steps` steps to the log."""
+
+    def report(step: int, loss: float) -> None:
+        if step % 100 == 0:
+            log.info("step %d of %d: loss %.4f nats a token", step, steps, loss)
+
+    return report

@@ -1,4 +1,4 @@
-"""The gradient of a minibatch, part by part, into .grad; what is not finite is refused; what a report needs of it.
+"""The gradient of a minibatch, part by part, into .grad, clipped; what is not finite is refused; its report.
 
 An attempt that runs out of memory leaves nothing in the report, so that it can be made again.
 """
@@ -56,7 +56,7 @@ def compute_minibatch_gradient(
     if trouble := next((outcome.trouble for outcome in outcomes if outcome.trouble), ""):
         raise NonFiniteUpdate(trouble)
     ranks.sum_gradients(learner.parameters)
-    norm, own = _clipped_norms(learner, batch, minibatch, passes, report)
+    norm, own = _clip_minibatch_gradient(learner, batch, minibatch, passes, report)
     if not math.isfinite(norm):
         raise NonFiniteUpdate("gradient")
     if reading is not None:
@@ -67,10 +67,10 @@ def compute_minibatch_gradient(
     return float(moved / mask.sum().clamp(min=1))
 
 
-def _clipped_norms(
+def _clip_minibatch_gradient(
     learner: Learner, batch: RolloutBatch, minibatch: Minibatch, passes: InnerLoopSettings, report: UpdateReport
 ) -> tuple[float, float]:
-    """‖g‖ of the whole gradient, which is clipped by it, and of what the responses alone give."""
+    """Add the next-token loss's gradient and clip the minibatch's; ‖g‖ of all of it, and of what the responses give."""
     ranks = learner.runtime.ranks
     if batch.demonstrated is None:
         norm = clip_gradients(learner.parameters, learner.clip_norm, ranks)

@@ -52,8 +52,8 @@ def cut_into_minibatches(
                 if first
                 else _microbatches_up_to(chosen, microbatch_rows)
             )
-            lots = rng_from_names(seed, "lots", step, epoch, index).initial_seed()
-            yield Minibatch(epoch, index, torch.cat(chosen), parts, lots, measured=first and len(parts) > 1)
+            pieces_seed = rng_from_names(seed, "lots", step, epoch, index).initial_seed()
+            yield Minibatch(epoch, index, torch.cat(chosen), parts, pieces_seed, measured=first and len(parts) > 1)
 
 
 def _cut_into_equal_microbatches(groups: list[Tensor], most: int, rows: int, ranks: int) -> tuple[Tensor, ...]:

@@ -46,8 +46,8 @@ class NextTokenLoss:
         return Demonstrated(*sequences, self.coefficient * factor)
 
 
-def with_demonstrations(session: Session, batch: RolloutBatch) -> RolloutBatch:
-    """The batch with the demonstrations that are learnt beside it, weighed by the batches before it."""
+def with_next_token_demonstrations(session: Session, batch: RolloutBatch) -> RolloutBatch:
+    """The batch with the demonstrations whose next-token loss its updates add, weighed by the batches before it."""
     loss = session.next_token
     if loss is None or not loss.coefficient:
         return batch

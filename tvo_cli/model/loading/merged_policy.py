@@ -1,4 +1,4 @@
-"""A policy with an adapter as one network: the adapter's product is added to the weights that it stands beside."""
+"""Loading of a policy with its adapter merged into the base: one network, whose weights have the product added."""
 
 from __future__ import annotations
 

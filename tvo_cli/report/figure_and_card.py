@@ -1,4 +1,4 @@
-"""The end of a run: its figure and its card are written."""
+"""The figure and the card of a run, written at its end."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def write_figure_and_card(folder: Path | str) -> str:
 
 
 def _is_figure_drawn(folder: Path) -> bool:
-    """At a run's end, whether its figure was drawn after the run had ended, for its mirrors."""
+    """Whether the figure has been drawn since the run ended: its mirrors were sent it."""
     figure, summary = folder / "figures" / "run.svg", folder / "summary.json"
     return figure.is_file() and summary.is_file() and figure.stat().st_mtime_ns > summary.stat().st_mtime_ns
 

@@ -1,4 +1,4 @@
-"""The attention of packed rows on a GPU, by the layout that transformers hands down; without one, transformers' SDPA.
+"""Attention kernels for packed rows on a GPU, by the layout that transformers hands down; else transformers' SDPA.
 
 Two kernels follow a layout: FlashAttention for sequences of unlike length, which torch carries
 (`torch.nn.attention.varlen`, numbers of two bytes), and SDPA over padded pieces with masks. The first is tried once a
@@ -35,7 +35,7 @@ TOLERANCES = {torch.float64: 1e-4, torch.float32: 1e-4, torch.float16: 5e-3, tor
 
 
 class AttentionHeads(NamedTuple):
-    """The heads of an attention."""
+    """The heads of an attention, for which a kernel is tried."""
 
     heads: int  # of queries
     shared: int  # of keys and values
@@ -64,7 +64,7 @@ def is_causal_softmax(mask: Tensor | None, keywords: dict[str, Any]) -> bool:
 
 
 def require_packable(mask: Tensor | None, keywords: dict[str, Any]) -> None:
-    """Refuse an attention of another kind, which a comparison of outputs might not tell apart."""
+    """Refuse a call of another kind of attention than the kernels compute; outputs alone might not tell them apart."""
     others = keywords.get("sliding_window") or keywords.get("s_aux") is not None
     if others or not is_causal_softmax(mask, keywords):
         raise ValueError("packed sequences need causal softmax attention")

@@ -1,15 +1,14 @@
-"""The groups of all folders of configs, their choices, and the comment line that describes each."""
+"""The choices of a group: the yamls of all folders of configs, which of them counts, the comment that describes it."""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from tvo_cli.config import search_path
-from tvo_cli.config.search_path import conf_dir, groups_in, groups_of_package
-from tvo_cli.errors import UserError
-from tvo_cli.nearest_names import nearest_names
+from tvo_cli.config.groups import conf_dir
+from tvo_cli.config.search_path import ConfigFolder, config_folders, users_config_folders
 
 
 class ChoiceDescription(NamedTuple):
@@ -20,39 +19,16 @@ class ChoiceDescription(NamedTuple):
     paper: str
 
 
-def config_groups(folder: Path | None = None) -> list[str]:
-    """Return the names of the config groups: folders of conf/ that hold a yaml."""
-    return groups_in(folder) if folder else groups_of_package()
-
-
-def find_group(word: str, folder: Path | None = None) -> str:
-    """Return the config group that a user means by `word`: `algorithm`, `algorithms`, `stabilities` …"""
-    known = config_groups(folder)
-    for candidate in (word, word.removesuffix("s"), word.removesuffix("ies") + "y"):
-        if candidate in known:
-            return candidate
-    raise UserError("group", word, "there is no such group.", nearest_names(word, known))
-
-
-def groups_of_command(root: str) -> list[str]:
-    """Return the groups of which a command takes a choice: those in the defaults of conf/ROOT.yaml."""
-    from omegaconf import OmegaConf
-
-    defaults = OmegaConf.select(OmegaConf.load(conf_dir() / f"{root}.yaml"), "defaults") or []
-    named = [str(key) for entry in defaults if not isinstance(entry, str) for key in entry]
-    return sorted(key for key in named if not key.startswith("override "))
-
-
 def choices_of_group(group: str, folder: Path | None = None) -> list[str]:
     """Return the choices of a group; files that begin with an underscore are parts of others."""
-    folders = [folder] if folder else [one.path for one in search_path.config_folders()]
+    folders = [folder] if folder else [one.path for one in config_folders()]
     files = (path for one in folders for path in (one / group).glob("*.yaml"))
     return sorted({path.stem for path in files if not path.stem.startswith("_")})
 
 
 def choice_path(group: str, name: str, folder: Path | None = None) -> Path:
     """Return the yaml of a choice: the user's where there is one of that name."""
-    found = None if folder else search_path.choice_file(group, name)
+    found = None if folder else choice_file(group, name)
     return found or (folder or conf_dir()) / group / f"{name}.yaml"
 
 
@@ -86,3 +62,19 @@ def parse_choice_comment(line: str) -> ChoiceDescription:
         changes.group(1).strip().rstrip(".") if changes else "",
         paper.group() if paper else "",
     )
+
+
+def choice_file(group: str, name: str) -> Path | None:
+    """Return the yaml of a choice: the first of the folders that has it."""
+    return yaml_of_choice(config_folders(), group, name)
+
+
+def origin_of_choice(group: str, name: str) -> str:
+    """Return whose the yaml of a choice is: `./conf`, `plugin ./mine.py`; "" for the package's own."""
+    found = next((one for one in users_config_folders() if (one.path / group / f"{name}.yaml").is_file()), None)
+    return found.origin if found else ""
+
+
+def yaml_of_choice(folders: Sequence[ConfigFolder], group: str, name: str) -> Path | None:
+    """Return the yaml of a choice: the first of the folders that has it."""
+    return next((path for one in folders if (path := one.path / group / f"{name}.yaml").is_file()), None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from tvo_cli.rollout.engines.server_sampling import replica_of, request_seed
+from tvo_cli.rollout.engines.completion_service import replica_of, request_seed
 
 
 def test_seeds_and_replicas_follow_from_the_key_alone() -> None:

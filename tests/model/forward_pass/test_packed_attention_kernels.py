@@ -17,10 +17,10 @@ from torch import Tensor
 
 from tests.model.conftest import batch, both, packing_families, without_dropout
 from tests.model.varlen_stand_in import varlen_by_sequence
-from tvo_cli.model.forward_pass import packed_attention, sequence_packing
+from tvo_cli.model.forward_pass import packed_attention_kernels, sequence_packing
 from tvo_cli.model.forward_pass.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.forward_pass.hidden_states import predicting_states
-from tvo_cli.model.forward_pass.packed_attention import GPU_ATTENTION, AttentionHeads
+from tvo_cli.model.forward_pass.packed_attention_kernels import GPU_ATTENTION, AttentionHeads
 from tvo_cli.model.forward_pass.packed_layout import MaskedLayout, VarlenSequences
 from tvo_cli.rollout.decoding.onednn import attention_of_packed_rows
 
@@ -31,9 +31,9 @@ HALVES = [torch.bfloat16, torch.float16]
 @pytest.fixture(autouse=True)
 def kernels_are_tried_anew() -> Iterator[None]:
     """Whether there is a kernel is remembered, and here it changes."""
-    packed_attention.has_varlen_kernel.cache_clear()
+    packed_attention_kernels.has_varlen_kernel.cache_clear()
     yield
-    packed_attention.has_varlen_kernel.cache_clear()
+    packed_attention_kernels.has_varlen_kernel.cache_clear()
 
 
 @pytest.fixture
@@ -41,9 +41,9 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> list[torch.dtype]:
     """FlashAttention for any precision, and the precisions that it was called in."""
     called: list[torch.dtype] = []
     monkeypatch.setattr(
-        packed_attention, "varlen_attn", lambda *given, **known: note(called, varlen_by_sequence, given, known)
+        packed_attention_kernels, "varlen_attn", lambda *given, **known: note(called, varlen_by_sequence, given, known)
     )
-    monkeypatch.setattr(packed_attention, "VARLEN_DTYPES", tuple(packed_attention.TOLERANCES))
+    monkeypatch.setattr(packed_attention_kernels, "VARLEN_DTYPES", tuple(packed_attention_kernels.TOLERANCES))
     return called
 
 
@@ -54,7 +54,7 @@ def note(called: list[torch.dtype], kernel: Callable[..., Tensor], given: Any, k
 
 def as_on_a_gpu(network: Any) -> Any:
     """The network with the attention that it has there."""
-    packed_attention.register_gpu_attention()
+    packed_attention_kernels.register_gpu_attention()
     network.set_attn_implementation(GPU_ATTENTION)
     return network
 
@@ -74,7 +74,7 @@ def test_a_packed_row_gives_the_plain_states_and_gradients(
     if recomputed:
         enable_gradient_checkpointing(network)
     if not kernel:
-        monkeypatch.setattr(packed_attention, "VARLEN_DTYPES", ())
+        monkeypatch.setattr(packed_attention_kernels, "VARLEN_DTYPES", ())
     body = network.base_model
     assert sequence_packing.packing_pieces(body) is (VarlenSequences if kernel else MaskedLayout)
     stand_in.clear()
@@ -86,7 +86,7 @@ def test_a_packed_row_gives_the_plain_states_and_gradients(
 
 @pytest.mark.parametrize("dtype", HALVES, ids=str)
 def test_a_kernel_that_agrees_with_sdpa_is_taken(stand_in: list[torch.dtype], dtype: torch.dtype) -> None:
-    assert packed_attention.has_varlen_kernel(CPU, dtype, HEADS)
+    assert packed_attention_kernels.has_varlen_kernel(CPU, dtype, HEADS)
     assert stand_in == [dtype], "and tried once"
 
 
@@ -116,13 +116,13 @@ def test_a_kernel_that_does_not_is_left(
 ) -> None:
     """None: torch's own, which is not there for a CPU."""
     if kernel:
-        monkeypatch.setattr(packed_attention, "varlen_attn", kernel)
-    assert not packed_attention.has_varlen_kernel(CPU, dtype, HEADS)
+        monkeypatch.setattr(packed_attention_kernels, "varlen_attn", kernel)
+    assert not packed_attention_kernels.has_varlen_kernel(CPU, dtype, HEADS)
 
 
 def test_numbers_of_four_bytes_have_no_such_kernel(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(packed_attention, "varlen_attn", varlen_by_sequence)
-    assert not packed_attention.has_varlen_kernel(CPU, torch.float32, HEADS)
+    monkeypatch.setattr(packed_attention_kernels, "varlen_attn", varlen_by_sequence)
+    assert not packed_attention_kernels.has_varlen_kernel(CPU, torch.float32, HEADS)
     network = as_on_a_gpu(without_dropout(packing_families()["qwen2"]))
     assert sequence_packing.packing_pieces(network.base_model) is MaskedLayout
 
@@ -132,7 +132,7 @@ def test_the_kernel_computes_in_bfloat16_and_errs_no_more_than_the_plain_forward
     stored: torch.dtype, sharing_always: None, stand_in: list[torch.dtype], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Under autocast, where queries come in float32 and values do not, and with weights in it."""
-    monkeypatch.setattr(packed_attention, "VARLEN_DTYPES", tuple(HALVES))
+    monkeypatch.setattr(packed_attention_kernels, "VARLEN_DTYPES", tuple(HALVES))
     network = as_on_a_gpu(without_dropout(packing_families()["llama"]).to(stored))
     exact = copy.deepcopy(network).double()
     with torch.autocast("cpu", dtype=torch.bfloat16, enabled=stored == torch.float32):
@@ -150,7 +150,7 @@ def test_the_kernel_computes_in_bfloat16_and_errs_no_more_than_the_plain_forward
 def test_a_network_that_computes_in_two_precisions_is_asked_for_each(
     stand_in: list[torch.dtype], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(packed_attention, "VARLEN_DTYPES", tuple(HALVES))
+    monkeypatch.setattr(packed_attention_kernels, "VARLEN_DTYPES", tuple(HALVES))
     network = as_on_a_gpu(without_dropout(packing_families()["llama"]))
     ask = partial(sequence_packing.packing_pieces, network.base_model)
     with torch.autocast("cpu", dtype=torch.bfloat16):
@@ -165,15 +165,15 @@ def test_tf32_is_off_while_masked_pieces_are_tried(monkeypatch: pytest.MonkeyPat
     network, found, real = (
         as_on_a_gpu(without_dropout(packing_families()["llama"])),
         [],
-        packed_attention.masked_sdpa,
+        packed_attention_kernels.masked_sdpa,
     )
 
     def noted(*given: Any) -> Tensor:
         found.append(torch.get_float32_matmul_precision())
         return real(*given)
 
-    monkeypatch.setattr(packed_attention, "masked_sdpa", noted)
-    with packed_attention.attention_matmul_precision("high"):
+    monkeypatch.setattr(packed_attention_kernels, "masked_sdpa", noted)
+    with packed_attention_kernels.attention_matmul_precision("high"):
         assert sequence_packing.packing_pieces(network.base_model) is MaskedLayout
         assert set(found) == {"highest"} and torch.get_float32_matmul_precision() == "high"
 
@@ -198,7 +198,9 @@ def test_long_rows_are_packed_on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_an_attention_of_another_kind_is_not_packed(keywords: dict[str, Any]) -> None:
     numbers = torch.zeros(1, 1, 8, 4)
     with pytest.raises(ValueError, match="causal softmax"):
-        packed_attention._attention_forward(None, numbers, numbers, numbers, None, packed_layout=object(), **keywords)
+        packed_attention_kernels._attention_forward(
+            None, numbers, numbers, numbers, None, packed_layout=object(), **keywords
+        )
 
 
 @pytest.mark.parametrize(("kind", "name"), [("cuda", GPU_ATTENTION), ("cpu", "tvo_sdpa"), ("mps", None)])

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tvo_cli import config
-from tvo_cli.derived_sizes import derived_sizes
+from tvo_cli.cli.derived_sizes import derived_sizes
 from tvo_cli.errors import UserError
 
 

@@ -1,4 +1,4 @@
-"""Logs to diagnose: every run below the given paths, read by the reader that `tvo compare` uses."""
+"""Logs to diagnose: the runs below the given paths, as `tvo compare` reads them, reward terms under our names."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ def log_of_trial(trial: Trial) -> TrainingLog:
 
 
 def columns_of(rows: Iterable[Mapping[str, Any]]) -> set[str]:
-    """Return the names of all columns of a log's rows."""
+    """Return the names of all columns of the rows to diagnose."""
     return set().union(*rows)
 
 
@@ -87,7 +87,7 @@ def _whole_number_setting(settings: Mapping[str, Any], key: str) -> int | None:
 
 
 def with_reward_terms(row: Mapping[str, Any]) -> Row:
-    """Return a row with the functions of a reward under our names: reward/NAME and reward/NAME/std."""
+    """Return a row to diagnose with the functions of a reward under our names: reward/NAME and reward/NAME/std."""
     out = {}
     for name, value in row.items():
         matched = TERM.fullmatch(name) if "rewards/" in name else None
@@ -100,7 +100,7 @@ def with_reward_terms(row: Mapping[str, Any]) -> Row:
 
 
 def logged_accuracy_term(rows: Sequence[Mapping[str, Any]]) -> str | None:
-    """Return the function of a reward that is an accuracy by its name and its values in all rows.
+    """Return the function of a reward that is an accuracy by its name and its values in all rows to diagnose.
 
     None where the rows have an accuracy, or no such function.
     """

@@ -1,4 +1,4 @@
-"""The rows of another tool's log, as that tool wrote them: JSON with a list of rows, JSON lines, or CSV."""
+"""The formats of another tool's log file: JSON with a list of rows, JSON lines, or CSV, each read as rows."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from tvo_cli.runs.tool_mappings import PLAIN, STEPS, ToolMapping, find_mapping
+from tvo_cli.runs.tool_mappings import STEPS, ToolMapping
 from tvo_cli.tracking.json_decoding import decode_json
 
 Rows = list[dict[str, Any]]
@@ -35,46 +35,6 @@ def read_logged_rows(file: Path, chosen: ToolMapping) -> LoggedRows:
     if file.suffix.lower() in (".csv", ".tsv"):
         return _rows_of_csv(text, file.name)
     return _rows_in_array(text) or _rows_of_json_lines(text, file.name)
-
-
-def unnested_rows(read: LoggedRows, chosen: ToolMapping) -> tuple[LoggedRows, ToolMapping]:
-    """The logged rows with their metrics at the top, and the mapping that fits them where none was chosen."""
-    rows = [_flattened(row, chosen.nested or "data") for row in read.rows]
-    mapping = chosen
-    if chosen == PLAIN:
-        mapping = find_mapping({name for row in rows for name in row})
-        mapping = replace(mapping, step=_step_column(rows, mapping.step))
-    rows, said = _rows_of_last_run(rows, mapping.step)
-    return LoggedRows(rows, read.document, (*read.said, *said)), mapping
-
-
-def _flattened(row: dict[str, Any], key: str) -> dict[str, Any]:
-    """A logged row with what stands under a key of it moved to the top."""
-    inside = row.get(key)
-    return {**row, **inside} if isinstance(inside, dict) else row
-
-
-def _step_column(rows: Rows, usual: str) -> str:
-    """Return the logged rows' column of steps: the usual one, or the first other name of one that is there."""
-    names = {name for row in rows for name in row}
-    return next((name for name in (usual, *STEPS) if name in names), usual)
-
-
-def _rows_of_last_run(rows: Rows, step: str) -> tuple[Rows, list[str]]:
-    """Return the logged rows of the last run in a file whose steps begin anew, and say so; a resumed run is one."""
-    begun = [0]
-    reached = first = None
-    for at, row in enumerate(rows):
-        now = row.get(step)
-        if not isinstance(now, int | float):
-            continue
-        if reached is not None and first is not None and now < reached and now <= first:
-            begun.append(at)
-        first = now if first is None else min(first, now)
-        reached = now
-    if len(begun) == 1:
-        return rows, []
-    return rows[begun[-1] :], [f"{len(begun)} runs stand in one file (the steps begin anew); only the last is read"]
 
 
 def _rows_in_document(text: str, name: str, key: str) -> LoggedRows:

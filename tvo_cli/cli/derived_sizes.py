@@ -1,4 +1,4 @@
-"""The sizes that follow from a config, before anything is started: steps, rollouts, tokens, updates, memory."""
+"""The sizes that a dry run shows, as they follow from a config: steps, rollouts, tokens, updates, memory, disk."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from tvo_cli import data
-from tvo_cli.checkpoint.disk_size import DiskSize, disk_size
+from tvo_cli.checkpoint.disk_size import DiskSize
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
 from tvo_cli.errors import UserError
+from tvo_cli.experiment.disk_room import disk_of_run
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
 from tvo_cli.memory.network_shape import NetworkShape
-from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals, is_served, planned_run
+from tvo_cli.memory.planned_run import PlannedRun, is_served, planned_run, rank_layout, request_of_run_rank
 from tvo_cli.memory.published_networks import published_shape
-from tvo_cli.memory.rank_memory import plan_rank_memory, rank_layout, request_of_run_rank
+from tvo_cli.memory.rank_memory import plan_rank_memory
 from tvo_cli.memory.step_costs import H100, bytes_of_step, relief_of_bottleneck, seconds_of_step, step_work
 from tvo_cli.memory.stored_network_shape import shape_of_model
 from tvo_cli.model.loading.parameter_count import parameter_count
 
-__all__ = ["DerivedSizes", "DiskSize", "Sizes", "derived_sizes", "disk_of_run"]
 Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it comes from
 
 
@@ -183,20 +183,8 @@ def _rank_sizes(config: Any, run: PlannedRun, ranks: int) -> Sizes:
 
 
 def _step_seconds_text(seconds: Mapping[str, float]) -> str:
+    """The seconds of a planned step by part, as a dry run shows them."""
     return ", ".join(f"{name} {value:.2g}" for name, value in seconds.items())
-
-
-def disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
-    """Return the disk that a planned run takes for checkpoints and recorded steps."""
-    request, recorder = run.request, config.recorder
-    state = request.trained_itemsize + request.optimizer_bytes
-    return disk_size(
-        config.trainer,
-        policy_bytes=int(request.trained * request.trained_itemsize),
-        held_states=held_for_refusals(config),
-        resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
-        recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.held.kept,
-    )
 
 
 def _disk_sizes(disk: DiskSize) -> Sizes:
