@@ -20,7 +20,7 @@ from tvo_cli.training.metrics.optional_readings import support_readings
 from tvo_cli.training.metrics.peak_memory import peak_memory_metrics
 from tvo_cli.training.metrics.step_metrics import measure_step
 from tvo_cli.training.resume import session_checkpoint
-from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_heldout_responses
+from tvo_cli.training.reward_terms.reward_term_values import reward_heldout_responses
 from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
 from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
 from tvo_cli.training.rollout_collection.hold_weights import hold_weights

@@ -21,7 +21,7 @@ from tvo_cli.training.metrics.update_metrics import (
     no_update_metrics,
     update_metrics,
 )
-from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_function_metrics
+from tvo_cli.training.reward_terms.reward_term_values import reward_function_metrics
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 

@@ -14,7 +14,7 @@ from tvo_cli.model.forward_pass.logprobs import Scores, ScoresWithExtras
 from tvo_cli.objective.piece_output import per_token_advantage
 from tvo_cli.rollout import check_sampler_mismatch, truncated_sampler_correction
 from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch, join_graded_batches
-from tvo_cli.training.reward_terms import reward_functions_of_batch
+from tvo_cli.training.reward_terms import reward_term_values
 from tvo_cli.training.rollout_collection import shaping_inputs
 from tvo_cli.training.session import Session
 from tvo_cli.types import Experience, Rollout
@@ -40,7 +40,7 @@ def assemble_batch(session: Session, drawn: SampledBatch) -> RolloutBatch:
         correct=torch.tensor([verdict.correct for verdict in graded.verdicts], device=device),
         response_ids=rollout.response_ids,
         extra=beside if rollout.prefix is None else rollout.prefix > 0,
-        opinions=reward_functions_of_batch.opinions_of_reward_functions(graded, device),
+        opinions=reward_term_values.opinions_of_reward_functions(graded, device),
         step=session.counters.step,
         sources=tuple(sources),
         internal=_is_internal(session),

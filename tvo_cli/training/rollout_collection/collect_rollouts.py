@@ -11,7 +11,7 @@ from tvo_cli.data.prompts import render_prompt
 from tvo_cli.reward.reward_functions import FunctionRewards
 from tvo_cli.rollout import SamplingParams, TemperedBranch, select_prompts
 from tvo_cli.training.batch import GradedBatch, SampledBatch, join_graded_batches
-from tvo_cli.training.reward_terms.reward_functions_of_batch import reward_by_functions
+from tvo_cli.training.reward_terms.reward_term_values import reward_by_functions
 from tvo_cli.training.rollout_collection.branched_responses import sample_branched_responses
 from tvo_cli.training.rollout_collection.grade_responses import grade_responses, mean_reward_by_group
 from tvo_cli.training.rollout_collection.hold_weights import hold_weights
