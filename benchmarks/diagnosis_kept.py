@@ -89,7 +89,7 @@ def main() -> None:
     """Keep a set."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("set", choices=BY_NAME)
-    parser.add_argument("study", type=Path, help="where benchmarks.second_edition or benchmarks.momentum left its runs")
+    parser.add_argument("study", type=Path, help="where a benchmark left its runs (benchmarks/diagnosis_sets.py)")
     given = parser.parse_args()
     count = keep_runs(BY_NAME[given.set], given.study)
     if not count:

@@ -1,7 +1,7 @@
 """The finished runs that benchmarks.diagnosis reads, set by set, and what a figure of theirs is worth.
 
 Their logs are kept in docs/results/diagnosis/runs (benchmarks/diagnosis_kept.py), whose folders of runs come from
-benchmarks.second_edition and benchmarks.momentum.
+benchmarks.second_edition, benchmarks.momentum and benchmarks.any_rate.
 """
 
 from __future__ import annotations
@@ -52,6 +52,12 @@ def _of_sparse(rows: Sequence[str]) -> tuple[str, ...]:
     return tuple(f"{sweep}-{row}" for sweep in ("sparse", "choice-of-rates-sparse") for row in rows)
 
 
+def _at_any_rate(task: str) -> RunSet:
+    """A sweep of benchmarks.any_rate: first looked at after the last change of a rule."""
+    folder = task.rpartition(", ")[2].replace(" ", "-")
+    return RunSet(f"any-rate-{folder}", f"{task}, TVO at any rate", "outside", (folder,))
+
+
 SETS = (
     *map(_of_arithmetic, range(1000, 1010)),
     RunSet("momentum", "momentum", "read", ("1[23][0-9]",)),
@@ -62,5 +68,6 @@ SETS = (
     RunSet("sparse", "sparse", None, _of_sparse(SPARSE)),
     RunSet("sparse-later", "sparse, four more rows", None, _of_sparse(SPARSE_LATER)),
     RunSet("long", "arithmetic, 120 batches", None, ("120-batches-*",)),
+    *map(_at_any_rate, ("arithmetic", "addition", "sparse", "arithmetic, 120 batches")),
 )
 BY_NAME = {one.name: one for one in SETS}
