@@ -74,7 +74,7 @@ def test_no_end_and_no_stiffness_is_refused() -> None:
 
 @pytest.mark.slow
 def test_tvos_set_point_gets_the_same_mean_as_with_the_linear_cooling() -> None:
-    for name in ("tvo", "tvo_cosine", "tvo_river_valley"):
+    for name in ("tvo_2025", "tvo_cosine", "tvo_river_valley"):
         schedule = config.build(config.compose([f"algorithm={name}"]).algorithm.step_rule.schedule)
         factors = [schedule(k, 1000) for k in range(1001)]
         assert (factors[0], factors[-1]) == pytest.approx((1.75, 0.25))
