@@ -55,6 +55,16 @@ def test_the_page_names_every_room_and_only_rooms_that_are_there() -> None:
         assert f"{folder.name}/" in described[folder.parent.name], folder
 
 
+def test_every_room_names_three_files_to_read_first() -> None:
+    """Those that are there; of a room with fewer modules all of them."""
+    rows = re.findall(r"^\| `(\w+)/` \|.*\| ([^|]+) \|$", PAGE, flags=re.MULTILINE)
+    assert len(rows) > 25
+    for room, told in rows:
+        modules = [path for path in (ROOT / room).rglob("*.py") if path.name != "__init__.py"]
+        named = [ROOT / room / name.strip() for name in told.split(",")]
+        assert all(path.is_file() for path in named) and len(named) >= min(3, len(modules)), room
+
+
 def test_only_what_runs_a_session_knows_that_there_are_ranks() -> None:
     knowing = {room for room, given in MAY_IMPORT.items() if "parallel" in given} - {"parallel"}
     assert knowing == {"training", "evaluation", "job", "api", "cli"}  # and experiment, which connects all
