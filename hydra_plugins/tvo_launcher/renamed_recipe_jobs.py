@@ -35,7 +35,7 @@ def check_same_recipe(index: SweepIndex, overrides: Sequence[str], fingerprint: 
     wanted = resume_settings(config)
     before = upgrade_recorded_settings(recorded_settings(root), wanted)
     differing = [key for key in differing_settings(before, wanted) if wanted.get(key) != AUTO]
-    if note := note_on_renamed_recipe(before, differing):
+    if note := note_on_renamed_recipe(before, differing, sweep=str(index.folder)):
         told = told_settings(differing, before, wanted)
         problem = f"holds a job of the same overrides with other settings: {told}."
         raise UserError("output_dir", root.parent, problem, f"{note}Or name another folder: output_dir=…")

@@ -66,3 +66,16 @@ def test_of_a_run_of_todays_recipe_nothing_of_the_kind_is_said(tmp_path: Path) -
     with pytest.raises(UserError) as refused:
         check_same_settings(tmp_path, settings(NAME), settings(NAME, "rollout.prompts=32"), ())
     assert "another recipe" not in str(refused.value)
+
+
+OF_EARLIER = [("algorithm.step_rule.schedule.end=0.25",), ("rollout.prompts=64", "rollout.samples=2")]
+
+
+@pytest.mark.parametrize("words", OF_EARLIER)
+def test_todays_recipe_with_a_value_of_an_earlier_one_is_not_taken_for_it(
+    tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    """With the words of the note it would not go on: the bound of the viscosity is today's."""
+    with pytest.raises(UserError) as refused:
+        check_same_settings(tmp_path, settings(NAME, *words), settings(NAME), ())
+    assert "another recipe" not in str(refused.value)

@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tvo_cli import config
+from tvo_cli.errors import UserError
 from tvo_cli.maths.groups import sampling_variance
 from tvo_cli.optim import Constant, Fluctuation, Free, Probability, RewardReadingStepRule, Viscosity
 
@@ -164,6 +165,12 @@ def test_before_any_right_answer_there_is_no_peak_and_the_set_point_stands() -> 
     viscosity.fluctuation = Fluctuation(unit=None, decay=0.8)
     assert [batch(viscosity, WRONG, 0.0, SINGLE) for _ in range(3)] == [0.01] * 3 and viscosity.base == 10.0
     assert begin(viscosity, MIXED, SINGLE) == 0.01, "the first that differ are the peak so far"
+
+
+@pytest.mark.parametrize("unit", [0, -1])
+def test_a_unit_that_nothing_can_be_divided_by_is_refused(unit: int) -> None:
+    with pytest.raises(UserError, match=rf"fluctuation\.unit={unit}: must be a number, more than 0 or null"):
+        config.compose(["algorithm=tvo", f"algorithm.step_rule.fluctuation.unit={unit}", "output_dir=x"])
 
 
 def test_the_recipe_has_the_constants_of_the_page() -> None:

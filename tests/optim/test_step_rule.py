@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tvo_cli import config
+from tvo_cli.errors import UserError
 from tvo_cli.optim import Constant, Cosine, Free, Inverse, Linear, LogitDisplacement, Probability, StepRule, Viscosity
 
 
@@ -61,6 +62,12 @@ def test_a_minimum_below_one_lets_the_step_exceed_the_rate_and_no_further() -> N
             found.append(viscosity.base)
         assert found == pytest.approx(expected, rel=1e-12)
     assert rule().minimum == 1.0, "the rate is the largest step, where nothing is said"
+
+
+def test_bounds_that_leave_nothing_between_them_are_refused() -> None:
+    with pytest.raises(UserError, match=r"step_rule\.minimum=1000: is more than algorithm\.step_rule\.maximum=256"):
+        rule(minimum=1000)
+    assert rule(minimum=256.0).minimum == 256.0
 
 
 @pytest.mark.parametrize("eta", [1e-4, 3e-4, 1e-3, 3e-3])

@@ -34,7 +34,7 @@ def test_the_same_overrides_with_other_settings_are_refused(index: SweepIndex) -
         check_same_recipe(index, WORDS, B, config.compose(WORDS))
     told = str(refused.value)
     assert "s1: holds a job of the same overrides" in told and "(recorded: None)" in told
-    assert "with algorithm=tvo_2025 algorithm.name=tvo this goes on. Or name another folder" in told
+    assert f"algorithm.name=tvo output_dir={index.folder} this goes on. Or name another folder" in told
 
 
 def test_the_same_settings_other_overrides_and_resume_never_are_not(index: SweepIndex) -> None:
@@ -59,5 +59,5 @@ def test_the_sweep_is_refused_before_any_job(
     monkeypatch.setattr("tvo_cli.sweep.runner.SweepRunner.run", lambda self: None)
     index.save()
     assert main(["train", "-m", "algorithm=tvo", "seed=1,2", f"output_dir={index.folder}"]) == 2
-    assert "with algorithm=tvo_2025 algorithm.name=tvo this goes on" in capsys.readouterr().err
+    assert f"with algorithm=tvo_2025 algorithm.name=tvo output_dir={index.folder} this" in capsys.readouterr().err
     assert not (index.folder / "s2").exists()

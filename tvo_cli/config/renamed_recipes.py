@@ -14,27 +14,30 @@ class EarlierRecipe(NamedTuple):
     others: tuple[str, ...]  # keys or groups that differ besides `recorded`
 
 
-STEP_RULE = ("algorithm.step_rule.fluctuation", "algorithm.step_rule.minimum", "algorithm.step_rule.schedule.end")
+STEP_RULE = ("algorithm.step_rule.fluctuation", "algorithm.step_rule.schedule.end")
+BOUNDED = {"algorithm.step_rule.minimum": None}  # recorded by neither: today's with a value changed is none of them
 EARLIER = {
     "tvo": (
-        EarlierRecipe("tvo_2025", {"rollout.prompts": 64, "rollout.samples": 2}, STEP_RULE),  # until 0.2
-        EarlierRecipe("tvo_one_response", {"algorithm.step_rule.schedule.end": 0.25}, STEP_RULE),  # before 0.2
+        EarlierRecipe("tvo_2025", {"rollout.prompts": 64, "rollout.samples": 2} | BOUNDED, STEP_RULE),  # until 0.2
+        EarlierRecipe("tvo_one_response", {"algorithm.step_rule.schedule.end": 0.25} | BOUNDED, STEP_RULE),
     )
 }
 
 
-def note_on_renamed_recipe(before: Mapping[str, Any], differing: list[str]) -> str:
+def note_on_renamed_recipe(before: Mapping[str, Any], differing: list[str], sweep: str = "") -> str:
     """Return the sentence that says how a recorded run goes on whose recipe has lost its name to another.
 
     Args:
         before: recorded settings by dotted key.
         differing: those in which the wanted run differs; beyond those of the two recipes it is another run.
+        sweep: the folder of its sweep, which the words of the command name: other words, another folder.
     """
     name = str(before.get("algorithm.name"))
     found = next((one for one in EARLIER.get(name, ()) if _is_of(one, before, differing)), None)
     if found is None:
         return ""
-    return f"{name} was another recipe until 0.2: with algorithm={found.now} algorithm.name={name} this goes on. "
+    words = f"algorithm={found.now} algorithm.name={name}" + (f" output_dir={sweep}" if sweep else "")
+    return f"{name} was another recipe until 0.2: with {words} this goes on. "
 
 
 def _is_of(recipe: EarlierRecipe, before: Mapping[str, Any], differing: list[str]) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from tvo_cli.errors import UserError
 from tvo_cli.maths.divergence import binary_total_variation
 from tvo_cli.maths.groups import sampling_variance
 from tvo_cli.optim.fluctuation import Fluctuation
@@ -18,7 +19,7 @@ CARRIED = ("base", "target", "last", "begun", "current")  # numbers of a Viscosi
 
 @dataclass(slots=True)
 class Viscosity:
-    """ν = ν_b (1 + (D/d̄)²) with carry-over ν_b ← clip(ν_b (D_end/d̄)^κ, 1, ν_max) after each rollout batch.
+    """ν = ν_b (1 + (D/d̄)²) with carry-over ν_b ← clip(ν_b (D_end/d̄)^κ, ν_min, ν_max) after each rollout batch.
 
     D is the mean binary TV of the minibatch before the step (0 at the first step of a batch: ν_b alone protects
     it), D_end that of the last minibatch. A scalar, so the direction of ∇F survives and dF/dt ≤ 0 holds
@@ -48,7 +49,14 @@ class Viscosity:
     current: float = 1.0  # ν of the latest step
 
     def __post_init__(self) -> None:
-        """Start from `initial`."""
+        """Start from `initial`.
+
+        Raises:
+            UserError: the bounds leave nothing between them.
+        """
+        if self.minimum > self.maximum:
+            problem = f"is more than algorithm.step_rule.maximum={self.maximum:g}."
+            raise UserError("algorithm.step_rule.minimum", self.minimum, problem, "ν_b lies between the two.")
         self.base = self.base or self.initial
 
     def divergence(self, logp: Tensor, old_logp: Tensor, /) -> Tensor:

@@ -88,6 +88,7 @@ RANGES: dict[str, Any] = {
     "initial": Positive,
     "maximum": PositiveOrInf,
     "minimum": Positive,
+    "unit": PositiveOrInf | None,
     "factor": AtLeastOne,
     "displacement": Positive,
     "start": NotNegative,
