@@ -1,7 +1,7 @@
 """TVO at learning rates from 1e-5 to 3e-3 on the three embedded tasks: docs/decisions/any-rate.md.
 
     python -m benchmarks.any_rate --plan-only      the sum of core hours, from batches timed on this machine
-    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      about 2 core hours; resumable
+    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      1.0 core hours by its own sum; resumable
 
 Each sweep is `tvo train -m experiment=second_edition… algorithm=tvo`, on the seeds of the second edition, a seed at a
 time. The tables set its rows beside those of the second edition's record, paired by seed.
