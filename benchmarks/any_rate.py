@@ -49,6 +49,7 @@ class Chosen(Settings):
 
     plan_only: bool = option(False, "print the sum and stop", of_start=True)
     folder: Path = option(Path("outputs/any_rate"), "where the sweeps lie")
+    seeds: tuple[int, ...] = option(FRESH, "of them those that a sweep has")
     overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
     program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
 
@@ -62,6 +63,7 @@ class Chosen(Settings):
 QUICK = {
     "overrides": ("trainer.steps=2", "evaluation.problems=8", "optimizer.lr=1e-3"),
     "folder": Path("outputs/any_rate_quick"),
+    "seeds": FRESH[:1],
 }
 
 
@@ -71,7 +73,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
     if settings.plan_only:
         raise Unfinished("the plan alone was asked for; without --plan-only the sweeps begin")
     for sweep in SWEEPS:
-        for seed in sweep.seeds:
+        for seed in (seed for seed in sweep.seeds if seed in settings.seeds):
             yield Measurement("runs", {"sweep": sweep.name, "seed": seed}, partial(_swept, settings, sweep, seed))
 
 
