@@ -9,22 +9,19 @@ time. The tables set its rows beside those of the second edition's record, paire
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pydantic import model_validator
-
 from benchmarks.harness import markdown, record
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
-from benchmarks.harness.record import Record, Row, group, number, text
-from benchmarks.harness.settings import Settings, option
+from benchmarks.harness.record import Record, Row, group, text
+from benchmarks.harness.settings import option
 from benchmarks.second_edition_choice import RULE
-from benchmarks.second_edition_sum import sum_of, table_of_sum
+from benchmarks.second_edition_sum import PLAN, sum_of, table_of_sum
 from benchmarks.second_edition_sweeps import FRESH, Sweep, last_of_each
 from benchmarks.second_edition_verdicts import verdicts
-from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
-from tvo_cli.stats import mean_interval
+from benchmarks.sweep_runs import FIELDS, SweepSettings, cells_of_runs, runs_below, sweep_one_seed
 
 BEFORE = Path("docs/results/second-edition/record.json")  # whose rows stand beside
 ROW, OUTSIDE = "tvo", 1e-5  # a rate that the second edition's grid does not have
@@ -35,29 +32,17 @@ SWEEPS = (
     Sweep("120 batches", "second_edition_long", 10, 120, words=("optimizer.lr=5e-5,3e-3",), seeds=FRESH[:5]),
 )
 TABLES = {
-    "plan": {
-        "sweep": text("which task"),
-        "jobs": number("runs", "1"),
-        "hours": number("of one core, from batches timed here", "core hours"),
-    },
+    "plan": PLAN,
     "runs": {"sweep": text("which task")} | FIELDS,
 }
 
 
-class Chosen(Settings):
+class Chosen(SweepSettings):
     """What can be chosen."""
 
     plan_only: bool = option(False, "print the sum and stop", of_start=True)
-    folder: Path = option(Path("outputs/any_rate"), "where the sweeps lie")
+    folder: Path = option(Path("outputs/any_rate"), "where the sweeps lie", of_start=True)
     seeds: tuple[int, ...] = option(FRESH, "of them those that a sweep has")
-    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
-    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
-
-    @model_validator(mode="after")
-    def _keep_rehearsals_apart(self) -> Chosen:
-        if self.overrides and "folder" not in self.model_fields_set:
-            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
-        return self
 
 
 QUICK = {
@@ -88,19 +73,13 @@ def _swept(settings: Chosen, sweep: Sweep, seed: int) -> list[Row]:
 def table(found: Record) -> str:
     """The sum; each rate's finals, area, entropy, collapses and falls; the rows of the second edition against it."""
     runs = found.rows("runs")
-    lines = [_line(key, rows) for key, rows in group(runs, "sweep", "lr").items()]
+    found_at = group(runs, "sweep", "lr").items()
+    lines = [[*map(str, key), *cells_of_runs(rows, ("area", "entropy"))] for key, rows in found_at]
     head = ["task", "rate", "final [95%]", "area", "entropy", "collapsed", "falls"]
     parts = [table_of_sum(found.rows("plan")), markdown.table(head, lines) if lines else ""]
     before = record.read(BEFORE).rows("runs") if BEFORE.is_file() and runs else []
     parts += [_against_second_edition(task, rows, before) for (task,), rows in group(runs, "sweep").items()]
     return "\n\n".join(filter(None, parts))
-
-
-def _line(key: Sequence[object], rows: list[Row]) -> list[str]:
-    final = mean_interval([row["final"] for row in rows])
-    means = [f"{sum(row[name] for row in rows) / len(rows):.3f}" for name in ("area", "entropy")]
-    counts = [f"{sum(row['collapsed'] for row in rows)} of {len(rows)}", str(sum(row["falls"] for row in rows))]
-    return [*map(str, key), f"{final.mean:.3f} [{final.low:.3f}, {final.high:.3f}]", *means, *counts]
 
 
 def _against_second_edition(task: str, rows: list[Row], before: list[Row]) -> str:

@@ -20,9 +20,9 @@ from typing import Any
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.record import Record, Row, group, number, text
-from benchmarks.harness.settings import Settings, option
+from benchmarks.harness.settings import option
 from benchmarks.second_edition_choice import best_rate
-from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
+from benchmarks.sweep_runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
 from tvo_cli.stats import mean_interval
 
 PILOT_SEED = 3
@@ -45,20 +45,19 @@ TABLES = {
 }
 
 
-class Chosen(Settings):
+class Chosen(SweepSettings):
     """What can be chosen."""
 
     seeds: tuple[int, ...] = option((0, 1, 2), "of every run but the pilot's")
     rates: tuple[float, ...] = option((1e-5, 3e-5, 1e-4), "learning rates of the first part and of the pilot")
-    folder: Path = option(Path("outputs/real_model"), "where the runs lie")
-    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
-    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
+    folder: Path = option(Path("outputs/real_model"), "where the runs lie", of_start=True)
 
 
 QUICK = {
     "seeds": (0,),
     "rates": (1e-3,),
     "overrides": ("model=tiny", "dataset=addition", "trainer.steps=1", "evaluation.problems=4"),
+    "folder": Path("outputs/real_model_quick"),
 }
 
 

@@ -27,7 +27,7 @@ from benchmarks.harness.collection import say
 from benchmarks.harness.record import Record, Row, flag, group, number, numbers, text
 from benchmarks.second_edition_choice import best_rate, leading_rows
 from benchmarks.second_edition_claims import figures
-from benchmarks.second_edition_sum import sum_of, table_of_sum
+from benchmarks.second_edition_sum import PLAN, sum_of, table_of_sum
 from benchmarks.second_edition_sweeps import (
     EVERYBODYS,
     FIRST,
@@ -45,16 +45,11 @@ from benchmarks.second_edition_sweeps import (
     words_of,
 )
 from benchmarks.second_edition_verdicts import verdicts
-from benchmarks.sweep_runs import FIELDS, refusals_of, runs_below, sweep_one_seed
-from tvo_cli.stats import mean_interval
+from benchmarks.sweep_runs import FIELDS, cells_of_runs, refusals_of, runs_below, sweep_one_seed
 
 KEY = ("sweep", "row", "lr")  # of a line of the table
 TABLES = {
-    "plan": {
-        "sweep": text("which part of the comparison"),
-        "jobs": number("runs", "1"),
-        "hours": number("of one core, from batches timed here", "core hours"),
-    },
+    "plan": PLAN,
     "runs": {"sweep": text("which part of the comparison")}
     | FIELDS
     | {
@@ -158,12 +153,7 @@ def table(record: Record) -> str:
 
 
 def _line(key: tuple[str, ...], rows: list[Row], again: list[Row]) -> list[str]:
-    final = mean_interval([row["final"] for row in rows])
-    means = [f"{sum(row[name] for row in rows) / len(rows):.3f}" for name in ("area", "entropy", "neutral")]
-    collapsed = f"{sum(row['collapsed'] for row in rows)} of {len(rows)}"
-    falls = str(sum(row["falls"] for row in rows))
-    line = [*map(str, key), f"{final.mean:.3f} [{final.low:.3f}, {final.high:.3f}]", *means, collapsed, falls]
-    return [*line, *_of_rule(rows, again)]
+    return [*map(str, key), *cells_of_runs(rows, ("area", "entropy", "neutral")), *_of_rule(rows, again)]
 
 
 def _of_rule(rows: list[Row], again: list[Row]) -> list[str]:

@@ -16,16 +16,14 @@ from functools import partial
 from itertools import product
 from pathlib import Path
 
-from pydantic import model_validator
-
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
-from benchmarks.harness.record import Record, Row, number, text
-from benchmarks.harness.settings import Settings, option
+from benchmarks.harness.record import Record, Row, text
+from benchmarks.harness.settings import option
 from benchmarks.real_model import OF_A_RUN, readings_of_run, table_of_runs, table_over_seeds
-from benchmarks.second_edition_sum import Timed, sum_of, table_of_sum
+from benchmarks.second_edition_sum import PLAN, Timed, sum_of, table_of_sum
 from benchmarks.second_edition_sweeps import Sweep, last_of_each
 from benchmarks.second_edition_verdicts import verdicts
-from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
+from benchmarks.sweep_runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
 
 SEEDS = (1000, 1001, 1002)
 SWEEPS = (
@@ -35,28 +33,16 @@ SWEEPS = (
 REFERENCES = ("tvo", "tvo_2025")  # every row is compared with each of them
 TIMED = {"second_edition_real": "tvo_2025", "second_edition_real_one_response": "tvo"}
 TABLES = {
-    "plan": {
-        "sweep": text("which two rows"),
-        "jobs": number("runs", "1"),
-        "hours": number("of one core, from batches timed here", "core hours"),
-    },
+    "plan": PLAN,
     "runs": {"sweep": text("which two rows")} | FIELDS | OF_A_RUN,
 }
 
 
-class Chosen(Settings):
+class Chosen(SweepSettings):
     """What can be chosen."""
 
     plan_only: bool = option(False, "print the sum and stop", of_start=True)
-    folder: Path = option(Path("outputs/second_edition_real"), "where the runs lie")
-    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
-    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
-
-    @model_validator(mode="after")
-    def _keep_rehearsals_apart(self) -> Chosen:
-        if self.overrides and "folder" not in self.model_fields_set:
-            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
-        return self
+    folder: Path = option(Path("outputs/second_edition_real"), "where the runs lie", of_start=True)
 
 
 QUICK = {

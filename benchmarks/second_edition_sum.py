@@ -14,10 +14,15 @@ from typing import NamedTuple
 from benchmarks.harness import markdown
 from benchmarks.harness.child_process import ROOT
 from benchmarks.harness.collection import say
-from benchmarks.harness.record import Row
+from benchmarks.harness.record import Row, number, text
 from benchmarks.second_edition_sweeps import Sweep
 
 MOST = 20.0  # core hours
+PLAN = {  # the fields of the sum's table
+    "sweep": text("which part of the comparison"),
+    "jobs": number("runs", "1"),
+    "hours": number("of one core, from batches timed here", "core hours"),
+}
 QUIET = ("trainer.threads=1", "logger=none", "logger.console=off", "trainer.checkpoint_every=0")
 
 

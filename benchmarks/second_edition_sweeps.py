@@ -7,9 +7,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import NamedTuple
 
-from pydantic import model_validator
-
-from benchmarks.harness.settings import Settings, option
+from benchmarks.harness.settings import option
+from benchmarks.sweep_runs import SweepSettings
 
 FRESH = tuple(range(1000, 1010))  # the seeds that are reported
 
@@ -26,22 +25,15 @@ class Sweep(NamedTuple):
     seeds: tuple[int, ...] = FRESH
 
 
-class Chosen(Settings):
+class Chosen(SweepSettings):
     """What can be chosen."""
 
     plan_only: bool = option(False, "print the sum and stop", of_start=True)
-    folder: Path = option(Path("outputs/second-edition"), "where the sweeps lie")
+    folder: Path = option(Path("outputs/second-edition"), "where the sweeps lie", of_start=True)
     leading: int = option(6, "rows that go on to the other tasks", gt=0)
     long: int = option(4, "of them, rows that go on to 120 batches", gt=0)
     overrides: tuple[str, ...] = option((), "for every run, to rehearse; what a later sweep sets itself comes after")
     rollouts: int = option(1024, "of a fresh reading of a refusal", ge=8)
-    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
-
-    @model_validator(mode="after")
-    def _keep_rehearsals_apart(self) -> Chosen:
-        if self.overrides and "folder" not in self.model_fields_set:
-            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
-        return self
 
 
 QUICK = {"plan_only": True, "leading": 1, "long": 1}

@@ -12,14 +12,17 @@ import sys
 from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from omegaconf import OmegaConf
+from pydantic import model_validator
 
 from benchmarks.first_light import readings
 from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.collection import say
 from benchmarks.harness.record import Row, flag, number, text
+from benchmarks.harness.settings import Settings, option
+from tvo_cli.stats import mean_interval
 
 ERRORS = 4.0  # standard errors that make a fall
 FIELDS = {  # of every run
@@ -35,6 +38,22 @@ FIELDS = {  # of every run
     "commit": text("of the code that ran, and where its worktree was changed"),
     "processor": text("that ran it, and the kernels that it took"),
 }
+
+
+class SweepSettings(Settings):
+    """What can be chosen of any comparison that is made of sweeps."""
+
+    folder: Path = option(Path("outputs"), "where the sweeps lie", of_start=True)
+    overrides: tuple[str, ...] = option((), "for every run, to rehearse: give another --folder too")
+    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
+
+    @model_validator(mode="after")
+    def _keep_rehearsals_apart(self) -> Self:
+        if self.overrides and "folder" not in self.model_fields_set:
+            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
+        return self
+
+
 More = Callable[[Path, list[dict[str, Any]]], Row]  # further fields, of a run's folder and its steps
 
 
@@ -96,3 +115,12 @@ def _error(before: float, now: float, rollouts: int) -> float:
     """Of the difference of two shares of so many rollouts, from their common share; never 0."""
     common = (before + now) / 2
     return math.sqrt(2 * max(common * (1 - common), 1 / rollouts) / rollouts)
+
+
+def cells_of_runs(rows: Sequence[Row], means: Sequence[str]) -> list[str]:
+    """Mean final accuracy with its 95% t interval, means of further fields, collapses and falls."""
+    final = mean_interval([row["final"] for row in rows])
+    told = [f"{sum(row[name] for row in rows) / len(rows):.3f}" for name in means]
+    collapsed = f"{sum(row['collapsed'] for row in rows)} of {len(rows)}"
+    falls = str(sum(row["falls"] for row in rows))
+    return [f"{final.mean:.3f} [{final.low:.3f}, {final.high:.3f}]", *told, collapsed, falls]

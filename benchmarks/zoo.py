@@ -25,16 +25,14 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from pydantic import model_validator
-
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.collection import say
 from benchmarks.harness.record import Record, Row, number, read, text
-from benchmarks.harness.settings import Settings, option
+from benchmarks.harness.settings import option
 from benchmarks.second_edition_choice import leading_rows
 from benchmarks.second_edition_sweeps import last_of_each
-from benchmarks.sweep_runs import FIELDS, command_of_sweep, runs_below
+from benchmarks.sweep_runs import FIELDS, SweepSettings, command_of_sweep, runs_below
 from benchmarks.zoo_tables import counted, tables
 from tvo_cli import config
 from tvo_cli.comparison.analysis.metric_choice import WINDOW
@@ -64,7 +62,7 @@ TABLES = {
 }
 
 
-class Chosen(Settings):
+class Chosen(SweepSettings):
     """What can be chosen."""
 
     after: Path | None = option(None, "a finished record of the embedded task: its best go on to the pretrained model")
@@ -72,14 +70,6 @@ class Chosen(Settings):
     rates: tuple[float, ...] = option(RATES, "learning rates of the embedded task")
     folder: Path = option(Path("outputs/zoo"), "where the sweeps lie", of_start=True)
     leading: int = option(6, "recipes that go on to the pretrained model", gt=0)
-    overrides: tuple[str, ...] = option((), "for every run, to rehearse")
-    program: tuple[str, ...] = option((), "words before every tvo, such as nice -n 10", of_start=True)
-
-    @model_validator(mode="after")
-    def _keep_rehearsals_apart(self) -> Chosen:
-        if self.overrides and "folder" not in self.model_fields_set:
-            raise ValueError("with --overrides give another --folder too: its runs are not those of the comparison")
-        return self
 
 
 QUICK = {

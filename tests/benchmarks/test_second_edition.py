@@ -9,7 +9,6 @@ from typing import Any, cast
 
 import pytest
 from omegaconf import OmegaConf
-from pydantic import ValidationError
 
 from benchmarks.group_size import SHAPES, estimators, predicted_ratio
 from benchmarks.harness.child_process import wait_for
@@ -86,12 +85,6 @@ def test_another_machine_goes_on_from_the_record_alone() -> None:
     keys = [(one.table, one.key.get("seed")) for one in (next(pending) for _ in range(4))]
     assert keys == [("plan", None), ("runs", 1000), ("refusals", 1000), ("runs", 1001)]
     assert folder_of(settings, sweep, 1001) == settings.folder / "second_edition" / "1001"
-
-
-def test_a_rehearsal_has_a_folder_of_its_own() -> None:
-    with pytest.raises(ValidationError, match="--folder"):
-        Chosen(overrides=("seed=0",))
-    assert Chosen(overrides=("seed=0",), folder=Path("x")).folder == Path("x")
 
 
 def test_the_table_says_refusals_those_confirmed_and_batches_lost() -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
 
 from benchmarks import second_edition_real
 from benchmarks.harness.benchmark import Unfinished
@@ -54,9 +52,3 @@ def test_the_plan_alone_starts_nothing(started: list[list[str]]) -> None:
     with pytest.raises(Unfinished, match="the plan alone"):
         next(pending)
     assert started == []
-
-
-def test_a_rehearsal_has_a_folder_of_its_own() -> None:
-    with pytest.raises(ValidationError, match="--folder"):
-        Chosen(overrides=("model=tiny",))
-    assert Chosen(overrides=("model=tiny",), folder=Path("x")).folder == Path("x")

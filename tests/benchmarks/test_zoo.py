@@ -77,11 +77,6 @@ def test_the_best_of_a_finished_record_go_on_a_seed_at_a_time(tmp_path: Path, mo
     assert {"algorithm=grpo", "rollout.samples=8", "rollout.epochs=1"} <= set(grpo)
 
 
-def test_a_rehearsal_has_a_folder_of_its_own() -> None:
-    with pytest.raises(ValueError, match="--folder"):
-        Chosen(overrides=("trainer.steps=1",))
-
-
 def test_noise_is_read_while_it_learns_and_the_threshold_where_the_running_mean_reaches_it() -> None:
     accuracy, noise = (0.7, 0.75, 0.82, 0.82, 0.84, 0.86, 0.6), (4.0, 2.0, 9.0, 9.0, 9.0, 9.0, 3.0)
     entropy = (0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2)
