@@ -62,7 +62,7 @@ class ProcessLauncher(Launcher):
         from tvo_cli import redaction
         from tvo_cli.sweep import sweep_summary
         from tvo_cli.sweep.progress_table import ProgressTable
-        from tvo_cli.sweep.refused_sweeps import check_sweep_has_jobs
+        from tvo_cli.sweep.refused_sweeps import check_folder_holds_no_run, check_sweep_has_jobs
         from tvo_cli.sweep.runner import SweepRunner
         from tvo_cli.sweep.slots import divide_into_slots
         from tvo_cli.sweep.sweep_index import SweepIndex
@@ -70,6 +70,7 @@ class ProcessLauncher(Launcher):
         setup_globals()
         folder = Path(str(self._config.hydra.sweep.dir)).absolute()
         (folder / "multirun.yaml").unlink(missing_ok=True)  # Hydra's copy of the command shows secrets; ours masks them
+        check_folder_holds_no_run(folder)
         check_sweep_has_jobs(job_overrides, list(self._config.hydra.overrides.task))
         composed = self._composed(job_overrides, initial_job_idx, folder)
         index = SweepIndex(folder, shlex.join([*_program(), *redaction.redacted_arguments(sys.argv[1:])]))

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import redaction
+from tvo_cli.errors import UserError
 from tvo_cli.job import failure_description
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
@@ -45,7 +46,9 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
 
 
 def _make_folder(folder: Path) -> None:
-    """Make the folder that a run is about to begin in; one that cannot be made is refused with the reason."""
+    """Make the folder that a run is about to begin in; one that cannot be made, or is a sweep's, is refused."""
+    if (folder / run_status.SWEEP_INDEX).is_file():
+        raise UserError("output_dir", folder, "holds a sweep.", "A run has a folder of its own: name another one.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -23,6 +23,7 @@ from tvo_cli.runs.tolerant_run_reading import read_run_folder
 from tvo_cli.runs.tool_mappings import SFT
 from tvo_cli.runs.trial import Trial
 from tvo_cli.runs.trial_settings import flat_trial_settings
+from tvo_cli.tracking.run_status import SWEEP_INDEX
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
 SHOW = 3  # runs named in a note before it counts the rest
@@ -112,8 +113,8 @@ def _find_runs(path: Path, file: str) -> Iterator[tuple[Path, str]]:
             continue
         seen.add(os.path.realpath(folder))
         below.sort()
-        if sweep_jobs.INDEX in files:
-            yield Path(folder) / sweep_jobs.INDEX, "sweep"
+        if SWEEP_INDEX in files:
+            yield Path(folder) / SWEEP_INDEX, "sweep"
         kind = _kind_of_run_folder(Path(folder), files, file)
         if kind:
             below.clear()

@@ -11,7 +11,6 @@ from typing import Any
 from tvo_cli.report.run_folder_reading import LoadedRun, parse_run_config
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 
-INDEX = "sweep.json"
 GROUPS = ("algorithm", "model", "dataset")  # an override of a group names its choice
 
 Job = Mapping[str, Any]

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import remove_empty_run_folder
 
 UNUSED = ("multirun.yaml", ".sweep.lock")  # Hydra's copy of the command, our lock
@@ -32,6 +33,16 @@ def _remove_refused_sweep_folder(folder: Path) -> None:
     for name in UNUSED:
         (folder / name).unlink(missing_ok=True)
     remove_empty_run_folder(folder)
+
+
+def check_folder_holds_no_run(folder: Path) -> None:
+    """Refuse a sweep in the folder of a single run, whose files would lie beside its jobs'.
+
+    Raises:
+        UserError: names the folder.
+    """
+    if run_status.read_status(folder):
+        raise UserError("output_dir", folder, "holds a single run.", "A sweep has a folder of its own: name another.")
 
 
 def check_sweep_has_jobs(jobs: Sequence[object], overrides: Sequence[str]) -> None:

@@ -16,7 +16,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_status
 from tvo_cli.tracking.atomic_files import write_json_atomically
 
-FILE, LOCK = "sweep.json", ".sweep.lock"
+LOCK = ".sweep.lock"
 WAITING = "waiting"
 
 
@@ -46,7 +46,7 @@ class SweepIndex:
 
     def __init__(self, folder: Path, command: str = "") -> None:
         self.folder, self.command = folder, command
-        self.jobs: dict[str, SweepJob] = {job.fingerprint: job for job in _read_sweep_json(folder / FILE)}
+        self.jobs: dict[str, SweepJob] = {job.fingerprint: job for job in _read_sweep_json(folder)}
 
     def enter(self, fingerprint: str, wanted: str) -> tuple[str, bool]:
         """(folder, done before) for a configuration: where it was, else `wanted`, told apart when that is taken."""
@@ -82,7 +82,7 @@ class SweepIndex:
             "pid": os.getpid(),
             "jobs": [{**asdict(job), "words": []} for job in self.jobs.values()],
         }
-        write_json_atomically(self.folder / FILE, content)
+        write_json_atomically(self.folder / run_status.SWEEP_INDEX, content)
 
     @contextmanager
     def locked(self) -> Iterator[None]:
@@ -99,7 +99,8 @@ class SweepIndex:
             yield
 
 
-def _read_sweep_json(path: Path) -> list[SweepJob]:
+def _read_sweep_json(folder: Path) -> list[SweepJob]:
+    path = folder / run_status.SWEEP_INDEX
     try:
         listed = json.loads(path.read_text(encoding="utf-8"))["jobs"]
         return [
@@ -109,4 +110,4 @@ def _read_sweep_json(path: Path) -> list[SweepJob]:
         return []
     except (OSError, ValueError, KeyError, TypeError) as error:
         remedy = "Remove it: jobs that are done are found again by their folders."
-        raise UserError("sweep.json", path, f"cannot be read: {error}.", remedy) from error
+        raise UserError(run_status.SWEEP_INDEX, path, f"cannot be read: {error}.", remedy) from error

@@ -25,6 +25,7 @@ from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atom
 from tvo_cli.tracking.slurm_start import is_over_by_requeue, slurm_start
 
 STATUS_FILE = "state.json"
+SWEEP_INDEX = "sweep.json"  # of a sweep, whose runs have folders below its own
 RUNNING, FINISHED, FAILED, INTERRUPTED = "running", "finished", "failed", "interrupted"
 HEARTBEAT = 15.0  # seconds between two touches of the file
 SILENCE = 300.0  # seconds without a touch after which a process of another machine counts as dead

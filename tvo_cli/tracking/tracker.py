@@ -12,7 +12,7 @@ from typing import Any
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
-from tvo_cli.tracking import atomic_files, run_folder, run_log
+from tvo_cli.tracking import atomic_files, run_folder, run_log, run_status
 from tvo_cli.tracking import metrics_file as recorded
 from tvo_cli.tracking.alerts.alert import Alert
 from tvo_cli.tracking.alerts.alert_sender import AlertSender
@@ -210,4 +210,4 @@ def run_info_for_tracker(config: Any, folder: Path, command: str = "") -> RunInf
 def sweep_name_of_tracked_run(folder: Path) -> str:
     """Return the name of the sweep whose folder the run lies in; "" outside of one."""
     above = folder.absolute().parent
-    return above.name if any((above / name).is_file() for name in ("sweep.json", "multirun.yaml")) else ""
+    return above.name if any((above / name).is_file() for name in (run_status.SWEEP_INDEX, "multirun.yaml")) else ""
