@@ -46,6 +46,11 @@ def redacted_arguments(words: Iterable[str]) -> list[str]:
     return out
 
 
+def redacted_value(key: str, value: str) -> str:
+    """Return the value of an override `key=value` as it may be shown."""
+    return redacted_arguments([f"{key}={value}"])[0].partition("=")[2]
+
+
 def _redacted_entry(entry: re.Match[str]) -> str:
     """Return an entry of a mapping inside an argument, its value replaced where its key is secret."""
     return f"{entry[1]}{MASK}" if _is_secret_value(entry[1], entry[2]) else entry[0]

@@ -41,6 +41,7 @@ ADVICE = [
     ),
     ("variance", ["dataset=arithmetic"], r"has no such group\. It has: model"),
     ("variance", ["seeds=3"], r"^seeds=3: there is no such key\. Nearest: seed"),
+    ("train", ["logger.wandb_key=def"], r"^logger\.wandb_key=\*\*\*: there is no such key"),
     ("train", ["adapter.rank=8"], r"^adapter\.rank=8: there is no such key\. adapter=lora has it\."),
     ("train", ["optimizer.schedule.hold=0.5"], r"optimizer=adamw_river_valley has it"),
     ("train", ["dataset.shots=2"], r"dataset=chain_sums has it"),

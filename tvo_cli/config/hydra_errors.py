@@ -17,6 +17,7 @@ from tvo_cli.config.overrides import split_override
 from tvo_cli.config.renamed_keys import RENAMED
 from tvo_cli.errors import UserError, first_line_of_error
 from tvo_cli.nearest_names import nearest_names
+from tvo_cli.redaction import redacted_value
 
 OF_PLUGINS = ("algorithm", "stability", "dataset")  # groups in which own code registers choices
 PLUGINS = {"hydra/launcher": ("joblib", "submitit", "ray"), "hydra/sweeper": ("optuna",)}  # each an extra of its name
@@ -216,7 +217,7 @@ def _explain_unknown_key(key: str, overrides: Sequence[str], root: str, folder: 
     """Explain an override of a key that the config does not have."""
     from tvo_cli.config import schema
 
-    value = dict(map(split_override, overrides)).get(key.partition("@")[0], "")
+    value = redacted_value(key, dict(map(split_override, overrides)).get(key.partition("@")[0], ""))
     if "@" in key:
         return UserError(key, value, "has no choice yet that another could replace.", f"Add it: '+{key}={value}'")
     if key.startswith(f"{SOURCES}.") and key.count(".") == SOURCES.count(".") + 1:

@@ -16,6 +16,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_session import build_session
 from tvo_cli.plugins.own_code_references import own_code_references
 from tvo_cli.plugins.own_targets import allow_plugins
+from tvo_cli.redaction import redacted_value
 from tvo_cli.replay.step_replay import ReplayedStep, replay_exactly, replay_with
 from tvo_cli.tracking import own_code_copies
 from tvo_cli.training import flight_recorder
@@ -119,7 +120,8 @@ def _with_overrides(chosen: DictConfig, words: Sequence[str]) -> tuple[DictConfi
             from tvo_cli.config.schema.known_keys import dotted_keys
 
             known = dotted_keys(config)
-            raise UserError(key, value, "there is no such key.", configuration.nearest_names(key, known))
+            shown = redacted_value(key, value)
+            raise UserError(key, shown, "there is no such key.", configuration.nearest_names(key, known))
         else:
             config.merge_with_dotlist([f"{key}={value}"])
             notes += [f"{word}: {NOT_FOLLOWED}"] if key.startswith(RECORDED) else []
