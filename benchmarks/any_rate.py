@@ -4,11 +4,13 @@
     python -m benchmarks.any_rate --out docs/results/any-rate/record.json      1.0 core hours by its own sum; resumable
 
 Each sweep is `tvo train -m experiment=second_edition… algorithm=tvo`, on the seeds of the second edition, a seed at a
-time. The tables set its rows beside those of the second edition's record, paired by seed.
+time. The tables set its rows beside those of the second edition's record, paired by seed; `tvo_one_response`, which is
+`tvo` without the step rule, also runs at those rates of addition and sparse that the second edition gave it none.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -19,17 +21,20 @@ from benchmarks.harness.record import Record, Row, group, text
 from benchmarks.harness.settings import option
 from benchmarks.second_edition_choice import RULE
 from benchmarks.second_edition_sum import PLAN, sum_of, table_of_sum
-from benchmarks.second_edition_sweeps import FRESH, Sweep, last_of_each
+from benchmarks.second_edition_sweeps import FRESH, Sweep, last_of_each, later
 from benchmarks.second_edition_verdicts import verdicts
 from benchmarks.sweep_runs import FIELDS, SweepSettings, cells_of_runs, runs_below, sweep_one_seed
 
 BEFORE = Path("docs/results/second-edition/record.json")  # whose rows stand beside
 ROW, OUTSIDE = "tvo", 1e-5  # a rate that the second edition's grid does not have
+WITHOUT = "tvo_one_response"  # the recipe without the step rule
 SWEEPS = (
     Sweep("arithmetic", "second_edition", 50, 30, words=("optimizer.lr=1e-5,5e-5,2e-4,1e-3,3e-3",)),
     Sweep("addition", "second_edition_addition", 40, 30, words=("optimizer.lr=5e-5,2e-4,1e-3,3e-3",)),
     Sweep("sparse", "second_edition_sparse", 40, 60, words=("optimizer.lr=5e-5,2e-4,1e-3,3e-3",)),
     Sweep("120 batches", "second_edition_long", 10, 120, words=("optimizer.lr=5e-5,3e-3",), seeds=FRESH[:5]),
+    later(f"sparse: {WITHOUT}", "second_edition_sparse", WITHOUT, 30, 60, ("optimizer.lr=5e-5,2e-4,3e-3",)),
+    later(f"addition: {WITHOUT}", "second_edition_addition", WITHOUT, 20, 30, ("optimizer.lr=5e-5,3e-3",)),
 )
 TABLES = {
     "plan": PLAN,
@@ -63,9 +68,9 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 
 def _swept(settings: Chosen, sweep: Sweep, seed: int) -> list[Row]:
-    folder = settings.folder / sweep.name.replace(" ", "-") / str(seed)
-    given = last_of_each((*sweep.words, *settings.overrides, f"seed={seed}"))
-    words = (f"experiment={sweep.preset}", f"algorithm={ROW}", *given, f"output_dir={folder}")
+    folder = settings.folder / re.sub(r"[^\w]+", "-", sweep.name) / str(seed)
+    given = last_of_each((f"algorithm={ROW}", *sweep.words, *settings.overrides, f"seed={seed}"))
+    words = (f"experiment={sweep.preset}", *given, f"output_dir={folder}")
     sweep_one_seed(words, settings.program, f"{sweep.name}, seed {seed}")
     return runs_below(folder)
 
@@ -78,13 +83,14 @@ def table(found: Record) -> str:
     head = ["task", "rate", "final [95%]", "area", "entropy", "collapsed", "falls"]
     parts = [table_of_sum(found.rows("plan")), markdown.table(head, lines) if lines else ""]
     before = record.read(BEFORE).rows("runs") if BEFORE.is_file() and runs else []
-    parts += [_against_second_edition(task, rows, before) for (task,), rows in group(runs, "sweep").items()]
+    tasks = dict.fromkeys(row["sweep"].partition(": ")[0] for row in runs)
+    parts += [_against_second_edition(task, runs, before) for task in tasks]
     return "\n\n".join(filter(None, parts))
 
 
-def _against_second_edition(task: str, rows: list[Row], before: list[Row]) -> str:
-    """The task's rows of the second edition without the rule, at the rates of its grid, against those of `rows`."""
-    mine = [row for row in rows if row["lr"] != OUTSIDE]
+def _against_second_edition(task: str, runs: list[Row], before: list[Row]) -> str:
+    """The task's rows of the second edition without the rule, at the rates of its grid, against those of `runs`."""
+    mine = [row for row in runs if row["sweep"].partition(": ")[0] == task and row["lr"] != OUTSIDE]
     others = [row for row in before if _task_of(row["sweep"]) == task and RULE not in row["row"]]
     if not others or len({row["seed"] for row in mine}) < 2:
         return ""
