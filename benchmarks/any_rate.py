@@ -19,11 +19,11 @@ from benchmarks.harness import markdown, record
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
 from benchmarks.harness.record import Record, Row, group, text
 from benchmarks.harness.settings import option
-from benchmarks.second_edition_choice import RULE
-from benchmarks.second_edition_sum import PLAN, sum_of, table_of_sum
-from benchmarks.second_edition_sweeps import FRESH, Sweep, last_of_each, later
-from benchmarks.second_edition_verdicts import verdicts
-from benchmarks.sweep_runs import FIELDS, SweepSettings, cells_of_runs, runs_below, sweep_one_seed
+from benchmarks.sweeps.choice import RULE
+from benchmarks.sweeps.core_hours import PLAN, sum_of, table_of_sum
+from benchmarks.sweeps.runs import FIELDS, SweepSettings, cells_of_runs, runs_below, sweep_one_seed
+from benchmarks.sweeps.sweep import FRESH, Sweep, last_of_each, later
+from benchmarks.sweeps.verdicts import verdicts
 
 BEFORE = Path("docs/results/second-edition/record.json")  # whose rows stand beside
 ROW, OUTSIDE = "tvo", 1e-5  # a rate that the second edition's grid does not have

@@ -19,7 +19,7 @@ from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.record import Record, Row, group, number
 from benchmarks.harness.settings import Settings, option
-from benchmarks.sweep_runs import FIELDS, runs_below, sweep_one_seed
+from benchmarks.sweeps.runs import FIELDS, runs_below, sweep_one_seed
 from tvo_cli.stats import mean_interval, wilson_interval
 from tvo_cli.stats.t_tests import paired_difference
 

@@ -21,8 +21,8 @@ from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.record import Record, Row, group, number, text
 from benchmarks.harness.settings import option
-from benchmarks.second_edition_choice import best_rate
-from benchmarks.sweep_runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
+from benchmarks.sweeps.choice import best_rate
+from benchmarks.sweeps.runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
 from tvo_cli.stats import mean_interval
 
 PILOT_SEED = 3

@@ -20,10 +20,10 @@ from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
 from benchmarks.harness.record import Record, Row, text
 from benchmarks.harness.settings import option
 from benchmarks.real_model import OF_A_RUN, readings_of_run, table_of_runs, table_over_seeds
-from benchmarks.second_edition_sum import PLAN, Timed, sum_of, table_of_sum
-from benchmarks.second_edition_sweeps import Sweep, last_of_each
-from benchmarks.second_edition_verdicts import verdicts
-from benchmarks.sweep_runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
+from benchmarks.sweeps.core_hours import PLAN, Timed, sum_of, table_of_sum
+from benchmarks.sweeps.runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
+from benchmarks.sweeps.sweep import Sweep, last_of_each
+from benchmarks.sweeps.verdicts import verdicts
 
 SEEDS = (1000, 1001, 1002)
 SWEEPS = (

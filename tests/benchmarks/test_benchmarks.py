@@ -16,22 +16,22 @@ from typing import Any
 import pytest
 
 from benchmarks import (
-    coverage,
     divergence,
     evaluation,
-    first_light,
-    first_light_figure,
     scaling,
     startup,
     step,
     variance_reading,
 )
+from benchmarks.coverage import benchmark as coverage
+from benchmarks.first_light import figure as first_light_figure
 from benchmarks.harness.benchmark import Benchmark, Measurement
 from benchmarks.harness.command_line import command_line, run, settings_of
 from benchmarks.harness.record import Row, read
+from benchmarks.sweeps.runs import collapsed
 from benchmarks.workload.work import W1
 
-FOLDER = Path(coverage.__file__).parent
+FOLDER = Path(coverage.__file__).parents[1]
 FILES = [path for path in FOLDER.glob("**/*.py") if "\nBENCHMARK = " in path.read_text(encoding="utf-8")]
 MODULES = [".".join(path.relative_to(FOLDER.parent).with_suffix("").parts) for path in FILES]
 PLACES = {module.split(".")[1]: module for module in MODULES}  # benchmarks.NAME or benchmarks.NAME.benchmark
@@ -198,9 +198,9 @@ def test_start_up_sees_what_is_imported() -> None:
 
 def test_a_run_has_collapsed_below_half_of_its_peak_or_without_entropy() -> None:
     steps = [{"accuracy/fresh": value, "policy/entropy": 1.0} for value in (0.4, 0.8, 0.8, 0.8, 0.5)]
-    assert not first_light.collapsed(steps, 0.41) and first_light.collapsed(steps, 0.39)
+    assert not collapsed(steps, 0.41) and collapsed(steps, 0.39)
     flat = [row | {"policy/entropy": entropy} for row, entropy in zip(steps, (1.0, 0.5, 0.1, 0.05, 0.05))]
-    assert first_light.collapsed(flat, 0.8)
+    assert collapsed(flat, 0.8)
 
 
 @pytest.mark.slow

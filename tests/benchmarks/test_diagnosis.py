@@ -12,16 +12,16 @@ from typing import Any
 import pytest
 import torch
 
-from benchmarks import diagnosis
-from benchmarks.diagnosis_counts import ALARMS, alarms, counts
-from benchmarks.diagnosis_faults import FAULTS, STALE_BY, FaultyGrader, StaleSampler
-from benchmarks.diagnosis_length_reward import longer
-from benchmarks.diagnosis_logs import LabelledLog, end_of, falls_on_the_way, logs_below, onset_of_fall
-from benchmarks.diagnosis_names import RIGHT
-from benchmarks.diagnosis_runs import runs
-from benchmarks.diagnosis_shares import delay
-from benchmarks.diagnosis_simulated import simulated_rows
-from benchmarks.diagnosis_tools import TOOLS, Said, examine
+from benchmarks.diagnosis import benchmark as diagnosis
+from benchmarks.diagnosis.counts import ALARMS, alarms, counts
+from benchmarks.diagnosis.faults import FAULTS, STALE_BY, FaultyGrader, StaleSampler
+from benchmarks.diagnosis.length_reward import longer
+from benchmarks.diagnosis.logs import LabelledLog, end_of, falls_on_the_way, logs_below, onset_of_fall
+from benchmarks.diagnosis.names import RIGHT
+from benchmarks.diagnosis.runs import runs
+from benchmarks.diagnosis.shares import delay
+from benchmarks.diagnosis.simulated import simulated_rows
+from benchmarks.diagnosis.tools import TOOLS, Said, examine
 from tvo_cli.diagnosis.registry import BY_NAME
 from tvo_cli.types import Problem, Verdict
 
@@ -217,5 +217,5 @@ def test_a_peer_that_is_not_there_is_left_out_and_that_is_said(tmp_path: Path) -
 
 
 def test_a_set_of_runs_that_is_not_kept_is_asked_for(tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match="diagnosis_kept momentum FOLDER"):
+    with pytest.raises(SystemExit, match=r"benchmarks\.diagnosis\.kept momentum FOLDER"):
         diagnosis._cases(diagnosis.Chosen(kept=tmp_path), "runs", "momentum", "tvo")

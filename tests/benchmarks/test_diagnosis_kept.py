@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from benchmarks.diagnosis_faults import FAULTS
-from benchmarks.diagnosis_kept import COLUMNS, KEPT, columns, keep_runs, kept_log, kept_runs
-from benchmarks.diagnosis_logs import LabelledLog
-from benchmarks.diagnosis_runs import FaultRun, runs
-from benchmarks.diagnosis_sets import BY_NAME, SETS
-from benchmarks.diagnosis_simulated import simulated_rows
+from benchmarks.diagnosis.faults import FAULTS
+from benchmarks.diagnosis.kept import COLUMNS, KEPT, columns, keep_runs, kept_log, kept_runs
+from benchmarks.diagnosis.logs import LabelledLog
+from benchmarks.diagnosis.runs import FaultRun, runs
+from benchmarks.diagnosis.sets import BY_NAME, SETS
+from benchmarks.diagnosis.simulated import simulated_rows
 from tvo_cli.diagnosis.failure import Failure
 from tvo_cli.diagnosis.registry import FAILURES
 from tvo_cli.diagnosis.training_log import RunFacts
@@ -86,7 +86,7 @@ def test_every_column_that_a_rule_asks_for_is_kept(failure: Failure) -> None:
         asked = set[str]()
         for row in simulated_rows("form first", 50, 1):
             rule.breach(Watched(row | known, asked))
-        assert {name for name in asked if "/" in name} <= COLUMNS, "READ of diagnosis_kept.py lacks it"
+        assert {name for name in asked if "/" in name} <= COLUMNS, "READ of kept.py lacks it"
 
 
 def test_a_log_is_kept_by_columns() -> None:

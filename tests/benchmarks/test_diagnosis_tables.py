@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks import diagnosis
-from benchmarks.diagnosis_case_tables import power
-from benchmarks.diagnosis_run_tables import aims, false_alarms, other_ends, sets_of_runs
-from benchmarks.diagnosis_tables import SECTIONS, table
+from benchmarks.diagnosis import benchmark as diagnosis
+from benchmarks.diagnosis.case_tables import power
+from benchmarks.diagnosis.run_tables import aims, false_alarms, other_ends, sets_of_runs
+from benchmarks.diagnosis.tables import SECTIONS, table
 from benchmarks.harness.record import Row, read
 from tests.benchmarks.test_second_edition import Tables
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from benchmarks.diagnosis_logs import LabelledLog
-from benchmarks.diagnosis_tools import Said
-from benchmarks.diagnosis_trade_off import FIELDS, points, quick_alarms, table
+from benchmarks.diagnosis.logs import LabelledLog
+from benchmarks.diagnosis.tools import Said
+from benchmarks.diagnosis.trade_off import FIELDS, points, quick_alarms, table
 from benchmarks.harness.record import Row
 
 

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 
 from benchmarks.harness.record import Row
-from benchmarks.off_policy_variance import table
-from benchmarks.off_policy_variance_cells import ESTIMATORS
-from benchmarks.off_policy_variance_statistics import CONTROLS, OF_INTEREST, REFERENCE, SHARPENED, TRUE, Cell, jackknife
+from benchmarks.off_policy_variance.benchmark import table
+from benchmarks.off_policy_variance.cells import ESTIMATORS
+from benchmarks.off_policy_variance.statistics import CONTROLS, OF_INTEREST, REFERENCE, SHARPENED, TRUE, Cell, jackknife
 from tests.benchmarks.test_second_edition import Readings
 from tvo_cli.stats import mean_interval
 

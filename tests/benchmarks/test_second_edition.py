@@ -14,11 +14,12 @@ from benchmarks.group_size import SHAPES, estimators, predicted_ratio
 from benchmarks.harness.child_process import wait_for
 from benchmarks.harness.record import Row
 from benchmarks.refusals import CONFIRMED
-from benchmarks.second_edition import _read_again, measure, table
-from benchmarks.second_edition_choice import best_rate, leading_rows
-from benchmarks.second_edition_sweeps import FIRST, FRESH, TASKS, Chosen, Sweep, folder_of, later, plan, words_of
-from benchmarks.second_edition_verdicts import _difference, _paired, at_own_rate, differences, verdicts
-from benchmarks.sweep_runs import falls, refusals_of, runs_below
+from benchmarks.second_edition.benchmark import _read_again, measure, table
+from benchmarks.second_edition.plan import FIRST, TASKS, Chosen, folder_of, plan, words_of
+from benchmarks.sweeps.choice import best_rate, leading_rows
+from benchmarks.sweeps.runs import falls, refusals_of, runs_below
+from benchmarks.sweeps.sweep import FRESH, Sweep, later
+from benchmarks.sweeps.verdicts import _difference, _paired, at_own_rate, differences, verdicts
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line
 from tvo_cli.config.cross_key_checks import check_across_keys

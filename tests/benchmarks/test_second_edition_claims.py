@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import pytest
 
 from benchmarks.harness.record import Row, read
-from benchmarks.second_edition import planned_runs
-from benchmarks.second_edition_claims import figures
+from benchmarks.second_edition.benchmark import planned_runs
+from benchmarks.second_edition.claims import figures
 from tests.pages.blocks import ROOT
 
 FINALS = {  # by row and rate: three seeds

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from benchmarks import any_rate, real_model, second_edition, second_edition_real, zoo
+from benchmarks import any_rate, real_model, second_edition_real
 from benchmarks.harness.settings import of_measurement
-from benchmarks.sweep_runs import SweepSettings, cells_of_runs
+from benchmarks.second_edition import benchmark as second_edition
+from benchmarks.sweeps.runs import SweepSettings, cells_of_runs
+from benchmarks.zoo import benchmark as zoo
 
 COMPARISONS = (any_rate, real_model, second_edition, second_edition_real, zoo)
 CHOSEN = [one.BENCHMARK.settings for one in COMPARISONS]

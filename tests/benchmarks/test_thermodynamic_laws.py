@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.thermodynamic_laws_fits import (
+from benchmarks.thermodynamic_laws.fits import (
     Curve,
     annealing_area,
     annealing_law,
@@ -19,8 +19,8 @@ from benchmarks.thermodynamic_laws_fits import (
     mean_error,
     thermodynamic_law,
 )
-from benchmarks.thermodynamic_laws_runs import evenly, lanczos
-from benchmarks.thermodynamic_laws_tables import predicted_energies
+from benchmarks.thermodynamic_laws.runs import evenly, lanczos
+from benchmarks.thermodynamic_laws.tables import predicted_energies
 
 
 def curve(rates: list[float]) -> Curve:

@@ -8,9 +8,9 @@ from typing import Any, cast
 
 import pytest
 
-from benchmarks import zoo
 from benchmarks.harness.record import Row, Table
-from benchmarks.zoo import (
+from benchmarks.zoo import benchmark as zoo
+from benchmarks.zoo.benchmark import (
     RATES,
     REAL,
     REAL_SEEDS,
@@ -23,7 +23,7 @@ from benchmarks.zoo import (
     readings_of_zoo,
     sweeps_by_batch,
 )
-from benchmarks.zoo_tables import counted, tables
+from benchmarks.zoo.tables import counted, tables
 from tests.benchmarks.test_second_edition import Readings
 from tvo_cli import config
 from tvo_cli.cli.dry_run import jobs_of_command_line

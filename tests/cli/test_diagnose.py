@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.diagnosis_simulated import simulated_rows
+from benchmarks.diagnosis.simulated import simulated_rows
 from tests.browser import BROWSER, browse, console
 from tests.processor_time import loops
 from tvo_cli.cli.main import main

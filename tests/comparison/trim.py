@@ -1,4 +1,4 @@
-"""Makes tests/comparison/fixture_runs from real runs of benchmarks/first_light.py: three algorithms, three seeds.
+"""Makes tests/comparison/fixture_runs from real runs of benchmarks.first_light: three algorithms, three seeds.
 
     python -m tests.comparison.trim outputs/first-light/arithmetic
 

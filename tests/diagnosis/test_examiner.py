@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks.diagnosis_simulated import kinds_of, simulated_rows
+from benchmarks.diagnosis.simulated import kinds_of, simulated_rows
 from tvo_cli.diagnosis import examiner
 from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.registry import FAILURES

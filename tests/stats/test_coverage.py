@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks.coverage import SEEDS, Case, cases, coverage, false_alarms, seeds_told
+from benchmarks.coverage.benchmark import SEEDS, Case, cases, coverage, false_alarms, seeds_told
 from tvo_cli.stats import wilson_interval
 
 TRIALS = 1200  # one standard error is 0.6 points at 95%, 1.3 where a case costs four

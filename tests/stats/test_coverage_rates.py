@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from benchmarks.coverage_rates import CASES, WAYS, draw, measure
+from benchmarks.coverage.rates import CASES, WAYS, draw, measure
 from tests.slow_cases import mostly_slow
 from tvo_cli.comparison.analysis import rate_choice, run_values
 from tvo_cli.comparison.analysis.arms_and_blocks import Arm, ArmAtRate

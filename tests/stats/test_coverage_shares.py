@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks.coverage_shares import KINDS, coverage, exact, walds
+from benchmarks.coverage.shares import KINDS, coverage, exact, walds
 from tvo_cli.stats import clustered_interval, wilson_interval
 
 

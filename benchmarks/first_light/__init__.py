@@ -1,0 +1,1 @@
+"""Every algorithm on the embedded tasks: accuracy, stability and entropy."""

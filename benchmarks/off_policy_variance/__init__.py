@@ -1,0 +1,1 @@
+"""The gradient's variance and bias off-policy, all estimators at one displaced policy."""

@@ -1,0 +1,1 @@
+"""The comparison of TVO's second edition: its plan, its sweeps and the figures of the claims."""
