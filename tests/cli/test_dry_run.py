@@ -97,6 +97,12 @@ def test_a_dry_run_refuses_what_a_run_refuses(experiment: Experiment, capsys: py
     assert "Nearest: tvo" in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("words", [["algorithm.step_rule.minimum=300"], ["-m", "algorithm.step_rule.minimum=1,300"]])
+def test_a_dry_run_refuses_what_only_a_piece_knows(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["train", "--dry-run", *words]) == 2
+    assert "minimum=300: is more than algorithm.step_rule.maximum=256" in capsys.readouterr().err
+
+
 def test_a_dry_run_over_servers_names_them_and_asks_none(capsys: pytest.CaptureFixture[str]) -> None:
     """Nothing listens there; what is sampled takes no memory here, and the weights that are handed over have a size."""
     urls = "rollout.url=[http://127.0.0.1:9,http://127.0.0.1:10]"

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from tvo_cli import config
 from tvo_cli.config.composing import _initialised_hydra
-from tvo_cli.experiment.build_learner import build_estimator
+from tvo_cli.experiment.build_algorithm import build_estimator
 from tvo_cli.objective import Objective
 from tvo_cli.types import Experience, Tokens
 

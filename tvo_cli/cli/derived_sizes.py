@@ -11,6 +11,7 @@ from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
 from tvo_cli.errors import UserError
+from tvo_cli.experiment.build_algorithm import build_algorithm
 from tvo_cli.experiment.disk_room import disk_of_run
 from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.memory_plan import MemoryPlan, plan_memory
@@ -39,6 +40,7 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
         UserError: the config cannot work, or so many ranks cannot share it out.
     """
     check_across_keys(config)
+    build_algorithm(config)  # for what a piece refuses
     if ranks:
         check_ranks(config, ranks)
     data_sizes = _dataset_sizes(config.dataset)

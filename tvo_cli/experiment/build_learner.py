@@ -1,4 +1,4 @@
-"""The policy in training with its adapter, algorithm, optimiser, reference and critic, as a config describes them."""
+"""The policy in training with its adapter, optimiser, reference and critic, as a config describes them."""
 
 from __future__ import annotations
 
@@ -9,14 +9,13 @@ from typing import Any, NamedTuple
 from omegaconf import DictConfig
 
 from tvo_cli import config as configuration
-from tvo_cli.advantage import Estimator, shaped_estimator
 from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen
 from tvo_cli.model.adapters.adapter import AdapterSettings, attach_adapter, log_adapter
 from tvo_cli.model.adapters.adapter_base import base_model
 from tvo_cli.model.forward_pass.first_blocks import NoBlocks, block_count, first_blocks
 from tvo_cli.objective.internal_policy import InternalPolicy
-from tvo_cli.optim import StepRule, with_warm_up
+from tvo_cli.optim import with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.update.learner import Algorithm, CriticLearner, Learner
@@ -76,21 +75,9 @@ def _give_internal_body(config: DictConfig, policies: Sequence[Policy]) -> None:
         log.warning("algorithm.internal_policy: %s %s", told, never)
 
 
-def build_learner(config: DictConfig, networks: LearnerNetworks, runtime: Runtime) -> Learner:
+def build_learner(config: DictConfig, algorithm: Algorithm, networks: LearnerNetworks, runtime: Runtime) -> Learner:
     """The networks with all that changes the policy's weights."""
-    chosen, optimizer = config.algorithm, config.optimizer
-    algorithm = Algorithm(
-        name=str(chosen.name),
-        estimator=build_estimator(chosen),
-        objective=configuration.build(chosen.objective),
-        step_rule=_build_step_rule(chosen.step_rule, optimizer),
-        sampling=configuration.build(chosen.sampling),
-        branching=configuration.build(chosen.get("branching")),
-        token_temperature=configuration.build(chosen.get("token_temperature")),
-        thinking_end=str(chosen.get("thinking_end", "")),
-        self_imitation=configuration.build(chosen.get("self_imitation")),
-        internal_policy=configuration.build(chosen.get("internal_policy")),
-    )
+    optimizer = config.optimizer
     parameters = [p for p in networks.policy.network.parameters() if p.requires_grad]
     return Learner(
         policy=networks.policy,
@@ -105,20 +92,6 @@ def build_learner(config: DictConfig, networks: LearnerNetworks, runtime: Runtim
         reference=networks.reference,
         critic=None if networks.critic is None else _build_critic_learner(config, networks.critic, runtime),
     )
-
-
-def build_estimator(algorithm: DictConfig) -> Estimator:
-    """The advantage estimator with the shapings of rewards and advantages that the algorithm names."""
-    shapings = (configuration.build(algorithm.get(key)) or {} for key in ("reward_shaping", "advantage_shaping"))
-    return shaped_estimator(configuration.build(algorithm.estimator), *shapings)
-
-
-def _build_step_rule(node: DictConfig, optimizer: DictConfig) -> StepRule:
-    """The step rule; the target of one that holds a divergence rises with the rate."""
-    rule: StepRule = configuration.build(node)
-    if hasattr(rule, "warm_up"):
-        rule.warm_up = int(optimizer.get("warm_up", 0)) or int(optimizer.schedule.get("warm_up", 0))
-    return rule
 
 
 def adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | None:

@@ -16,6 +16,7 @@ from tvo_cli import data
 from tvo_cli.data.problems import Problems
 from tvo_cli.evaluation.test_sets import OWN, TestSet
 from tvo_cli.experiment.automatic_settings import notes_on_prompt, settle_training_settings
+from tvo_cli.experiment.build_algorithm import build_algorithm
 from tvo_cli.experiment.build_learner import LearnerNetworks, build_learner, build_networks
 from tvo_cli.experiment.build_next_token import build_next_token_loss
 from tvo_cli.experiment.build_rewards import build_rewards
@@ -54,13 +55,14 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     settle_training_settings(config)
     runtime = _runtime_of(config, ranks)
     rng.seed_generators(int(config.seed))
+    algorithm = build_algorithm(config)
     policy = load_policy(config.model, device=runtime.device)
     _log_session_notes(notes_on_prompt(config, policy.tokenizer))
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward, sharing=ranks.sharing))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     networks = build_networks(config, policy, with_reference=plan.reference.kept)
-    learner = build_learner(config, _prepare(networks, config, ranks, resources), runtime)
+    learner = build_learner(config, algorithm, _prepare(networks, config, ranks, resources), runtime)
     sampler = build_sampler(config, learner.policy, problems, resources, runtime.device)
     test_sets = build_test_sets(config, EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes))
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.build_learner import build_estimator
+from tvo_cli.experiment.build_algorithm import build_estimator
 from tvo_cli.experiment.contract import objective_contract
 from tvo_cli.experiment.contract.contract_samples import extreme_experiences, sample_experience, sample_tokens
 from tvo_cli.experiment.contract.objective_contract import CheckedAlgorithm, ContractBroken, require_contract
