@@ -1,11 +1,12 @@
 """TVO at learning rates from 1e-5 to 3e-3 on the three embedded tasks: docs/decisions/any-rate.md.
 
     python -m benchmarks.any_rate --plan-only      the sum of core hours, from batches timed on this machine
-    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      1.0 core hours by its own sum; resumable
+    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      2.4 core hours by its own sum; resumable
 
-Each sweep is `tvo train -m experiment=second_edition… algorithm=tvo`, on the seeds of the second edition, a seed at a
-time. The tables set its rows beside those of the second edition's record, paired by seed; `tvo_one_response`, which is
-`tvo` without the step rule, also runs at those rates of addition and sparse that the second edition gave it none.
+Each sweep is `tvo train -m experiment=second_edition… algorithm=…`, a seed at a time: `tvo` on the seeds of the second
+edition, and on addition and sparse on ten that nothing else has used; `tvo` with the cooling that it had first; and
+`tvo_one_response`, which is `tvo` without the step rule, at those rates of addition and sparse that the second edition
+gave it none. The tables set them beside the rows of the second edition's record, paired by seed.
 """
 
 from __future__ import annotations
@@ -17,28 +18,51 @@ from pathlib import Path
 
 from benchmarks.harness import markdown, record
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
-from benchmarks.harness.record import Record, Row, group, text
+from benchmarks.harness.record import Record, Row, group, number, text
 from benchmarks.harness.settings import option
 from benchmarks.sweeps.choice import RULE
 from benchmarks.sweeps.core_hours import PLAN, sum_of, table_of_sum
-from benchmarks.sweeps.runs import FIELDS, SweepSettings, cells_of_runs, runs_below, sweep_one_seed
+from benchmarks.sweeps.runs import FIELDS, SweepSettings, cells_of_runs, peak, runs_below, sweep_one_seed
 from benchmarks.sweeps.sweep import FRESH, Sweep, last_of_each, later
 from benchmarks.sweeps.verdicts import verdicts
 
 BEFORE = Path("docs/results/second-edition/record.json")  # whose rows stand beside
 ROW, OUTSIDE = "tvo", 1e-5  # a rate that the second edition's grid does not have
+FIRST = "tvo algorithm.step_rule.schedule.end=1.0"  # as it cooled at first: by the rewards' fluctuation alone
 WITHOUT = "tvo_one_response"  # the recipe without the step rule
+LOSS = 0.05  # of accuracy, from the peak to the end
+UNUSED = tuple(range(1010, 1020))  # seeds that nothing else has used
+PRESETS = {"addition": ("second_edition_addition", 30), "sparse": ("second_edition_sparse", 60)}  # and its batches
+GRID = "optimizer.lr=5e-5,2e-4,1e-3,3e-3"
+
+
+def _of_row(row: str) -> tuple[Sweep, ...]:
+    """All rates on the three tasks, and the two outer ones at 120 batches, on the seeds of the second edition."""
+    outer = "optimizer.lr=5e-5,3e-3"
+    return (
+        later(f"arithmetic: {row}", "second_edition", row, 50, 30, (f"{GRID},{OUTSIDE:g}",)),
+        *(later(f"{task}: {row}", preset, row, 40, batches, (GRID,)) for task, (preset, batches) in PRESETS.items()),
+        later(f"120 batches: {row}", "second_edition_long", row, 10, 120, (outer,), FRESH[:5]),
+    )
+
+
 SWEEPS = (
-    Sweep("arithmetic", "second_edition", 50, 30, words=("optimizer.lr=1e-5,5e-5,2e-4,1e-3,3e-3",)),
-    Sweep("addition", "second_edition_addition", 40, 30, words=("optimizer.lr=5e-5,2e-4,1e-3,3e-3",)),
-    Sweep("sparse", "second_edition_sparse", 40, 60, words=("optimizer.lr=5e-5,2e-4,1e-3,3e-3",)),
-    Sweep("120 batches", "second_edition_long", 10, 120, words=("optimizer.lr=5e-5,3e-3",), seeds=FRESH[:5]),
+    *(
+        later(f"{task}: seeds {UNUSED[0]} to {UNUSED[-1]}", preset, ROW, 40, batches, (GRID,), UNUSED)
+        for task, (preset, batches) in PRESETS.items()
+    ),
+    *_of_row(ROW),
+    *_of_row(FIRST),
     later(f"sparse: {WITHOUT}", "second_edition_sparse", WITHOUT, 30, 60, ("optimizer.lr=5e-5,2e-4,3e-3",)),
     later(f"addition: {WITHOUT}", "second_edition_addition", WITHOUT, 20, 30, ("optimizer.lr=5e-5,3e-3",)),
 )
 TABLES = {
     "plan": PLAN,
-    "runs": {"sweep": text("which task")} | FIELDS,
+    "runs": {
+        "sweep": text("which task, and which row or seeds of it"),
+        **FIELDS,
+        "peak": number("greatest mean accuracy of three batches", "share of rollouts"),
+    },
 }
 
 
@@ -47,7 +71,7 @@ class Chosen(SweepSettings):
 
     plan_only: bool = option(False, "print the sum and stop", of_start=True)
     folder: Path = option(Path("outputs/any_rate"), "where the sweeps lie", of_start=True)
-    seeds: tuple[int, ...] = option(FRESH, "of them those that a sweep has")
+    seeds: tuple[int, ...] = option((*FRESH, *UNUSED), "of them those that a sweep has")
 
 
 QUICK = {
@@ -68,43 +92,57 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 
 def _swept(settings: Chosen, sweep: Sweep, seed: int) -> list[Row]:
-    folder = settings.folder / re.sub(r"[^\w]+", "-", sweep.name) / str(seed)
-    given = last_of_each((f"algorithm={ROW}", *sweep.words, *settings.overrides, f"seed={seed}"))
+    folder = settings.folder / re.sub(r"[^\w.]+", "-", sweep.name) / str(seed)
+    given = last_of_each((*sweep.words, *settings.overrides, f"seed={seed}"))
     words = (f"experiment={sweep.preset}", *given, f"output_dir={folder}")
     sweep_one_seed(words, settings.program, f"{sweep.name}, seed {seed}")
-    return runs_below(folder)
+    return runs_below(folder, sweep.shape, _peak_of)
+
+
+def _peak_of(_: Path, steps: list[Row]) -> Row:
+    return {"peak": peak([step["accuracy/fresh"] for step in steps])}
+
+
+def _lost(rows: list[Row]) -> str:
+    """How many of the runs end more than 0.05 below their peak."""
+    return f"{sum(row['final'] < row['peak'] - LOSS for row in rows)} of {len(rows)}"
 
 
 def table(found: Record) -> str:
-    """The sum; each rate's finals, area, entropy, collapses and falls; the rows of the second edition against it."""
+    """The sum; each rate's finals, area, entropy, collapses, falls and losses; the second edition's rows against it."""
     runs = found.rows("runs")
     found_at = group(runs, "sweep", "lr").items()
-    lines = [[*map(str, key), *cells_of_runs(rows, ("area", "entropy"))] for key, rows in found_at]
-    head = ["task", "rate", "final [95%]", "area", "entropy", "collapsed", "falls"]
+    lines = [[*_names(*key), *cells_of_runs(rows, ("area", "entropy")), _lost(rows)] for key, rows in found_at]
+    head = ["task", "row", "rate", "final [95%]", "area", "entropy", "collapsed", "falls", "lost"]
     parts = [table_of_sum(found.rows("plan")), markdown.table(head, lines) if lines else ""]
     before = record.read(BEFORE).rows("runs") if BEFORE.is_file() and runs else []
-    tasks = dict.fromkeys(row["sweep"].partition(": ")[0] for row in runs)
-    parts += [_against_second_edition(task, runs, before) for task in tasks]
+    parts += [_against_second_edition(task, runs, before) for task in dict.fromkeys(_task_of(row) for row in runs)]
     return "\n\n".join(filter(None, parts))
+
+
+def _names(sweep: str, rate: float) -> tuple[str, str, str]:
+    """The task, the row or the seeds of it, and the rate."""
+    task, _, row = sweep.partition(": ")
+    return task, row, f"{rate:g}"
 
 
 def _against_second_edition(task: str, runs: list[Row], before: list[Row]) -> str:
     """The task's rows of the second edition without the rule, at the rates of its grid, against those of `runs`."""
-    mine = [row for row in runs if row["sweep"].partition(": ")[0] == task and row["lr"] != OUTSIDE]
-    others = [row for row in before if _task_of(row["sweep"]) == task and RULE not in row["row"]]
-    if not others or len({row["seed"] for row in mine}) < 2:
+    here = [row for row in runs if _task_of(row) == task and row["lr"] != OUTSIDE and row["seed"] in FRESH]
+    others = [row for row in before if _task_of(row) == task and RULE not in row["row"]]
+    if not others or len({row["seed"] for row in here if row["row"] == ROW}) < 2:
         return ""
-    return f"**{task}**\n\n" + verdicts([*mine, *others], (ROW,))
+    return f"**{task}**\n\n" + verdicts([*here, *others], (ROW,))
 
 
-def _task_of(sweep: str) -> str:
-    """The task of a sweep of the second edition: `addition: ROW`, `120 batches: ROW`, or one of those on arithmetic."""
-    name, _, row = sweep.partition(": ")
-    return name if row else "arithmetic"
+def _task_of(row: Row) -> str:
+    """The task of a run: `addition: ROW`, `120 batches: ROW`; the second edition's others are on arithmetic."""
+    name, _, which = row["sweep"].partition(": ")
+    return name if which else "arithmetic"
 
 
 BENCHMARK = Benchmark(
-    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=FRESH, any_machine=True
+    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=(*FRESH, *UNUSED), any_machine=True
 )
 
 if __name__ == "__main__":

@@ -106,11 +106,15 @@ def readings(summary: dict[str, Any], metrics: Sequence[dict[str, Any]]) -> Row:
 
 
 def collapsed(steps: Sequence[dict[str, Any]], final: float) -> bool:
-    """Below half of its own peak (mean of 3 batches), or entropy under a tenth of the start (docs/metrics.md)."""
-    accuracy = [step["accuracy/fresh"] for step in steps]
-    peak = max(statistics.fmean(accuracy[max(0, i - 2) : i + 1]) for i in range(len(accuracy)))
+    """Below half of its own peak, or entropy under a tenth of the start (docs/metrics.md)."""
     entropy = [step["policy/entropy"] for step in steps]
-    return bool(final < 0.5 * peak or statistics.fmean(entropy[-3:]) < 0.1 * entropy[0])
+    fallen = final < 0.5 * peak([step["accuracy/fresh"] for step in steps])
+    return bool(fallen or statistics.fmean(entropy[-3:]) < 0.1 * entropy[0])
+
+
+def peak(accuracy: Sequence[float]) -> float:
+    """The greatest mean of three batches on end."""
+    return max(statistics.fmean(accuracy[max(0, i - 2) : i + 1]) for i in range(len(accuracy)))
 
 
 def _made_by(folder: Path) -> Row:
