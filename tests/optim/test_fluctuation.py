@@ -188,15 +188,15 @@ def test_the_recipe_has_the_constants_of_the_page() -> None:
 
 
 def test_tvo_itself_has_those_of_its_own() -> None:
-    """d̄_k = 0.11 · mean π(1 − π) · (1.75 − 1.25·k/K) · √(w_k/max w), and ν_b down to 1/32."""
+    """d̄_k = 0.11 · mean π(1 − π) · (1.75 − 0.75·k/K) · √(w_k/max w), and ν_b down to 1/32."""
     viscosity = config.build(config.compose(["algorithm=tvo", "logger=none"]).algorithm.step_rule)
     for k, right, factor in ((0, 2, 1.0), (15, 3, math.sqrt(1 - 0.2 * 0.25)), (30, 2, 1.0)):
         viscosity.observe_rewards(torch.tensor([1.0] * right + [0.0] * (4 - right)), SINGLE, ONE_SOURCE)
         viscosity.begin_batch(torch.full((1, 2), 0.2).log(), torch.ones(1, 2, dtype=torch.bool), k, 30)
         viscosity.end_batch()
         if k < 30:  # then w has half come back to its peak
-            assert viscosity.target == pytest.approx(0.11 * 0.16 * (1.75 - 1.25 * k / 30) * factor, rel=1e-6)
-    assert viscosity.target < 0.11 * 0.16 * 0.5
+            assert viscosity.target == pytest.approx(0.11 * 0.16 * (1.75 - 0.75 * k / 30) * factor, rel=1e-6)
+    assert viscosity.target < 0.11 * 0.16
     assert (viscosity.minimum, viscosity.maximum, viscosity.fluctuation.unit) == (1 / 32, 256.0, None)
 
 
