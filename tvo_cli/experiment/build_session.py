@@ -61,8 +61,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     problems = chosen_problems.select_training_problems(config, policy, at_once=int(config.rollout.prompts))
     grader = resources.enter_context(Grader(config.reward, sharing=ranks.sharing))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
-    networks = build_networks(config, policy, with_reference=plan.reference.kept)
-    learner = build_learner(config, algorithm, _prepare(networks, config, ranks, resources), runtime)
+    learner = build_learner(config, algorithm, _build_networks(config, policy, plan, ranks, resources), runtime)
     sampler = build_sampler(config, learner.policy, problems, resources, runtime.device)
     test_sets = build_test_sets(config, EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes))
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))
@@ -113,8 +112,11 @@ def _runtime_of(config: DictConfig, ranks: Ranks) -> Runtime:
     )
 
 
-def _prepare(networks: LearnerNetworks, config: DictConfig, ranks: Ranks, resources: ExitStack) -> LearnerNetworks:
-    """Prepare the session's networks: by the quickest products, and shared out where several ranks hold them."""
+def _build_networks(
+    config: DictConfig, policy: Policy, plan: PlannedRun, ranks: Ranks, resources: ExitStack
+) -> LearnerNetworks:
+    """The session's networks: by the quickest products, and shared out where several ranks hold them."""
+    networks = build_networks(config, policy, with_reference=plan.reference.kept)
     quick = config.trainer.get("matmul", "default") == "auto"
     resources.enter_context(onednn_matmul(*networks.transformers, least=LARGE, products=quick))
     return shard_networks(networks, config, ranks) if ranks.sharded else networks
