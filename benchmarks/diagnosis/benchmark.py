@@ -71,7 +71,7 @@ class Chosen(Settings):
 
 
 QUICK = {
-    **{"parts": ("faults",), "seeds": (0,), "only": ("rate_30",), "tools": TOOLS[:2]},
+    **{"parts": ("faults",), "seeds": (1,), "only": ("rate_30",), "tools": TOOLS[:2]},
     "folder": FOLDER / "quick" / "diagnosis",
 }
 
