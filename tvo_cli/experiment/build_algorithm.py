@@ -7,7 +7,7 @@ from omegaconf import DictConfig
 from tvo_cli import config as configuration
 from tvo_cli.advantage import Estimator, shaped_estimator
 from tvo_cli.optim import StepRule
-from tvo_cli.training.update.learner import Algorithm
+from tvo_cli.training.update.algorithm import Algorithm
 
 
 def build_algorithm(config: DictConfig) -> Algorithm:

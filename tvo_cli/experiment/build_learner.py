@@ -18,7 +18,8 @@ from tvo_cli.objective.internal_policy import InternalPolicy
 from tvo_cli.optim import with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
-from tvo_cli.training.update.learner import Algorithm, CriticLearner, Learner
+from tvo_cli.training.update.algorithm import Algorithm
+from tvo_cli.training.update.learner import CriticLearner, Learner
 
 log = logging.getLogger("tvo")
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any
@@ -12,68 +11,17 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from tvo_cli.advantage import Estimator
 from tvo_cli.maths import masked
 from tvo_cli.maths.value_loss import clipped_value_loss
 from tvo_cli.model import Critic, Policy
 from tvo_cli.model.forward_pass.logprobs import ScoresWithExtras
-from tvo_cli.objective import Objective
-from tvo_cli.objective.internal_policy import InternalPolicy
-from tvo_cli.optim import StepRule
 from tvo_cli.optim.schedule import Schedule
-from tvo_cli.rollout import BranchingRule, SamplingRule, TemperedBranch, TokenTemperature
-from tvo_cli.rollout.self_imitation import SelfImitation
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.device_and_precision import Runtime
+from tvo_cli.training.update.algorithm import Algorithm
 from tvo_cli.training.update.gradient_clipping import clip_gradients
 from tvo_cli.training.update.out_of_memory import within_memory_of_all_ranks
 from tvo_cli.types import Rollout
-
-
-@dataclass(slots=True)
-class Algorithm:
-    """An algorithm: its advantage estimator, objective, step rule and sampling rule."""
-
-    name: str
-    estimator: Estimator
-    objective: Objective
-    step_rule: StepRule
-    sampling: SamplingRule
-    branching: BranchingRule | None = None  # where responses begin with the tokens of others
-    token_temperature: TokenTemperature | None = None  # where each token is sampled at its own
-    thinking_end: str = ""  # the text that ends the thinking phase, where a shaping reads phases
-    self_imitation: SelfImitation | None = None  # what keeps good responses, to learn from them again
-    internal_policy: InternalPolicy | None = None  # which learns first; None: the whole network from the start
-
-    def is_internal_at(self, step: int) -> bool:
-        """Whether the batch after so many others is one of the internal policy."""
-        return self.internal_policy is not None and self.internal_policy.acts_at(step)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What its pieces carry between batches: baselines, coefficients, viscosity."""
-        return {
-            "estimator": self.estimator.state_dict(),
-            "objective": self.objective.state_dict(),
-            "step_rule": self.step_rule.state_dict(),
-        } | {name: piece.state_dict() for name, piece in self._remembering_samplers.items()}
-
-    @property
-    def _remembering_samplers(self) -> dict[str, TemperedBranch | TokenTemperature]:
-        """The pieces of sampling that carry something between batches."""
-        found: dict[str, TemperedBranch | TokenTemperature] = {}
-        if isinstance(self.sampling, TemperedBranch):
-            found["sampling"] = self.sampling
-        if self.token_temperature is not None:
-            found["token_temperature"] = self.token_temperature
-        return found
-
-    def load_state_dict(self, state: Mapping[str, Any]) -> None:
-        """Restore `state_dict`."""
-        self.estimator.load_state_dict(state["estimator"])
-        self.objective.load_state_dict(state["objective"])
-        self.step_rule.load_state_dict(state["step_rule"])
-        for name, piece in self._remembering_samplers.items():
-            piece.load_state_dict(state[name])
 
 
 @dataclass(slots=True)
