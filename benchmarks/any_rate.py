@@ -11,7 +11,6 @@ sparse that the second edition gave it none. The tables set them beside the seco
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -23,7 +22,7 @@ from benchmarks.harness.settings import option
 from benchmarks.sweeps.choice import RULE
 from benchmarks.sweeps.core_hours import PLAN, sum_of, table_of_sum
 from benchmarks.sweeps.runs import FIELDS, SweepSettings, cells_of_runs, peak, runs_below, sweep_one_seed
-from benchmarks.sweeps.sweep import FRESH, Sweep, last_of_each, later
+from benchmarks.sweeps.sweep import FRESH, Sweep, folder_name, last_of_each, later
 from benchmarks.sweeps.verdicts import verdicts
 
 BEFORE = Path("docs/results/second-edition/record.json")  # whose rows stand beside
@@ -89,7 +88,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
 
 
 def _swept(settings: Chosen, sweep: Sweep, seed: int) -> list[Row]:
-    folder = settings.folder / re.sub(r"[^\w.]+", "-", sweep.name) / str(seed)
+    folder = settings.folder / folder_name(sweep) / str(seed)
     given = last_of_each((*sweep.words, *settings.overrides, f"seed={seed}"))
     words = (f"experiment={sweep.preset}", *given, f"output_dir={folder}")
     sweep_one_seed(words, settings.program, f"{sweep.name}, seed {seed}")

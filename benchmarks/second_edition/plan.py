@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from pathlib import Path
 
 from benchmarks.harness.settings import option
 from benchmarks.sweeps.runs import SweepSettings
-from benchmarks.sweeps.sweep import Sweep, last_of_each
+from benchmarks.sweeps.sweep import Sweep, folder_name, last_of_each
 
 
 class Chosen(SweepSettings):
@@ -53,7 +52,7 @@ def plan(settings: Chosen) -> list[Sweep]:
 
 def folder_of(settings: Chosen, sweep: Sweep, seed: int) -> Path:
     """A sweep's folder, below that of its preset, or of its own where the preset serves several; a folder a seed."""
-    name = re.sub(r"[^\w.]+", "-", sweep.name) if sweep.words else sweep.preset
+    name = folder_name(sweep) if sweep.words else sweep.preset
     return settings.folder / name / str(seed)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -37,3 +38,8 @@ def later(
 def last_of_each(words: Iterable[str]) -> list[str]:
     """Each key once: the last one counts."""
     return [f"{key}={value}" for key, value in dict(word.split("=", 1) for word in words).items()]
+
+
+def folder_name(sweep: Sweep) -> str:
+    """The name of a sweep's folder, from its own."""
+    return re.sub(r"[^\w.]+", "-", sweep.name)
