@@ -64,6 +64,28 @@ def test_a_running_job_says_how_far_it_is(tmp_path: Path) -> None:
         assert board.share(mine[0]) == 0.25
 
 
+def has_step(folder: Path, step: int) -> None:
+    (folder / "metrics.jsonl").write_text(metrics_file.metrics_line(step, {"reward/mean": 0.0}))
+
+
+def test_a_job_that_goes_on_is_not_said_to_be_over(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    mine, clock, shown = jobs("waiting"), [100.0], io.StringIO()
+    monkeypatch.setattr("tvo_cli.sweep.progress_table.time.monotonic", lambda: clock[0])
+    mine[0].steps, mine[0].state = 8, "running"
+    (tmp_path / "s0").mkdir()
+    has_step(tmp_path / "s0", 4)
+    with ProgressTable(tmp_path, mine, 1, shown) as board:
+        board.changed(mine[0])
+        has_step(tmp_path / "s0", 2)  # its checkpoint is of step 2
+        clock[0] = 110.0
+        assert board.eta() is None
+        has_step(tmp_path / "s0", 4)
+        assert board.eta() == pytest.approx(20)  # two steps in 10 s, four to go
+        mine[0].state, mine[0].seconds, mine[0].attempts = "finished", 30.0, 1
+        assert board.eta() is None  # 30 s are not a whole job's
+    assert shown.getvalue() == "[0/1] running s0\n"
+
+
 def test_a_table_on_a_terminal_is_as_long_as_the_screen(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LINES", "16")
     monkeypatch.setenv("COLUMNS", "100")

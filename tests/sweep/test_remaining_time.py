@@ -28,3 +28,11 @@ def test_no_job_ends_sooner_than_it_does_by_itself() -> None:
 
 def test_a_job_longer_than_the_mean_has_nothing_left_that_is_known() -> None:
     assert remaining_seconds([10], [RunningJob(15, None)], 0, 1) == 0
+
+
+def test_a_job_that_went_on_is_timed_by_what_it_has_made_since() -> None:
+    # from 0.5 to 0.75 in 10 s: 40 s in all, 10 s to go; nothing is known before its first step
+    assert remaining_seconds([], [RunningJob(10, 0.75, 0.5)], 0, 1) == pytest.approx(10)
+    assert remaining_seconds([], [RunningJob(10, 0.5, 0.5)], 0, 1) is None
+    # others took 40 s: half of that, less the 5 s that it runs
+    assert remaining_seconds([40], [RunningJob(5, 0.5, 0.5)], 0, 1) == pytest.approx(15)

@@ -36,6 +36,7 @@ class ProgressTable:
         self._live: Any = None
         self._terminal = ExitStack()
         self._since: dict[str, float] = {}
+        self._share_before: dict[str, float] = {}  # of jobs that went on
         self._drawn = 0.0
         self.is_loading = False  # the process that jobs are forked from; none starts before
 
@@ -80,6 +81,7 @@ class ProgressTable:
         """A job has another state."""
         if job.state == run_status.RUNNING:
             self._since[job.fingerprint] = time.monotonic()
+            self._share_before[job.fingerprint] = self.share(job) or 0.0
         ended = sum(other.state not in (WAITING, run_status.RUNNING) for other in self._jobs)
         parts = [f"[{ended}/{len(self._jobs)}]", job.state, job.folder]
         parts += [f"attempt {job.attempts}"] if job.state == run_status.RUNNING and job.attempts > 1 else []
@@ -99,9 +101,19 @@ class ProgressTable:
 
     def eta(self) -> float | None:
         """Seconds still to go."""
-        done = [job.seconds for job in self._jobs if job.state == run_status.FINISHED and job.attempts and job.seconds]
-        running = [RunningJob(self._elapsed(job), self.share(job)) for job in self._in(run_status.RUNNING)]
+        done = [job.seconds for job in self._in(run_status.FINISHED) if job.seconds and self._is_whole(job)]
+        running = [self._running(job) for job in self._in(run_status.RUNNING)]
         return remaining_seconds(done, running, len(self._in(WAITING)), self._slots)
+
+    def _is_whole(self, job: SweepJob) -> bool:
+        """Whether its seconds are a whole job's: made in this sweep, from step 1."""
+        return bool(job.attempts) and not self._share_before.get(job.fingerprint)
+
+    def _running(self, job: SweepJob) -> RunningJob:
+        share, before = self.share(job), self._share_before.get(job.fingerprint, 0.0)
+        if share is not None and share < before:  # steps after its last checkpoint are made again
+            self._share_before[job.fingerprint] = before = share
+        return RunningJob(self._elapsed(job), share, before)
 
     def share(self, job: SweepJob) -> float | None:
         """Of a training's steps, how many it has done; None for what counts no steps."""
