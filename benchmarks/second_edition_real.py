@@ -23,7 +23,7 @@ from benchmarks.real_model import OF_A_RUN, readings_of_run, table_of_runs, tabl
 from benchmarks.sweeps.core_hours import PLAN, Timed, sum_of, table_of_sum
 from benchmarks.sweeps.runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
 from benchmarks.sweeps.sweep import Sweep, last_of_each
-from benchmarks.sweeps.verdicts import verdicts
+from benchmarks.sweeps.verdicts import comparisons
 
 SEEDS = (1000, 1001, 1002)
 SWEEPS = (
@@ -83,7 +83,7 @@ def table(record: Record) -> str:
     parts = [table_of_sum(record.rows("plan"))]
     parts += [table_of_runs(runs), table_over_seeds(runs)] if runs else []
     seeds = {run["seed"] for run in runs}
-    return "\n\n".join([*parts, verdicts(runs, REFERENCES)] if len(seeds) > 1 else parts)
+    return "\n\n".join([*parts, *comparisons(runs, REFERENCES)] if len(seeds) > 1 else parts)
 
 
 BENCHMARK = Benchmark(

@@ -19,10 +19,14 @@ Finals = dict[int, float]  # by seed
 
 
 def verdicts(runs: Sequence[Row], references: Sequence[str] = REFERENCES) -> str:
-    """Tables of the rows at one task: own best rates, differences by seed, spread over rates, the rule."""
+    """Tables of the rows at one task: spread over rates, differences by seed, the rule."""
+    return "\n\n".join(filter(None, [_over_rates(runs), *comparisons(runs, references), _of_rule(runs)]))
+
+
+def comparisons(runs: Sequence[Row], references: Sequence[str]) -> list[str]:
+    """A table for each reference: every row at its own best rate, and its difference by seed."""
     own = {row: at_own_rate(found) for (row,), found in group(runs, "row").items()}
-    parts = [_over_rates(runs), *(_against(own, reference) for reference in references if reference in own)]
-    return "\n\n".join(filter(None, [*parts, _of_rule(runs)]))
+    return [_against(own, reference) for reference in references if reference in own]
 
 
 def at_own_rate(runs: Sequence[Row]) -> Finals:
