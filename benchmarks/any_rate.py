@@ -1,12 +1,13 @@
 """TVO at learning rates from 1e-5 to 3e-3 on the three embedded tasks: docs/decisions/any-rate.md.
 
     python -m benchmarks.any_rate --plan-only      the sum of core hours, from batches timed on this machine
-    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      2.1 core hours by its own sum; resumable
+    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      2.9 core hours by its own sum; resumable
 
 Each sweep is `tvo train -m experiment=second_edition… algorithm=…`, a seed at a time: `tvo` on the seeds of the second
 edition; `tvo` whose set-point time cools further, on those seeds of arithmetic and on ten of addition and sparse that
-nothing else has used; and `tvo_one_response`, which is `tvo` without the step rule, at those rates of addition and
-sparse that the second edition gave it none. The tables set them beside the second edition's rows, paired by seed.
+nothing else has used; `tvo_one_response`, which is `tvo` without the step rule, at those rates of addition and
+sparse that the second edition gave it none; and the rivals of arithmetic between the rates of that grid. The tables set
+them beside the second edition's rows, paired by seed.
 """
 
 from __future__ import annotations
@@ -33,7 +34,12 @@ LOSS = 0.05  # of accuracy, from the peak to the end
 UNUSED = tuple(range(1010, 1020))  # seeds that nothing else has used
 ARITHMETIC, ADDITION, SPARSE = ("second_edition", 30), ("second_edition_addition", 30), ("second_edition_sparse", 60)
 GRID, WIDER = "optimizer.lr=5e-5,2e-4,1e-3,3e-3", f"optimizer.lr={OUTSIDE:g},5e-5,2e-4,1e-3,3e-3"
-OUTER, LOWER = "optimizer.lr=5e-5,3e-3", "optimizer.lr=5e-5,2e-4,3e-3"
+OUTER, LOWER, BETWEEN = "optimizer.lr=5e-5,3e-3", "optimizer.lr=5e-5,2e-4,3e-3", "optimizer.lr=1e-4,5e-4"
+FOUR_PASSES = "rollout.epochs=4 rollout.minibatches=4"
+RIVALS = (  # `reinforce` at its authors' one update a batch has the runs of `grpo`
+    *("grpo", "ppo", "dapo", "grpo_kl_adaptive"),
+    *(f"{name} {FOUR_PASSES}" for name in ("grpo", "reinforce", "dapo", "grpo_kl_adaptive")),
+)
 
 
 def _sweep(task: str, row: str, preset: tuple[str, int], rates: str, seeds: tuple[int, ...] = FRESH) -> Sweep:
@@ -51,6 +57,7 @@ SWEEPS = (
     _sweep("arithmetic", COOLER, ARITHMETIC, WIDER),
     _sweep("sparse", WITHOUT, SPARSE, LOWER),
     _sweep("addition", WITHOUT, ADDITION, OUTER),
+    *(_sweep("arithmetic", rival, ARITHMETIC, BETWEEN) for rival in RIVALS),
 )
 TABLES = {
     "plan": PLAN,
