@@ -38,6 +38,12 @@ def test_a_group_of_equal_rewards_is_pushed_by_virtual_ones() -> None:
     assert 0 < right <= 1 and -1 <= wrong < 0
 
 
+def test_the_height_of_the_virtual_rewards_of_a_wrong_group_cancels() -> None:
+    low, high = (VirtualSamples(**BASE | {"anchor": anchor})(batch(WRONG, RIGHT)).values for anchor in (0.1, 1.0))
+    torch.testing.assert_close(low, high, rtol=1e-6, atol=0)
+    assert low[0].item() < -0.5
+
+
 def test_fewer_groups_alike_are_given_fewer_rewards() -> None:
     """ACR ¼: K = 2. Right: ⅔ and ⅓ beside four 1s, mean 5/6."""
     found = VirtualSamples(**BASE | {"threshold": 0.1})(batch(RIGHT, MIXED, MIXED, MIXED)).values[0, 0].item()

@@ -49,7 +49,7 @@ INF = "algorithm.objective"
 
 # Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
 NEUTRAL = {
-    "ares": ("dapo", [f"{INF}.surrogate.high=0.28"]),
+    "ares": ("dapo", [f"{INF}.surrogate.high=0.28", f"{INF}.surrogate.dual=10"]),
     "aepo_branching": ("aepo_agentic", []),  # another rollout
     "avspo": ("grpo", []),
     "canon": ("dr_grpo", [f"{INF}.surrogate.high=0.2"]),

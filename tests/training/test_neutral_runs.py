@@ -43,9 +43,10 @@ METHODS = {
     "position_shaping": Neutral((f"{ADVANTAGE}.position.gamma=0",), DAPO),
     "pear": Neutral((f"{REWARD}.pear.right=inf",)),
     "information_consistency": Neutral((f"{REWARD}.information_consistency.strength=0",)),
-    "trust_grpo": Neutral((f"{REWARD}.trust_grpo.strength=0",)),
+    "trust_grpo": Neutral((f"{REWARD}.trust_grpo.strength=0",), GRPO_OF_TOKENS),
     "ares": Neutral(
-        (f"{REWARD}.ares.start=0", f"{REWARD}.ares.rate=0"), ("algorithm=dapo", f"{OBJECTIVE}.surrogate.high=0.2")
+        (f"{REWARD}.ares.start=0", f"{REWARD}.ares.rate=0"),
+        (*DAPO, "reward.length.weight=0", f"{OBJECTIVE}.surrogate.high=0.3", f"{OBJECTIVE}.surrogate.dual=3"),
     ),
     "tw_grpo": Neutral((f"{ADVANTAGE}.tw_grpo.largest=1",), GRPO_OF_TOKENS),
     "light_if": Neutral(

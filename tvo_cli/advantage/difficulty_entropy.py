@@ -30,9 +30,13 @@ class DifficultyEntropyReward:
     right answer to a hard problem gains for exploring enough, and loses below; a wrong answer gains for exploring.
     α moves by `rate` times how far a difficulty's windows are from their target, which is their rounded mean.
 
-    Fidelity: official code (its reward as released, with every token counted where that counts those of a list of
-    trigger words, and θ from the first batch where that takes a validation's; its KL by difficulty is left out. A
-    wrong answer that explored nothing gains half of its cap, as released).
+    Fidelity: official code (its reward function as released, and its clip; every token counts where that counts those
+    of a list of trigger words, θ is from the first batch where that takes a validation's, and groups are drawn until
+    they hold right and wrong answers, where that filters by the mean shaped reward. Its KL loss of 0.01, weighed by
+    difficulty, is left out. A wrong answer that explored nothing gains half of its cap, as released). A trap of the
+    released configuration: with `online_filtering: true` the rewards are computed while the batch is drawn, before
+    difficulty, n* and α exist, and are kept; every problem is then scored as easy with n* = 0 and α = 0.5. Here, as
+    the method says, they come first.
 
     start = 0 with rate 0 recovers R.
     """

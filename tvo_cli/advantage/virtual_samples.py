@@ -28,6 +28,9 @@ class VirtualSamples:
     Fidelity: notes (two restatements of the paper's equations, one with their numbers, agree; the authors' repository
     holds no code; ε, and what happens with a reward below 0, were not seen: there the group is left alone).
 
+    `anchor` is the height of the virtual rewards of a group that is all wrong. It scales all of the pool, so the
+    z-scores do not depend on it but by ε: only that it is above 0 matters. The key is the paper's.
+
     alpha = 0 gives K = G; threshold 1 recovers GRPO's with the standard deviation of n.
     """
 
@@ -39,7 +42,7 @@ class VirtualSamples:
 
     epsilon: float
     alpha: float
-    anchor: float
+    anchor: float  # above 0; its value cancels
     threshold: float  # τ
     rate: float  # η
     previous: float | None = None  # J of the batch before

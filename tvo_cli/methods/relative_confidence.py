@@ -20,7 +20,8 @@ def relative_confidence(experience: Experience, advantage: Advantage, *, strengt
     strength 1 Y_i = 2 − H_i/H̄, whose mean over a group is 1. The paper's other form bounds Â alone.
 
     Fidelity: notes (two restatements of the two forms agree; max(0, ·), which keeps a sign that H_i > 2H̄ would turn,
-    is ours).
+    is ours. TTRL's aime.sh, on which the method stands, averages the loss over tokens and adds a KL loss of 0.001; the
+    recipe has GRPO's mean and no KL loss).
 
     Args:
         experience: with old_entropy.

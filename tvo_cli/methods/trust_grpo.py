@@ -1,6 +1,6 @@
 """Trust-GRPO: a score of the thinking's quality is added to the reward, as far as it may be trusted, and ever less.
 
-Fan et al. 2025, SophiaVL-R1, arXiv:2505.17018. Changes GRPO at: reward shaping.
+Fan et al. 2025, SophiaVL-R1, arXiv:2505.17018. Changes GRPO at: reward shaping, and by the recipe reduce.
 """
 
 from __future__ import annotations
@@ -24,7 +24,9 @@ def trust_grpo(experience: Experience, *, quality: str, strength: float, lifetim
     R ≥ ½ and below; g = 1 in a group without a right one. t counts rollout batches.
 
     Fidelity: official code (agreement with it to 1e-12 on random groups for qualities of all responses; it asks its
-    judge only of answers with R ≥ 0.2 and takes 0 for the others, so that with rewards of 1 and 0 its g is always 1).
+    judge only of answers with R ≥ 0.2 and takes 0 for the others, so that with rewards of 1 and 0 its g is always 1.
+    The recipe's loss is a mean over the minibatch's tokens, the released one over those of a micro-batch of 4; and the
+    released script adds a k3 penalty to the reference of 0.04 and an entropy bonus of 1e-3, which are off here).
 
     Args:
         experience: the rollout batch, and its step.
