@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,43 @@ def test_a_wrong_mapping_is_one_line(tmp_path: Path, text: str, said: str) -> No
         gather_runs([tmp_path], path)
     with pytest.raises(UserError, match="there is no such file"):
         gather_runs([tmp_path], tmp_path / "none.yaml")
+
+
+def write_logs(root: Path, mapping: str, logs: dict[str, list[dict[str, Any]]]) -> tuple[Path, Path]:
+    """JSON lines by the name of their folder, and a mapping: the folder of all, and the mapping's file."""
+    for name, rows in logs.items():
+        (root / "runs" / name).mkdir(parents=True)
+        (root / "runs" / name / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (root / "mapping.yaml").write_text(f"file: log.jsonl\n{mapping}\n")
+    return root / "runs", root / "mapping.yaml"
+
+
+def test_seeds_that_a_table_holds_as_floats_are_the_seeds_that_they_are(tmp_path: Path) -> None:
+    logs = {
+        f"{arm}_{seed}": [{"step": 1, "reward": seed / 1e5, "seed": gap}, {"step": 2, "reward": 0.5, "seed": seed}]
+        for arm in ("grpo", "rloo")
+        for seed, gap in ((12345.0, math.nan), (12346.0, None), (1234567.0, 1234567.0))
+    }
+    mapping = (
+        "path: '(?P<algorithm>[a-z]+)_'\nsettings: {seed: {column: seed, take: max}}\nmetrics: {reward/mean: reward}"
+    )
+    runs, file = write_logs(tmp_path, mapping, logs)
+    document = made(runs, mapping=file)
+    arms = document.sections[0].found.block.arms
+    assert [[trial.seed for trial in arm.trials] for arm in arms] == [["12345", "12346", "1234567"]] * 2
+    assert not any("counts, not" in note for note in document.notes)
+
+
+def test_a_rate_that_a_column_holds_agrees_to_three_digits_and_nothing_else_is_rounded(tmp_path: Path) -> None:
+    rows = [{"step": 1, "reward": 0.5, "lr": 1.2344e-5, "beta": 0.12344, "tags": ["a", 1]}]
+    columns = "settings: {optimizer.lr: {column: lr}, beta: {column: beta}, tags: {column: tags}}"
+    runs, file = write_logs(tmp_path, columns, {"mine-s1": rows})
+    [trial] = gather_runs([runs], file).trials
+    assert [trial.settings[name] for name in ("optimizer.lr", "beta", "tags")] == [1.23e-5, 0.12344, '["a", 1]']
+
+
+def test_of_repeats_of_another_tool_the_first_by_name_counts_and_the_note_says_so(tmp_path: Path) -> None:
+    logs = {f"{name}-s1": [{"step": 1, "reward": 0.5}] for name in ("a", "b")}
+    runs, file = write_logs(tmp_path, "settings: {algorithm.name: mine}\nmetrics: {reward/mean: reward}", logs)
+    told = "seed 1: a-s1 counts, not b-s1 (finished runs before others, then the first by name)"
+    assert any(told in note for note in made(runs, mapping=file).notes)

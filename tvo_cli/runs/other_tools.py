@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -94,10 +95,10 @@ def _settings_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping
     for group, text in (matched.groupdict() if matched else {}).items():
         found[GROUPS.get(group, group)] = _parse_setting_in_path(text or "")
     for key, value in chosen.settings.items():
-        taken = _setting_from_column(rows, value) if isinstance(value, Mapping) else value
+        taken = _setting_from_column(rows, value, key) if isinstance(value, Mapping) else value
         if taken is not None:
             found[key] = taken
-    return found
+    return {key: _as_scalar(value) for key, value in found.items()}
 
 
 def _parse_setting_in_path(text: str) -> Any:
@@ -108,14 +109,31 @@ def _parse_setting_in_path(text: str) -> Any:
         return text
 
 
-def _setting_from_column(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> Any:
-    """Return a setting from a column; a number to three digits, so that seeds logged at other steps agree."""
-    values = [row[how["column"]] for row in rows if row.get(how["column"]) is not None]
+def _setting_from_column(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any], key: str) -> Any:
+    """Return a setting from a column; a rate to three digits, so that seeds logged at other steps agree."""
+    values = [value for row in rows if _is_given(value := row.get(how["column"]))]
     if not values:
         return None
     take = how.get("take", "first")
-    value = max(values) if take == "max" else values[0 if take == "first" else -1]
-    return float(f"{value:.3g}") if isinstance(value, float) and math.isfinite(value) else value
+    value = _largest(values) if take == "max" else values[0 if take == "first" else -1]
+    return float(f"{value:.3g}") if key == RATE and isinstance(value, float) and math.isfinite(value) else value
+
+
+def _is_given(value: Any) -> bool:
+    """Whether another tool's cell holds a value: a gap is none, or nan where a table was written as numbers."""
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _largest(values: Sequence[Any]) -> Any:
+    """Return the largest number of a column that gives a setting; of a column without numbers its first value."""
+    return max((value for value in values if isinstance(value, int | float)), default=values[0])
+
+
+def _as_scalar(value: Any) -> Any:
+    """Return a setting of another tool as settings are: a list as text, and the float of a whole number as that."""
+    if isinstance(value, list | dict):
+        return json.dumps(value)
+    return int(value) if _is_step_number(value) else value
 
 
 def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> dict[str, Any]:
