@@ -185,3 +185,51 @@ def test_of_repeats_of_another_tool_the_first_by_name_counts_and_the_note_says_s
     runs, file = write_logs(tmp_path, "settings: {algorithm.name: mine}\nmetrics: {reward/mean: reward}", logs)
     told = "seed 1: a-s1 counts, not b-s1 (finished runs before others, then the first by name)"
     assert any(told in note for note in made(runs, mapping=file).notes)
+
+
+@pytest.mark.parametrize(("last", "seconds"), [(None, 3.5), ("n/a", 3.5), ("4.5", 4.5), ([1], 3.5)])
+def test_seconds_are_the_last_number_of_their_column(tmp_path: Path, last: Any, seconds: float) -> None:
+    rows = [{"step": 1, "reward": 0.5, "runtime": 3.5}, {"step": 2, "reward": 0.5, "runtime": last}]
+    runs, file = write_logs(tmp_path, "seconds: runtime", {"mine-s1": rows})
+    [trial] = gather_runs([runs], file).trials
+    assert trial.run.summary == {"seconds": seconds}
+
+
+def test_a_column_of_seconds_without_a_number_is_said(tmp_path: Path) -> None:
+    rows = [{"step": 1, "reward": 0.5, "runtime": "n/a"}]
+    runs, file = write_logs(tmp_path, "seconds: runtime", {"mine-s1": rows})
+    assert "mine-s1: no row has a number of seconds in runtime ('n/a')." in gather_runs([runs], file).notes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("metrics: {reward/mean: 3}", "the metric reward/mean is named 3"),
+        ("metrics: {reward/mean: null}", "the metric reward/mean is named nothing"),
+        ("metrics: {reward/mean: [reward, 3]}", "the metric reward/mean is named"),
+        ("metrics: {3: reward}", "3 is no name of a metric"),
+        ("patterns: {3: eval/pass@1}", "3 is no pattern"),
+        ("patterns: {'val.*': 3}", r"the pattern val\.\* stands for 3"),
+        ("step: [iter]", "step is .*, not a text"),
+        ("seconds:", "seconds is nothing, not a text"),
+        ("path: 3", "path is 3, not a text"),
+        ("planned: [3]", "planned is .*, neither a number nor a key"),
+        ("planned: .inf", "planned is inf, neither a number nor a key"),
+        ("settings: {seed: {column: [a]}}", "cannot read the setting seed"),
+        ("{3: a, file: b}", "has no key 3"),
+    ],
+)
+def test_a_mapping_of_wrong_types_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        gather_runs([tmp_path], path)
+
+
+def test_a_step_column_that_the_mapping_names_is_no_missing_one(tmp_path: Path) -> None:
+    (tmp_path / "mine-s1").mkdir()
+    (tmp_path / "mine-s1" / "log.csv").write_text("iter,reward\n5,0.5\n10,0.6\n")
+    (tmp_path / "mapping.yaml").write_text("file: log.csv\nstep: iter\n")
+    found = gather_runs([tmp_path / "mine-s1" / "log.csv"], tmp_path / "mapping.yaml")
+    assert [row["step"] for row in found.trials[0].run.steps] == [5, 10]
+    assert not any("numbered" in note for note in found.notes)

@@ -12,6 +12,7 @@ from typing import Any
 
 from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs.log_file_formats import LoggedRows, Rows, read_logged_rows
+from tvo_cli.runs.logged_texts import number_of, with_numbers_of_texts
 from tvo_cli.runs.tool_mappings import PLAIN, STEPS, TRL, MappedColumns, ToolMapping, find_mapping, read_tool_mapping
 from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
@@ -37,7 +38,8 @@ def trial_of_rows(
     """Return a run from rows under another tool's names, and what was wrong with them."""
     read, mapping = _unnested_rows(read, chosen)
     ours = MappedColumns(mapping)
-    run_rows = [ours.row(row) for row in read.rows if _is_step_number(row.get(mapping.step))]
+    rows, texts = with_numbers_of_texts(read.rows, ours)
+    run_rows = [ours.row(row) for row in rows if _is_step_number(row.get(mapping.step))]
     run = LoadedRun(
         folder=folder,
         config={},
@@ -49,7 +51,13 @@ def trial_of_rows(
     settings = _settings_of_tool_run(read.rows, mapping, name)
     planned = _planned_steps(mapping, read.document)
     state, why, more = _state_of_tool_run(run, planned)
-    said = [*read.said, *more, *_why_nothing_is_read(read.rows, run, mapping.step)]
+    said = [
+        *read.said,
+        *more,
+        *texts,
+        *_note_on_seconds(read.rows, chosen),
+        *_why_nothing_is_read(read.rows, run, mapping.step),
+    ]
     return Trial(name, source, run, settings, state, why, mapping.tool, planned), said
 
 
@@ -132,19 +140,27 @@ def _largest(values: Sequence[Any]) -> Any:
 def _as_scalar(value: Any) -> Any:
     """Return a setting of another tool as settings are: a list as text, and the float of a whole number as that."""
     if isinstance(value, list | dict):
-        return json.dumps(value)
+        return json.dumps(value, default=str)
     return int(value) if _is_step_number(value) else value
 
 
 def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> dict[str, Any]:
-    found = [row[chosen.seconds] for row in rows if chosen.seconds and chosen.seconds in row]
-    return {"seconds": float(found[-1])} if found else {}
+    found = [number for row in rows if (number := number_of(row.get(chosen.seconds))) is not None]
+    return {"seconds": found[-1]} if found and chosen.seconds else {}
+
+
+def _note_on_seconds(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> list[str]:
+    """Return a note where the column of another tool's seconds is there, and no row has a number in it."""
+    given = [row[chosen.seconds] for row in rows if chosen.seconds in row]
+    if not given or any(number_of(value) is not None for value in given):
+        return []
+    return [f"no row has a number of seconds in {chosen.seconds} ({given[-1]!r})"]
 
 
 def _planned_steps(chosen: ToolMapping, document: Mapping[str, Any]) -> int | None:
     """The steps that another tool's run was to have; None where nothing says it."""
     planned = document.get(chosen.planned, 0) if isinstance(chosen.planned, str) else chosen.planned
-    return int(planned) if isinstance(planned, int | float) and planned > 0 else None
+    return int(planned) if isinstance(planned, int | float) and 0 < planned < LATEST else None
 
 
 def _state_of_tool_run(run: LoadedRun, planned: int | None) -> tuple[str, str, list[str]]:
