@@ -61,6 +61,7 @@ def test_errors_name_the_keywords(runs: Path, comparison: tvo.Comparison, tmp_pa
     for words, said in (
         ({"baseline": "rloo"}, "baseline=rloo: there is no such arm."),
         ({"choose_rate": "best"}, "choose_rate=best: not a choice."),
+        ({"direction": "up"}, "direction=up: not a choice."),
         ({"x": "years"}, "x=years: not a choice."),
     ):
         with pytest.raises(tvo.UserError) as refused:

@@ -30,8 +30,8 @@ SIGNATURES = {
     "StabilityMonitor.log": "(self, step: 'int', metrics: 'Mapping[str, Any]') -> 'list[Finding]'",
     "UserError": "parts",
     "compare": "(runs: 'Sequence[str | Path | Run] | str | Path | Run', *, baseline: 'str | None' = None, "
-    "by: 'str | Sequence[str]' = 'algorithm', metric: 'str | None' = None, choose_rate: 'str' = 'corrected', "
-    "failed: 'str' = 'auto', confidence: 'float' = 0.95, mapping: 'str | Path | None' = None, "
+    "by: 'str | Sequence[str]' = 'algorithm', metric: 'str | None' = None, direction: 'str' = 'auto', "
+    "choose_rate: 'str' = 'corrected', failed: 'str' = 'auto', confidence: 'float' = 0.95, mapping: 'str | Path | None' = None, "
     "force: 'bool' = False, x: 'str' = 'samples') -> 'Comparison'",
     "evaluate": "(overrides: 'Sequence[str]' = (), *, model: 'str | Path | Run | None' = None, "
     "config_dir: 'str | Path | None' = None, progress: 'bool' = True) -> 'Evaluation'",

@@ -127,6 +127,7 @@ def compare(
     baseline: str | None = None,
     by: str | Sequence[str] = "algorithm",
     metric: str | None = None,
+    direction: str = "auto",
     choose_rate: str = CORRECTED,
     failed: str = "auto",
     confidence: float = 0.95,
@@ -146,7 +147,7 @@ def compare(
     keys = tuple(word.strip() for word in by.split(",")) if isinstance(by, str) else tuple(by)
     other = None if mapping is None else Path(mapping)
     with user_errors_raised(), options_named_as_keywords():
-        request = DocumentRequest(keys, metric, baseline, choose_rate, failed, confidence, force, other, x)
+        request = DocumentRequest(keys, metric, baseline, choose_rate, failed, confidence, force, other, x, direction)
         return Comparison(compare_into_document(paths, request))
 
 

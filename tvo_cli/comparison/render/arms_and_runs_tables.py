@@ -79,7 +79,7 @@ def _note_on_arms_table(found: BlockAnalysis) -> str:
     how = found.how
     ways = {chosen.way for chosen in found.chosen.values() if chosen.way}
     told = [f"Mean and {how.confidence:.0%} t interval over seeds of {how.metric}. {how.rule()}"]
-    told.append(f"Best: {note_on_best_values(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
+    told.append(f"Best: {note_on_best_values(found)}: {end_of_noise(how)}, so optimistic. Seeds: {MARKS}.")
     for way in sorted(ways):
         told.append(
             f"Rates chosen by --choose-rate {way}: {RATE_CHOICES[way]}. The counts are of the runs at all rates. "
@@ -87,6 +87,11 @@ def _note_on_arms_table(found: BlockAnalysis) -> str:
             "seeds: optimistic. «each seed» shows the values as they were measured."
         )
     return " ".join(told)
+
+
+def end_of_noise(how: MetricChoice) -> str:
+    """Return which of its noisy readings an outcome table calls a run's best."""
+    return f"the {'lowest' if how.less else 'highest'} of noisy readings"
 
 
 def note_on_best_values(found: BlockAnalysis) -> str:

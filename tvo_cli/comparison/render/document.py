@@ -17,10 +17,13 @@ from tvo_cli.comparison.analysis import (
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.contrast_over_seeds import SeedContrast
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
+from tvo_cli.comparison.analysis.metric_direction import AUTO, check_direction
 from tvo_cli.comparison.render import arms_and_runs_tables, collapse_table, training_tables, verdict_tables
 from tvo_cli.comparison.render.arms_and_runs_tables import differing_settings_table
 from tvo_cli.comparison.render.report_warnings import (
+    direction_notes,
     unfinished_runs_notes,
+    warn_of_assumed_direction,
     warn_of_single_arm,
     warn_of_unequal_lengths,
     warn_of_unintended_differences,
@@ -47,6 +50,7 @@ class DocumentRequest:
     force: bool = False
     mapping: Path | None = None
     x: str = "samples"  # the axis of the curves
+    direction: str = AUTO  # of the metric: less, more, auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,19 +94,22 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
         )
     if request.x not in CURVE_AXES:
         raise UserError("--x", request.x, "not a choice.", f"Choose {', '.join(CURVE_AXES)}.")
+    check_direction(request.direction)
     if not 0.5 <= request.confidence < 1.0:
         raise UserError("--confidence", request.confidence, "must lie in [0.5, 1).")
     gathered = gather.gather_runs(paths, request.mapping)
     metric, remark = metric_choice.choose_metric(gathered.trials, request.metric)
-    how = MetricChoice(metric, metric_choice.check_failed_rule(request.failed), request.confidence)
+    failed = metric_choice.check_failed_rule(request.failed)
+    how = MetricChoice(metric, failed, request.confidence, request.direction)
     by = arms_and_blocks.settings_that_name_arms(request.by, gathered.trials)
     blocks, split = arms_and_blocks.arms_in_blocks(gathered.trials, by, evaluated="eval/" in how.metric)
-    notes = [*split, *gathered.notes, *unfinished_runs_notes(gathered.trials)]
+    notes = [*direction_notes(how), *split, *gathered.notes, *unfinished_runs_notes(gathered.trials)]
     _check_baseline_is_known(request.baseline, blocks)
     sections = []
     for block in blocks:
         warnings = [
             *([remark] if remark else []),
+            *warn_of_assumed_direction(how),
             *evaluation_protocol_check.check_same_evaluation_protocol(block, how, request.force),
         ]
         here = request.baseline if _block_has_baseline(block, request.baseline) else None

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
+from tvo_cli.comparison.analysis.metric_choice import MetricChoice
 from tvo_cli.runs.trial import FAILED, UNFINISHED, Trial
 
 
@@ -17,6 +18,17 @@ def unfinished_runs_notes(trials: Sequence[Trial]) -> list[str]:
         if reasons:
             found.append(f"{formatting.count_of(len(reasons), f'{state} run')}: {formatting.join_names(reasons, 4)}.")
     return found
+
+
+def direction_notes(how: MetricChoice) -> list[str]:
+    """Return the note on which direction of the metric is better, where it is not the usual one and not assumed."""
+    note = how.direction.note(how.metric)
+    return [note] if note and how.direction.why != "assumed" else []
+
+
+def warn_of_assumed_direction(how: MetricChoice) -> list[str]:
+    """Return a warning where nothing says which direction of the metric is better."""
+    return [how.direction.note(how.metric)] if how.direction.why == "assumed" else []
 
 
 def warn_of_unknown_rates(found: BlockAnalysis) -> list[str]:
