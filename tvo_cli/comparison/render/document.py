@@ -24,6 +24,7 @@ from tvo_cli.comparison.render.report_warnings import (
     direction_notes,
     unfinished_runs_notes,
     warn_of_assumed_direction,
+    warn_of_nonfinite_finals,
     warn_of_single_arm,
     warn_of_unequal_lengths,
     warn_of_unintended_differences,
@@ -141,6 +142,7 @@ def _report_section(found: BlockAnalysis, warnings: Sequence[str]) -> ReportSect
     at_rates = tuple((rate, tuple(by_rate[rate])) for rate in sorted(by_rate))
     told = (
         *warnings,
+        *warn_of_nonfinite_finals(found),
         *warn_of_unknown_rates(found),
         *warn_of_unintended_differences(found),
         *warn_of_unequal_lengths(found),
