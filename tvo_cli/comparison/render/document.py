@@ -33,7 +33,7 @@ from tvo_cli.comparison.render.report_warnings import (
 from tvo_cli.comparison.render.table_cells import Table, without_empty_columns
 from tvo_cli.comparison.render.verdict_sentences import robustness_sentences, sentences_beside_verdict, verdict_sentence
 from tvo_cli.errors import UserError
-from tvo_cli.runs import gather
+from tvo_cli.runs import evaluation_folders, gather
 
 CURVE_AXES = ("steps", "samples", "tokens", "hours")
 
@@ -99,12 +99,13 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
     if not 0.5 <= request.confidence < 1.0:
         raise UserError("--confidence", request.confidence, "must lie in [0.5, 1).")
     gathered = gather.gather_runs(paths, request.mapping)
-    metric, remark = metric_choice.choose_metric(gathered.trials, request.metric)
+    trials, wanted = evaluation_folders.trials_of_suite(gathered.trials, request.metric or "")
+    metric, remark = metric_choice.choose_metric(trials, wanted or None)
     failed = metric_choice.check_failed_rule(request.failed)
     how = MetricChoice(metric, failed, request.confidence, request.direction)
-    by = arms_and_blocks.settings_that_name_arms(request.by, gathered.trials)
-    blocks, split = arms_and_blocks.arms_in_blocks(gathered.trials, by, evaluated="eval/" in how.metric)
-    notes = [*direction_notes(how), *split, *gathered.notes, *unfinished_runs_notes(gathered.trials)]
+    by = arms_and_blocks.settings_that_name_arms(request.by, trials)
+    blocks, split = arms_and_blocks.arms_in_blocks(trials, by, evaluated="eval/" in how.metric)
+    notes = [*direction_notes(how), *split, *gathered.notes, *unfinished_runs_notes(trials)]
     _check_baseline_is_known(request.baseline, blocks)
     sections = []
     for block in blocks:
@@ -115,7 +116,7 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
         ]
         here = request.baseline if _block_has_baseline(block, request.baseline) else None
         sections.append(_report_section(block_analysis.analyse_block(block, how, here, request.way), warnings))
-    title = f"{formatting.count_of(len(gathered.trials), 'run')}, {how.metric} by {' and '.join(request.by)}"
+    title = f"{formatting.count_of(len(trials), 'run')}, {request.metric or how.metric} by {' and '.join(request.by)}"
     return ReportDocument(title, how, tuple(sections), tuple(dict.fromkeys(notes)), request)
 
 
