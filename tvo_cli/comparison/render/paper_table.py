@@ -88,7 +88,8 @@ def _sentences_of_caption(document: ReportDocument, columns: Mapping[str, PaperC
         base = formatting.join_names(list(dict.fromkeys(found.baseline.title for found in blocks)))
         star = f" {STAR}: separated at {level} (Holm)." if "difference" in columns else ""
         p = " p is Holm's." if "p" in columns else ""
-        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch.{star}{p}"
+        pairs = "paired by seed where two or more, and half of each arm's, are shared, else Welch"
+        yield f"Against {base}: {pairs}.{star}{p}"
     yield from _runs_without_result(document)
 
 
