@@ -59,3 +59,14 @@ def test_a_step_metric_that_is_not_finite_over_the_last_steps_has_no_final_value
         write_run(arms, "tvo", seed, 0.9, curve=curve, settings={"trainer.steps": 4})
     seeds = column(table(made(arms, metric="accuracy/fresh"), "arms"), "each seed")[1]
     assert seeds.endswith(" 0.0 70.0")
+
+
+def test_best_and_final_are_of_the_same_runs(arms: Path) -> None:
+    curve = (0.2, 0.2, 0.2, 0.2)
+    write_run(arms, "tvo", 3, None, curve=curve)  # still going
+    (write_run(arms, "tvo", 4, None, curve=curve) / "run.log").write_text("2026 ERROR tvo: stopped by Error: x\n")
+    found = table(made(arms, failed="out"), "arms")
+    assert column(found, "each seed")[1] == "80.0 90.0 85.0 … ·"
+    assert column(found, "best (%)")[1] == "25.0"  # of the three: the mean of 0.1 0.2 0.3 0.4
+    counted = column(table(made(arms), "arms"), "best (%)")[1]
+    assert counted.startswith("23.8 ")  # the failed one counts, with its best reading

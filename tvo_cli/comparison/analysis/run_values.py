@@ -64,6 +64,15 @@ def best_value(trial: Trial, how: MetricChoice) -> float | None:
     return how.best_of(known) if known else None
 
 
+def best_values_of_counted_runs(trials: Sequence[Trial], how: MetricChoice) -> list[float]:
+    """Return the best values of the runs that have a final value, so that both means are of the same runs.
+
+    Of a run without any reading, which failed before its first: what it counts as.
+    """
+    ends = [(trial, end) for trial in trials if (end := final_value(trial, how)) is not None]
+    return [end if (best := best_value(trial, how)) is None else best for trial, end in ends]
+
+
 def finite_run_values(values: Sequence[float]) -> list[float]:
     """Return the finite ones of a run's values."""
     return [value for value in values if math.isfinite(value)]

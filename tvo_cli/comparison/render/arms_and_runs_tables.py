@@ -55,9 +55,7 @@ def arms_table(found: BlockAnalysis) -> Table:
     for arm in found.block.arms:
         chosen = found.chosen[arm.label]
         mine = chosen.cell
-        best = run_values.mean_of_known_values(
-            [run_values.best_value(trial, how) for trial in mine.trials], how.confidence
-        )
+        best = run_values.mean_of_known_values(run_values.best_values_of_counted_runs(mine.trials, how), how.confidence)
         row = [text_cell(arm.label), rate_cell(chosen.best), *run_counts_of_outcome(arm.trials)]
         final = run_values.mean_of_known_values(list(chosen.values(how).values()), how.confidence)
         row += [interval_cell(final, how.share), interval_cell(best, how.share)]
@@ -136,9 +134,7 @@ def rates_table(found: BlockAnalysis) -> Table:
     how, percent = found.how, " (%)" if found.how.share else ""
     rows = []
     for cell in found.cells:
-        best = run_values.mean_of_known_values(
-            [run_values.best_value(trial, how) for trial in cell.trials], how.confidence
-        )
+        best = run_values.mean_of_known_values(run_values.best_values_of_counted_runs(cell.trials, how), how.confidence)
         final = [interval_cell(_final_outcome_interval(cell, how), how.share), interval_cell(best, how.share)]
         rows.append(
             [
