@@ -56,9 +56,7 @@ def compare(
 
     _check_choices(form, paper, columns)
     keys = tuple(word.strip() for word in by.split(",") if word.strip())
-    request = DocumentRequest(
-        keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x, direction
-    )
+    request = DocumentRequest(keys, metric, baseline, choose_rate, failed, confidence, force, mapping, x, direction)
     document = make(runs, request)
     if paper:
         _write_paper(document, (out or Path()) / "paper", columns)

@@ -13,6 +13,8 @@ from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
 from tvo_cli.diagnosis.logs_to_diagnose import logged_accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog, bounded_row
+from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
 from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, find_mapping
 from tvo_cli.tracking.alerts.alert import Alert
 from tvo_cli.tracking.alerts.alert_sender import AlertSender
@@ -55,7 +57,12 @@ class StabilityMonitor:
             tool: trl, verl or prime-rl, whose names the metrics have; other: ours. None: found by the names.
             name: of the run, in alerts.
             alerts: who is told besides the log, with the keys of `logger.alerts` (docs/alerts.md).
+
+        Raises:
+            UserError: the tool is none of those.
         """
+        if tool is not None and tool not in TOOLS:
+            raise UserError("tool", tool, "not a choice.", nearest_names(str(tool), TOOLS))
         self.facts = RunFacts(
             name=name,
             tool=tool or OTHER,

@@ -194,6 +194,8 @@ def _seed_order(seed: str) -> tuple[bool, int, str]:
 
 def settings_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
+    if not by:
+        raise UserError("--by", "", "names no setting.", "For example algorithm.")
     known = sorted({key for trial in trials for key in trial.settings})
     found = []
     for word in map(configuration.current_key_name, by):
