@@ -110,6 +110,7 @@ def test_what_the_page_says_of_evaluations_holds(evaluations: Path, capsys: pyte
         assert ("suite=aime24" in printed) == ("--metric" not in words)
         assert "TVO − GRPO = +20.0 points" in printed
     assert printed.startswith("4 runs, math500/eval/pass@1 by algorithm")
+    assert "note: math500/eval/pass@1: of one suite alone; 4 other runs and evaluations left out." in printed
 
 
 def test_a_suite_that_nobody_evaluated_is_one_line(evaluations: Path, capsys: pytest.CaptureFixture[str]) -> None:

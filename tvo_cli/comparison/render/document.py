@@ -22,6 +22,7 @@ from tvo_cli.comparison.render import arms_and_runs_tables, collapse_table, trai
 from tvo_cli.comparison.render.arms_and_runs_tables import differing_settings_table
 from tvo_cli.comparison.render.report_warnings import (
     direction_notes,
+    left_out_suites_notes,
     unfinished_runs_notes,
     warn_of_assumed_direction,
     warn_of_nonfinite_finals,
@@ -105,7 +106,13 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
     how = MetricChoice(metric, failed, request.confidence, request.direction)
     by = arms_and_blocks.settings_that_name_arms(request.by, trials)
     blocks, split = arms_and_blocks.arms_in_blocks(trials, by, evaluated="eval/" in how.metric)
-    notes = [*direction_notes(how), *split, *gathered.notes, *unfinished_runs_notes(trials)]
+    notes = [
+        *direction_notes(how),
+        *left_out_suites_notes(gathered.trials, trials, request.metric),
+        *split,
+        *gathered.notes,
+        *unfinished_runs_notes(trials),
+    ]
     _check_baseline_is_known(request.baseline, blocks)
     sections = []
     for block in blocks:

@@ -11,6 +11,13 @@ from tvo_cli.comparison.analysis.run_values import ends_without_finite_value
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 
 
+def left_out_suites_notes(gathered: Sequence[Trial], compared: Sequence[Trial], metric: str | None) -> list[str]:
+    """Return a note on what a comparison of one suite leaves out, of all that was found."""
+    left = len(gathered) - len(compared)
+    others = formatting.count_of(left, "other run or evaluation", "other runs and evaluations")
+    return [f"{metric}: of one suite alone; {others} left out."] if left else []
+
+
 def unfinished_runs_notes(trials: Sequence[Trial]) -> list[str]:
     """Return notes on the runs that did not finish, each with what is known of its end."""
     found = []
