@@ -76,7 +76,10 @@ def test_the_best_rate_of_a_loss_is_that_of_the_least(tmp_path: Path) -> None:
     assert column(table(document, "arms"), "rate") == ["1e-5", "1e-5"]
     assert column(table(document, "robustness"), "worst rate") == ["1e-3", "1e-3"]
     assert "Of eval/loss less is better." in document.notes
-    assert "Less is better." in table(document, "arms").note and "the lowest of noisy" in table(document, "arms").note
+    assert (
+        "Less is better." in table(document, "arms").note
+        and "Best: the best evaluation: the lowest of noisy" in table(document, "arms").note
+    )
 
 
 def test_the_direction_can_be_said_and_an_assumed_one_is_a_warning(tmp_path: Path) -> None:

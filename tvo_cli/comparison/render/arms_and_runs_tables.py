@@ -94,6 +94,8 @@ def end_of_noise(how: MetricChoice) -> str:
 
 def note_on_best_values(found: BlockAnalysis) -> str:
     """Return what the column «best» of an outcome table means."""
+    if found.how.evaluated and found.how.metric != run_values.PASS:
+        return "the best evaluation"
     evaluations = max((len(trial.run.evaluations) for cell in found.cells for trial in cell.trials), default=0)
     if found.how.evaluated and evaluations > 1:
         return "the best evaluation (a run with one: fresh accuracy over 5 steps)"
