@@ -173,9 +173,9 @@ def test_seeds_that_a_table_holds_as_floats_are_the_seeds_that_they_are(tmp_path
 
 
 def test_a_rate_that_a_column_holds_agrees_to_three_digits_and_nothing_else_is_rounded(tmp_path: Path) -> None:
-    rows = [{"step": 1, "reward": 0.5, "lr": 1.2344e-5, "beta": 0.12344, "tags": ["a", 1]}]
+    row: dict[str, Any] = {"step": 1, "reward": 0.5, "lr": 1.2344e-5, "beta": 0.12344, "tags": ["a", 1]}
     columns = "settings: {optimizer.lr: {column: lr}, beta: {column: beta}, tags: {column: tags}}"
-    runs, file = write_logs(tmp_path, columns, {"mine-s1": rows})
+    runs, file = write_logs(tmp_path, columns, {"mine-s1": [row]})
     [trial] = gather_runs([runs], file).trials
     assert [trial.settings[name] for name in ("optimizer.lr", "beta", "tags")] == [1.23e-5, 0.12344, '["a", 1]']
 
