@@ -157,7 +157,7 @@ def write_logs(root: Path, mapping: str, logs: dict[str, list[dict[str, Any]]]) 
 
 
 def test_seeds_that_a_table_holds_as_floats_are_the_seeds_that_they_are(tmp_path: Path) -> None:
-    logs = {
+    logs: dict[str, list[dict[str, Any]]] = {
         f"{arm}_{seed}": [{"step": 1, "reward": seed / 1e5, "seed": gap}, {"step": 2, "reward": 0.5, "seed": seed}]
         for arm in ("grpo", "rloo")
         for seed, gap in ((12345.0, math.nan), (12346.0, None), (1234567.0, 1234567.0))
