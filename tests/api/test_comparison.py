@@ -9,6 +9,7 @@ import pytest
 import tvo_cli as tvo
 from tests.comparison.conftest import write_run
 from tvo_cli.api.comparison import _frame_columns_of_cell
+from tvo_cli.comparison.render import figures
 from tvo_cli.comparison.render.table_cells import interval_cell
 from tvo_cli.stats.confidence_interval import ConfidenceInterval
 
@@ -57,10 +58,26 @@ def test_a_path_and_its_runs_are_compared_alike(comparison: tvo.Comparison, runs
     assert str(tvo.compare(runs)) == str(comparison) == str(tvo.compare([str(runs)], by=["algorithm"]))
 
 
+def test_columns_of_a_paper_may_be_one_text(
+    comparison: tvo.Comparison, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(figures, "figures_as_pdf", lambda document: [])
+    comparison.write_paper(tmp_path / "text", "seeds, final")
+    comparison.write_paper(tmp_path / "list", ["seeds", "final"])
+    assert (tmp_path / "text" / "table.tex").read_text() == (tmp_path / "list" / "table.tex").read_text()
+
+
+@pytest.mark.parametrize("by", [[], "", " , ", [""]])
+def test_no_name_of_an_arm_is_one_line(runs: Path, by: str | list[str]) -> None:
+    with pytest.raises(tvo.UserError, match=r"^by=.*: names no setting\. For example algorithm\.$"):
+        tvo.compare(runs, by=by)
+
+
 def test_errors_name_the_keywords(runs: Path, comparison: tvo.Comparison, tmp_path: Path) -> None:
     for words, said in (
         ({"baseline": "rloo"}, "baseline=rloo: there is no such arm."),
         ({"choose_rate": "best"}, "choose_rate=best: not a choice."),
+        ({"direction": "up"}, "direction=up: not a choice."),
         ({"x": "years"}, "x=years: not a choice."),
     ):
         with pytest.raises(tvo.UserError) as refused:

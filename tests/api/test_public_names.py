@@ -17,7 +17,7 @@ SIGNATURES = {
     "Comparison": "title verdicts warnings tables to_dataframe write write_paper",
     "Comparison.to_dataframe": "(self, table: 'str' = 'arms') -> 'pd.DataFrame'",
     "Comparison.write": "(self, folder: 'str | Path') -> 'Path'",
-    "Comparison.write_paper": "(self, folder: 'str | Path', columns: 'Sequence[str]' = "
+    "Comparison.write_paper": "(self, folder: 'str | Path', columns: 'str | Sequence[str]' = "
     "('rate', 'seeds', 'final', 'difference', 'collapsed')) -> 'Path'",
     "ComparisonVerdict": "a b beside block difference high low p p_holm rate seeds_needed sentence separated",
     "Evaluation": "summary scores responses folder",
@@ -30,9 +30,9 @@ SIGNATURES = {
     "StabilityMonitor.log": "(self, step: 'int', metrics: 'Mapping[str, Any]') -> 'list[Finding]'",
     "UserError": "parts",
     "compare": "(runs: 'Sequence[str | Path | Run] | str | Path | Run', *, baseline: 'str | None' = None, "
-    "by: 'str | Sequence[str]' = 'algorithm', metric: 'str | None' = None, choose_rate: 'str' = 'corrected', "
-    "failed: 'str' = 'auto', confidence: 'float' = 0.95, mapping: 'str | Path | None' = None, "
-    "force: 'bool' = False, x: 'str' = 'samples') -> 'Comparison'",
+    "by: 'str | Sequence[str]' = 'algorithm', metric: 'str | None' = None, direction: 'str' = 'auto', "
+    "choose_rate: 'str' = 'corrected', failed: 'str' = 'auto', confidence: 'float' = 0.95, "
+    "mapping: 'str | Path | None' = None, force: 'bool' = False, x: 'str' = 'samples') -> 'Comparison'",
     "evaluate": "(overrides: 'Sequence[str]' = (), *, model: 'str | Path | Run | None' = None, "
     "config_dir: 'str | Path | None' = None, progress: 'bool' = True) -> 'Evaluation'",
     "grade": "(rows: 'Iterable[Mapping[str, Any]] | pd.DataFrame | str | Path', *, gold: 'str' = 'gold', "

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import shlex
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from tests.comparison.conftest import write_run
+from tests.pages.blocks import ROOT, blocks_of
+from tests.runs.test_gather import write_evaluation
 from tvo_cli.cli.main import main
 
 RUNS = str(Path(__file__).parent.parent / "comparison" / "fixture_runs")
@@ -82,3 +86,34 @@ def test_no_torch_and_help_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.fixture
+def evaluations(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Folders of `tvo eval`: two algorithms, two seeds, two suites; and the working folder that they are below."""
+    for algorithm, right in (("tvo", 7), ("grpo", 5)):
+        for seed in range(2):
+            policy = write_run(tmp_path / "train", algorithm, seed, 0.5) / "checkpoints" / "step-000004" / "policy"
+            found = {"aime24": 3, "math500": right + seed}
+            write_evaluation(tmp_path / "outputs" / "eval" / f"{algorithm}-{seed}", str(policy), found)
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def test_what_the_page_says_of_evaluations_holds(evaluations: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    lines = [line for block in blocks_of(ROOT / "docs" / "compare.md") for line in block.text.splitlines()]
+    commands = [shlex.split(line, comments=True)[1:] for line in lines if line.startswith("tvo compare outputs/eval")]
+    assert len(commands) == 2
+    for words in commands:
+        assert main(words) == 0
+        printed = capsys.readouterr().out
+        assert ("suite=aime24" in printed) == ("--metric" not in words)
+        assert "TVO − GRPO = +20.0 points" in printed
+    assert printed.startswith("4 runs, math500/eval/pass@1 by algorithm")
+    assert "note: math500/eval/pass@1: of one suite alone; 4 other runs and evaluations left out." in printed
+
+
+def test_a_suite_that_nobody_evaluated_is_one_line(evaluations: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["compare", "outputs/eval", "--metric", "math5/eval/pass@1"]) == 2
+    printed = capsys.readouterr().err
+    assert "--metric=math5/eval/pass@1: there is no such suite. Suites: aime24, math500." in printed

@@ -12,6 +12,7 @@ import torch
 from tvo_cli.diagnosis.diagnosis import diagnose
 from tvo_cli.diagnosis.stability_monitor import StabilityMonitor
 from tvo_cli.diagnosis.training_log import RunFacts, TrainingLog
+from tvo_cli.errors import UserError
 
 OURS_TO_TRL = {"reward/mean": "reward", "policy/entropy": "entropy", "gradient/norm": "grad_norm"}
 
@@ -93,3 +94,8 @@ def test_a_step_that_comes_twice_is_left_out_and_said(caplog: pytest.LogCaptureF
         monitor.log(step, {"reward/mean": 0.5})
     assert len(monitor.rows) == 2
     assert "step 2 was logged after step 2" in caplog.text
+
+
+def test_a_trainer_that_is_not_known_is_one_line() -> None:
+    with pytest.raises(UserError, match=r"^tool=trlx: not a choice\. Nearest: trl"):
+        StabilityMonitor(tool="trlx")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -144,3 +145,91 @@ def test_a_wrong_mapping_is_one_line(tmp_path: Path, text: str, said: str) -> No
         gather_runs([tmp_path], path)
     with pytest.raises(UserError, match="there is no such file"):
         gather_runs([tmp_path], tmp_path / "none.yaml")
+
+
+def write_logs(root: Path, mapping: str, logs: dict[str, list[dict[str, Any]]]) -> tuple[Path, Path]:
+    """JSON lines by the name of their folder, and a mapping: the folder of all, and the mapping's file."""
+    for name, rows in logs.items():
+        (root / "runs" / name).mkdir(parents=True)
+        (root / "runs" / name / "log.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    (root / "mapping.yaml").write_text(f"file: log.jsonl\n{mapping}\n")
+    return root / "runs", root / "mapping.yaml"
+
+
+def test_seeds_that_a_table_holds_as_floats_are_the_seeds_that_they_are(tmp_path: Path) -> None:
+    logs: dict[str, list[dict[str, Any]]] = {
+        f"{arm}_{seed}": [{"step": 1, "reward": seed / 1e5, "seed": gap}, {"step": 2, "reward": 0.5, "seed": seed}]
+        for arm in ("grpo", "rloo")
+        for seed, gap in ((12345.0, math.nan), (12346.0, None), (1234567.0, 1234567.0))
+    }
+    mapping = (
+        "path: '(?P<algorithm>[a-z]+)_'\nsettings: {seed: {column: seed, take: max}}\nmetrics: {reward/mean: reward}"
+    )
+    runs, file = write_logs(tmp_path, mapping, logs)
+    document = made(runs, mapping=file)
+    arms = document.sections[0].found.block.arms
+    assert [[trial.seed for trial in arm.trials] for arm in arms] == [["12345", "12346", "1234567"]] * 2
+    assert not any("counts, not" in note for note in document.notes)
+
+
+def test_a_rate_that_a_column_holds_agrees_to_three_digits_and_nothing_else_is_rounded(tmp_path: Path) -> None:
+    row: dict[str, Any] = {"step": 1, "reward": 0.5, "lr": 1.2344e-5, "beta": 0.12344, "tags": ["a", 1]}
+    columns = "settings: {optimizer.lr: {column: lr}, beta: {column: beta}, tags: {column: tags}}"
+    runs, file = write_logs(tmp_path, columns, {"mine-s1": [row]})
+    [trial] = gather_runs([runs], file).trials
+    assert [trial.settings[name] for name in ("optimizer.lr", "beta", "tags")] == [1.23e-5, 0.12344, '["a", 1]']
+
+
+def test_of_repeats_of_another_tool_the_first_by_name_counts_and_the_note_says_so(tmp_path: Path) -> None:
+    logs = {f"{name}-s1": [{"step": 1, "reward": 0.5}] for name in ("a", "b")}
+    runs, file = write_logs(tmp_path, "settings: {algorithm.name: mine}\nmetrics: {reward/mean: reward}", logs)
+    told = "seed 1: a-s1 counts, not b-s1 (finished runs before others, then the first by name)"
+    assert any(told in note for note in made(runs, mapping=file).notes)
+
+
+@pytest.mark.parametrize(("last", "seconds"), [(None, 3.5), ("n/a", 3.5), ("4.5", 4.5), ([1], 3.5)])
+def test_seconds_are_the_last_number_of_their_column(tmp_path: Path, last: Any, seconds: float) -> None:
+    rows = [{"step": 1, "reward": 0.5, "runtime": 3.5}, {"step": 2, "reward": 0.5, "runtime": last}]
+    runs, file = write_logs(tmp_path, "seconds: runtime", {"mine-s1": rows})
+    [trial] = gather_runs([runs], file).trials
+    assert trial.run.summary == {"seconds": seconds}
+
+
+def test_a_column_of_seconds_without_a_number_is_said(tmp_path: Path) -> None:
+    rows = [{"step": 1, "reward": 0.5, "runtime": "n/a"}]
+    runs, file = write_logs(tmp_path, "seconds: runtime", {"mine-s1": rows})
+    assert "mine-s1: no row has a number of seconds in runtime ('n/a')." in gather_runs([runs], file).notes
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("metrics: {reward/mean: 3}", "the metric reward/mean is named 3"),
+        ("metrics: {reward/mean: null}", "the metric reward/mean is named nothing"),
+        ("metrics: {reward/mean: [reward, 3]}", "the metric reward/mean is named"),
+        ("metrics: {3: reward}", "3 is no name of a metric"),
+        ("patterns: {3: eval/pass@1}", "3 is no pattern"),
+        ("patterns: {'val.*': 3}", r"the pattern val\.\* stands for 3"),
+        ("step: [iter]", "step is .*, not a text"),
+        ("seconds:", "seconds is nothing, not a text"),
+        ("path: 3", "path is 3, not a text"),
+        ("planned: [3]", "planned is .*, neither a number nor a key"),
+        ("planned: .inf", "planned is inf, neither a number nor a key"),
+        ("settings: {seed: {column: [a]}}", "cannot read the setting seed"),
+        ("{3: a, file: b}", "has no key 3"),
+    ],
+)
+def test_a_mapping_of_wrong_types_is_one_line(tmp_path: Path, text: str, said: str) -> None:
+    path = tmp_path / "mapping.yaml"
+    path.write_text(text)
+    with pytest.raises(UserError, match=said):
+        gather_runs([tmp_path], path)
+
+
+def test_a_step_column_that_the_mapping_names_is_no_missing_one(tmp_path: Path) -> None:
+    (tmp_path / "mine-s1").mkdir()
+    (tmp_path / "mine-s1" / "log.csv").write_text("iter,reward\n5,0.5\n10,0.6\n")
+    (tmp_path / "mapping.yaml").write_text("file: log.csv\nstep: iter\n")
+    found = gather_runs([tmp_path / "mine-s1" / "log.csv"], tmp_path / "mapping.yaml")
+    assert [row["step"] for row in found.trials[0].run.steps] == [5, 10]
+    assert not any("numbered" in note for note in found.notes)

@@ -98,12 +98,15 @@ class Comparison:
         write_report_folder(self._document, Path(folder))
         return Path(folder)
 
-    def write_paper(self, folder: str | Path, columns: Sequence[str] = DEFAULT_COLUMNS) -> Path:
-        """Write table.tex, figures as PDF and a main.tex that compiles, as `tvo compare --paper` does."""
+    def write_paper(self, folder: str | Path, columns: str | Sequence[str] = DEFAULT_COLUMNS) -> Path:
+        """Write table.tex, figures as PDF and a main.tex that compiles, as `tvo compare --paper` does.
+
+        columns: names, or one text of them with commas.
+        """
         from tvo_cli.comparison.render.paper_files import write_paper_folder
 
         with options_named_as_keywords():
-            write_paper_folder(self._document, Path(folder), columns)
+            write_paper_folder(self._document, Path(folder), _names_of(columns))
         return Path(folder)
 
     def __repr__(self) -> str:
@@ -127,6 +130,7 @@ def compare(
     baseline: str | None = None,
     by: str | Sequence[str] = "algorithm",
     metric: str | None = None,
+    direction: str = "auto",
     choose_rate: str = CORRECTED,
     failed: str = "auto",
     confidence: float = 0.95,
@@ -143,11 +147,18 @@ def compare(
     """
     given = [runs] if isinstance(runs, str | Path | Run) else list(runs)
     paths = [one.folder if isinstance(one, Run) else Path(one) for one in given]
-    keys = tuple(word.strip() for word in by.split(",")) if isinstance(by, str) else tuple(by)
     other = None if mapping is None else Path(mapping)
     with user_errors_raised(), options_named_as_keywords():
-        request = DocumentRequest(keys, metric, baseline, choose_rate, failed, confidence, force, other, x)
+        request = DocumentRequest(
+            _names_of(by), metric, baseline, choose_rate, failed, confidence, force, other, x, direction
+        )
         return Comparison(compare_into_document(paths, request))
+
+
+def _names_of(given: str | Sequence[str]) -> tuple[str, ...]:
+    """Return the names in a comparison's option: a list of them, or one text with commas."""
+    words = given.split(",") if isinstance(given, str) else given
+    return tuple(word.strip() for word in words if word.strip())
 
 
 def _verdict_from_document(verdict: DocumentVerdict, section: ReportSection) -> ComparisonVerdict:

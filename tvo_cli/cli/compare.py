@@ -18,6 +18,7 @@ FORMATS = ("table", "json", "markdown", "html")
 RUNS = "run folders, folders of them, a TRL trainer_state.json, or another tool's JSON lines"
 BY = "settings that name the arms: algorithm, or several: algorithm,dataset.name"
 FAILED = "what a failed run counts for: a number, last, out; auto: 0 for a share, else its last reading"
+DIRECTION = "which of the metric is better: less, more; auto: as its name says"
 RATE = "how an arm's best learning rate is chosen: corrected, half, same, leave-one-out (docs/compare.md)"
 PAPER = "write paper/ (in --out, else here): one LaTeX table, figures as PDF at column width, a main.tex"
 COLUMNS = "of the paper's table: rate,seeds,final,difference,collapsed, or others (docs/compare.md)"
@@ -38,6 +39,7 @@ def compare(
     form: Annotated[str, typer.Option("--format", help="table, json, markdown or html")] = "table",
     x: Annotated[str, typer.Option(help="the curves' axis: steps, samples, tokens, hours")] = "samples",
     choose_rate: Annotated[str, typer.Option(help=RATE)] = "corrected",
+    direction: Annotated[str, typer.Option(help=DIRECTION)] = "auto",
     failed: Annotated[str, typer.Option(help=FAILED)] = "auto",
     confidence: Annotated[float, typer.Option(help="of every interval")] = 0.95,
     mapping: Annotated[Path | None, typer.Option(help=MAPPING)] = None,
@@ -54,9 +56,7 @@ def compare(
 
     _check_choices(form, paper, columns)
     keys = tuple(word.strip() for word in by.split(",") if word.strip())
-    request = DocumentRequest(
-        keys or ("algorithm",), metric, baseline, choose_rate, failed, confidence, force, mapping, x
-    )
+    request = DocumentRequest(keys, metric, baseline, choose_rate, failed, confidence, force, mapping, x, direction)
     document = make(runs, request)
     if paper:
         _write_paper(document, (out or Path()) / "paper", columns)

@@ -13,7 +13,9 @@ from tvo_cli.diagnosis.examiner import Examiner
 from tvo_cli.diagnosis.finding import CRITICAL, Finding
 from tvo_cli.diagnosis.logs_to_diagnose import logged_accuracy_term, with_reward_terms
 from tvo_cli.diagnosis.training_log import OTHER, Row, RunFacts, TrainingLog, bounded_row
-from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, find_mapping
+from tvo_cli.errors import UserError
+from tvo_cli.nearest_names import nearest_names
+from tvo_cli.runs.tool_mappings import KNOWN, PLAIN, MappedColumns, ToolMapping, find_mapping
 from tvo_cli.tracking.alerts.alert import Alert
 from tvo_cli.tracking.alerts.alert_sender import AlertSender
 from tvo_cli.tracking.metric_names import is_known_metric
@@ -55,6 +57,9 @@ class StabilityMonitor:
             tool: trl, verl or prime-rl, whose names the metrics have; other: ours. None: found by the names.
             name: of the run, in alerts.
             alerts: who is told besides the log, with the keys of `logger.alerts` (docs/alerts.md).
+
+        Raises:
+            UserError: the tool is none of those.
         """
         self.facts = RunFacts(
             name=name,
@@ -65,7 +70,7 @@ class StabilityMonitor:
             settings={"optimizer.clip_norm": clip_norm},
         )
         self.rows: list[Row] = []  # under our names, one a step
-        self._names = MappedColumns(TOOLS[tool]) if tool else None
+        self._names = MappedColumns(_mapping_of_tool(tool)) if tool else None
         self._examiner = Examiner(self.facts)
         self._accuracy: str | None = None  # the function of a reward that is one, where none is logged
         self._evaluation: dict[str, float] = {}  # counts to the next step, for it is measured after a step
@@ -133,6 +138,13 @@ class StabilityMonitor:
             self._alerts.send(
                 Alert(finding.failure, severity, step, finding.message, self.facts.name, folder, repeated)
             )
+
+
+def _mapping_of_tool(tool: str) -> ToolMapping:
+    """The names of the trainer that a monitor is told; UserError for one that nobody knows."""
+    if tool not in TOOLS:
+        raise UserError("tool", tool, "not a choice.", nearest_names(str(tool), TOOLS))
+    return TOOLS[tool]
 
 
 def _metric_number(value: Any) -> float | None:

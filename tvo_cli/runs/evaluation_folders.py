@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from tvo_cli.errors import UserError
 from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs.tolerant_run_reading import read_run_mapping, scores_of_own_summary
 from tvo_cli.runs.trial import FINISHED, UNFINISHED, Trial
@@ -64,6 +65,20 @@ def _scores_of_suite(figures: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
     for name in ("length", "truncated", "unanswered"):
         if isinstance(figures.get(name), int | float):
             yield f"eval/{name}", float(figures[name])
+
+
+def trials_of_suite(trials: Sequence[Trial], metric: str) -> tuple[Sequence[Trial], str]:
+    """Return the trials of the suite that a metric's name begins with, `math500/eval/pass@1`, and the name in a suite.
+
+    All trials and the metric as it is where its name begins with no suite, or where a run has a metric of that name.
+    """
+    suite, at, name = metric.partition("/eval/")
+    known = sorted({str(trial.settings[SUITE]) for trial in trials if SUITE in trial.settings})
+    if not at or not known or any(trial.has(metric) for trial in trials):
+        return trials, metric
+    if suite not in known:
+        raise UserError("--metric", metric, "there is no such suite.", f"Suites: {', '.join(known)}.")
+    return [trial for trial in trials if str(trial.settings.get(SUITE)) == suite], f"eval/{name}"
 
 
 def settings_of_evaluated_run(path: str, place: Path) -> dict[str, Any]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from tvo_cli.runs.tolerant_run_reading import read_run_folder
 from tvo_cli.runs.tool_mappings import SFT
 from tvo_cli.runs.trial import Trial
 from tvo_cli.runs.trial_settings import flat_trial_settings
+from tvo_cli.tracking.metric_names import is_heldout_score
 from tvo_cli.tracking.run_status import SWEEP_INDEX
 
 CHECKPOINT = re.compile(r"checkpoint-(\d+)$")
@@ -51,7 +53,7 @@ def gather_runs(paths: Sequence[Path], mapping: Path | None = None) -> GatheredR
         raise UserError("runs", ", ".join(map(str, paths)), "no run was found there.", remedy)
     trials = tuple(sorted(found.trials.values(), key=lambda trial: (trial.source, _gathering_sort_key(trial.name))))
     notes = [f"{_names_of_gathered_runs(names)}: {complaint}." for complaint, names in found.said.items()]
-    return GatheredRuns(trials, (*notes, *_notes_on_gathered_nonfinite_rewards(trials)))
+    return GatheredRuns(trials, (*notes, *_notes_on_nonfinite_values(trials)))
 
 
 class _RunSearch:
@@ -210,14 +212,32 @@ def _names_of_gathered_runs(names: Sequence[str]) -> str:
     return ", ".join(names[:SHOW]) + (f" and {more} more" if more > 0 else "")
 
 
-def _notes_on_gathered_nonfinite_rewards(trials: Sequence[Trial]) -> Iterator[str]:
-    """Yield notes on rewards that are not finite: how many, and where."""
+def _notes_on_nonfinite_values(trials: Sequence[Trial]) -> Iterator[str]:
+    """Yield notes on rewards and held-out scores that are not finite: how many, and where."""
     found = {trial.name: _nonfinite_steps_of_gathered_run(trial.run) for trial in trials}
     broken = {name: count for name, count in found.items() if count}
     if broken:
         total = sum(broken.values())
         runs = _names_of_gathered_runs(list(broken))
         yield f"{runs}: reward or accuracy is not finite at {total} steps; they enter no mean."
+
+    scores: dict[tuple[str, int], list[str]] = {}
+    for trial in trials:
+        for score, count in _nonfinite_scores_of_run(trial.run).items():
+            scores.setdefault((score, count), []).append(trial.name)
+    for (score, count), names in scores.items():
+        evaluations = f"{count} evaluation{'s' if count > 1 else ''}"
+        yield f"{_names_of_gathered_runs(names)}: {score} is not finite at {evaluations}."
+
+
+def _nonfinite_scores_of_run(run: LoadedRun) -> Counter[str]:
+    """Return how often each held-out score of a run is not finite."""
+    return Counter(
+        name
+        for row in run.evaluations
+        for name, value in row.items()
+        if is_heldout_score(name) and not _is_finite_gathered_reward(value)
+    )
 
 
 def _nonfinite_steps_of_gathered_run(run: LoadedRun) -> int:

@@ -33,7 +33,7 @@ def read_logged_rows(file: Path, chosen: ToolMapping) -> LoggedRows:
     if chosen.rows:
         return _rows_in_document(text, file.name, chosen.rows)
     if file.suffix.lower() in (".csv", ".tsv"):
-        return _rows_of_csv(text, file.name)
+        return _rows_of_csv(text, file.name, chosen.step)
     return _rows_in_array(text) or _rows_of_json_lines(text, file.name)
 
 
@@ -91,8 +91,11 @@ def _rows_of_json_lines(text: str, name: str) -> LoggedRows:
     return LoggedRows(rows, {}, tuple(said))
 
 
-def _rows_of_csv(text: str, name: str) -> LoggedRows:
-    """Read a table with a head; empty cells are missing values. Rows without a step are numbered."""
+def _rows_of_csv(text: str, name: str, step: str) -> LoggedRows:
+    """Read a table with a head; empty cells are missing values. Rows without a step, of any usual name, are numbered.
+
+    step: its name by the mapping; one of the user's own is the only one that is looked for.
+    """
     head = text.splitlines()[:1]
     separator = max(",\t;", key=head[0].count) if head else ","
     table = list(csv.reader(io.StringIO(text), delimiter=separator))
@@ -104,7 +107,7 @@ def _rows_of_csv(text: str, name: str) -> LoggedRows:
         cell = f"{table[0][-1]} {table[-1][-1]!r}"
         said.append(f"the last line of {name} has no line end: if the file was cut off, so is its {cell}")
     rows = [dict(_logged_values(dict(zip(table[0], cells, strict=False)))) for cells in table[1:] if cells]
-    if not rows or any(set(STEPS) & set(row) for row in rows):
+    if not rows or step not in STEPS or any(set(STEPS) & set(row) for row in rows):
         return LoggedRows(rows, {}, tuple(said))
     numbered: Rows = [{"step": at, **row} for at, row in enumerate(rows, start=1)]
     said.append(f"{name} has no column of steps; its rows are numbered from 1")

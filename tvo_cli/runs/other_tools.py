@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections.abc import Mapping, Sequence
@@ -11,6 +12,7 @@ from typing import Any
 
 from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs.log_file_formats import LoggedRows, Rows, read_logged_rows
+from tvo_cli.runs.logged_texts import number_of, with_numbers_of_texts
 from tvo_cli.runs.tool_mappings import PLAIN, STEPS, TRL, MappedColumns, ToolMapping, find_mapping, read_tool_mapping
 from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
 from tvo_cli.tracking import metrics_file
@@ -36,7 +38,8 @@ def trial_of_rows(
     """Return a run from rows under another tool's names, and what was wrong with them."""
     read, mapping = _unnested_rows(read, chosen)
     ours = MappedColumns(mapping)
-    run_rows = [ours.row(row) for row in read.rows if _is_step_number(row.get(mapping.step))]
+    rows, texts = with_numbers_of_texts(read.rows, ours)
+    run_rows = [ours.row(row) for row in rows if _is_step_number(row.get(mapping.step))]
     run = LoadedRun(
         folder=folder,
         config={},
@@ -48,7 +51,13 @@ def trial_of_rows(
     settings = _settings_of_tool_run(read.rows, mapping, name)
     planned = _planned_steps(mapping, read.document)
     state, why, more = _state_of_tool_run(run, planned)
-    said = [*read.said, *more, *_why_nothing_is_read(read.rows, run, mapping.step)]
+    said = [
+        *read.said,
+        *more,
+        *texts,
+        *_note_on_seconds(read.rows, chosen),
+        *_why_nothing_is_read(read.rows, run, mapping.step),
+    ]
     return Trial(name, source, run, settings, state, why, mapping.tool, planned), said
 
 
@@ -94,10 +103,10 @@ def _settings_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping
     for group, text in (matched.groupdict() if matched else {}).items():
         found[GROUPS.get(group, group)] = _parse_setting_in_path(text or "")
     for key, value in chosen.settings.items():
-        taken = _setting_from_column(rows, value) if isinstance(value, Mapping) else value
+        taken = _setting_from_column(rows, value, key) if isinstance(value, Mapping) else value
         if taken is not None:
             found[key] = taken
-    return found
+    return {key: _as_scalar(value) for key, value in found.items()}
 
 
 def _parse_setting_in_path(text: str) -> Any:
@@ -108,25 +117,50 @@ def _parse_setting_in_path(text: str) -> Any:
         return text
 
 
-def _setting_from_column(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any]) -> Any:
-    """Return a setting from a column; a number to three digits, so that seeds logged at other steps agree."""
-    values = [row[how["column"]] for row in rows if row.get(how["column"]) is not None]
+def _setting_from_column(rows: Sequence[Mapping[str, Any]], how: Mapping[str, Any], key: str) -> Any:
+    """Return a setting from a column; a rate to three digits, so that seeds logged at other steps agree."""
+    values = [value for row in rows if _is_given(value := row.get(how["column"]))]
     if not values:
         return None
     take = how.get("take", "first")
-    value = max(values) if take == "max" else values[0 if take == "first" else -1]
-    return float(f"{value:.3g}") if isinstance(value, float) and math.isfinite(value) else value
+    value = _largest(values) if take == "max" else values[0 if take == "first" else -1]
+    return float(f"{value:.3g}") if key == RATE and isinstance(value, float) and math.isfinite(value) else value
+
+
+def _is_given(value: Any) -> bool:
+    """Whether another tool's cell holds a value: a gap is none, or nan where a table was written as numbers."""
+    return value is not None and not (isinstance(value, float) and math.isnan(value))
+
+
+def _largest(values: Sequence[Any]) -> Any:
+    """Return the largest number of a column that gives a setting; of a column without numbers its first value."""
+    return max((value for value in values if isinstance(value, int | float)), default=values[0])
+
+
+def _as_scalar(value: Any) -> Any:
+    """Return a setting of another tool as settings are: a list as text, and the float of a whole number as that."""
+    if isinstance(value, list | dict):
+        return json.dumps(value, default=str)
+    return int(value) if _is_step_number(value) else value
 
 
 def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> dict[str, Any]:
-    found = [row[chosen.seconds] for row in rows if chosen.seconds and chosen.seconds in row]
-    return {"seconds": float(found[-1])} if found else {}
+    found = [number for row in rows if (number := number_of(row.get(chosen.seconds))) is not None]
+    return {"seconds": found[-1]} if found and chosen.seconds else {}
+
+
+def _note_on_seconds(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> list[str]:
+    """Return a note where the column of another tool's seconds is there, and no row has a number in it."""
+    given = [row[chosen.seconds] for row in rows if chosen.seconds in row]
+    if not given or any(number_of(value) is not None for value in given):
+        return []
+    return [f"no row has a number of seconds in {chosen.seconds} ({given[-1]!r})"]
 
 
 def _planned_steps(chosen: ToolMapping, document: Mapping[str, Any]) -> int | None:
     """The steps that another tool's run was to have; None where nothing says it."""
     planned = document.get(chosen.planned, 0) if isinstance(chosen.planned, str) else chosen.planned
-    return int(planned) if isinstance(planned, int | float) and planned > 0 else None
+    return int(planned) if isinstance(planned, int | float) and 0 < planned < LATEST else None
 
 
 def _state_of_tool_run(run: LoadedRun, planned: int | None) -> tuple[str, str, list[str]]:

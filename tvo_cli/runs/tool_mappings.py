@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from tvo_cli.runs.trial import RATE
 from tvo_cli.tracking import metrics_file
 
 TAKES = ("first", "last", "max")
+TEXTS = ("file", "rows", "nested", "step", "path", "seconds", "tool")  # keys of a mapping whose value is a text
 TELLING = 2  # columns of a trainer's that must be there for a log to be taken for one of its
 STEPS = (
     *("step", "global_step", "_step", "Step", "train/global_step", "training/global_step", "trainer/global_step"),
@@ -168,7 +170,7 @@ def read_tool_mapping(path: Path | None) -> ToolMapping:
     except ValueError as error:
         raise UserError("--mapping", path, "is neither YAML nor JSON.") from error
     known = {one.name for one in fields(ToolMapping)}
-    wrong = sorted(set(found) - known)
+    wrong = sorted(map(str, set(found) - known))
     if wrong or not found:
         problem = f"has no key {wrong[0]}." if wrong else "holds no mapping."
         raise UserError("--mapping", path, problem, f"Keys: {', '.join(sorted(known))}.")
@@ -176,19 +178,67 @@ def read_tool_mapping(path: Path | None) -> ToolMapping:
 
 
 def _check_tool_mapping(chosen: ToolMapping, path: Path) -> ToolMapping:
-    named = (chosen.metrics, chosen.patterns, chosen.settings)
-    if not all(isinstance(one, Mapping) for one in named):
-        raise UserError("--mapping", path, "metrics, patterns and settings are mappings of our names.")
-    for name, value in chosen.settings.items():
-        if isinstance(value, Mapping) and ("column" not in value or value.get("take", "first") not in TAKES):
+    """Return the mapping of a file; UserError where a key of it has a value that it cannot have."""
+    for problem, remedy in _problems_of_mapping(chosen):
+        raise UserError("--mapping", path, problem, remedy)
+    return chosen
+
+
+def _problems_of_mapping(chosen: ToolMapping) -> Iterator[tuple[str, str]]:
+    """Yield what is wrong with a mapping of another tool, and what to write instead."""
+    for key in TEXTS:
+        if not isinstance(value := getattr(chosen, key), str):
+            yield f"{key} is {_said(value)}, not a text.", "Write its name in quotes, or leave the key out."
+    if not isinstance(chosen.planned, str) and not _is_count(chosen.planned):
+        yield f"planned is {_said(chosen.planned)}, neither a number nor a key of the file.", "For example 500."
+    if not all(isinstance(one, Mapping) for one in (chosen.metrics, chosen.patterns, chosen.settings)):
+        yield "metrics, patterns and settings are mappings of our names.", ""
+        return
+    for ours, theirs in chosen.metrics.items():
+        if not isinstance(ours, str):
+            yield f"{_said(ours)} is no name of a metric.", "metrics: {ours: theirs}."
+        if not (_are_texts([theirs]) or (isinstance(theirs, list) and theirs and _are_texts(theirs))):
+            yield f"the metric {ours} is named {_said(theirs)}.", "A column's name, or a list of names."
+    yield from _problems_of_settings(chosen.settings)
+    yield from _problems_of_patterns(chosen)
+
+
+def _problems_of_settings(settings: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield which settings of another tool's mapping name no column, or a value of it that there is not."""
+    for name, value in settings.items():
+        if not isinstance(value, Mapping):
+            continue
+        if not isinstance(value.get("column"), str) or value.get("take", "first") not in TAKES:
             remedy = f"A value, or {{column: theirs, take: {'|'.join(TAKES)}}}."
-            raise UserError("--mapping", path, f"cannot read the setting {name}.", remedy)
+            yield f"cannot read the setting {name}.", remedy
+
+
+def _problems_of_patterns(chosen: ToolMapping) -> Iterator[tuple[str, str]]:
+    """Yield which patterns of another tool's mapping are none, or stand for no name."""
+    for pattern, ours in chosen.patterns.items():
+        if not isinstance(pattern, str):
+            yield f"{_said(pattern)} is no pattern.", "patterns: {'a pattern of theirs': ours}."
+        if not isinstance(ours, str):
+            yield f"the pattern {pattern} stands for {_said(ours)}.", "One of our names."
     for key, pattern in (("path", chosen.path), *(("patterns", one) for one in chosen.patterns)):
         try:
             re.compile(pattern)
         except re.error as error:
-            raise UserError("--mapping", path, f"{key} is no pattern: {error}.") from error
-    return chosen
+            yield f"{key} is no pattern: {error}.", ""
+
+
+def _are_texts(values: Sequence[Any]) -> bool:
+    return all(isinstance(value, str) for value in values)
+
+
+def _is_count(value: Any) -> bool:
+    """Whether a value of another tool's mapping is a number of steps; 0: unknown."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < math.inf
+
+
+def _said(value: Any) -> str:
+    """A mapping's value as an error names it."""
+    return "nothing" if value is None else repr(value)
 
 
 class MappedColumns:
@@ -204,6 +254,10 @@ class MappedColumns:
     def step(self) -> str:
         """Their name for the step."""
         return self._mapping.step
+
+    def name(self, theirs: str) -> str:
+        """Return our name for a column of theirs; theirs where we have none."""
+        return self._mapped(theirs)
 
     def row(self, row: Mapping[str, Any]) -> metrics_file.Row:
         """Return a row with our names where the mapping has them; of two of theirs for one of ours the first counts."""

@@ -199,12 +199,18 @@ FAMILIES = (
         "the same on a test set, or on the held-out problems of a source",
     ),
 )  # patterns of names
+HELDOUT_SCORE = re.compile(rf"eval/({SOURCE}/)?(pass@\d+|maj(@\d+)?|greedy|accuracy|reward|loss)")
 BY_NAME = {metric.name: metric for metric in METRICS}
 
 
 def is_known_metric(name: str) -> bool:
     """Return whether a name is one of our metrics, or of one of the families."""
     return name in BY_NAME or any(re.fullmatch(family.name, name) for family in FAMILIES)
+
+
+def is_heldout_score(name: str) -> bool:
+    """Return whether a metric is what an evaluation scores a policy by, which is always a number."""
+    return HELDOUT_SCORE.fullmatch(name) is not None
 
 
 def is_evaluation_metric(name: str) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -120,3 +121,21 @@ def test_numbers_are_for_readers() -> None:
         formatting.arm_title("grpo_shrunk_cv") == "GRPO shrunk CV" and formatting.arm_title("reinforce") == "REINFORCE"
     )
     assert formatting.join_names(["a", "b", "c"], 2) == "a, b and 1 more"
+
+
+def test_where_few_seeds_are_shared_all_runs_are_compared_and_it_is_said(tmp_path: Path) -> None:
+    for seed in range(10):
+        write_run(tmp_path, "tvo", seed, 0.8 + seed % 5 / 50)
+        write_run(tmp_path, "grpo", seed + 8, 0.6 + seed % 5 / 50)
+    verdict = made(tmp_path).sections[0].verdicts[0]
+    assert "10 seeds against 10, unpaired: separated" in verdict.sentence
+    assert verdict.contrast.over_seeds.method == "Welch t" and verdict.contrast.over_seeds.n == 10
+    assert verdict.beside == ("2 seeds are in both arms, fewer than half of an arm's: not paired, all runs compared",)
+
+
+@pytest.mark.parametrize(("more", "paired"), [(1, True), (2, True), (3, False)])
+def test_half_of_the_larger_arm_s_seeds_are_enough_to_pair(arms: Path, more: int, paired: bool) -> None:
+    shutil.rmtree(arms / "grpo-0.001-s2")
+    for seed in range(3, 3 + more - 1):
+        write_run(arms, "tvo", seed, 0.7)
+    assert made(arms).sections[0].verdicts[0].contrast.paired is paired

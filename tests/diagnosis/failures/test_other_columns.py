@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
-from tests.diagnosis.logs import Column, evaluations, found_in, line
+from tests.diagnosis.logs import Column, diagnosed, evaluations, found_in, line
 
 CASES: dict[
     str, tuple[str, str, str, Column, Column]
@@ -64,3 +66,12 @@ def _metric_of(name: str) -> str:
 def test_the_kl_of_a_batch_counts_only_where_no_total_variation_is_logged() -> None:
     both: dict[str, Column] = {"policy/kl_old_k1": [0.2] * 9, "policy/tv": [0.02] * 9}
     assert found_in("policy_drift", both) is None and found_in("policy_drift", {"policy/kl_old_k1": [0.2] * 9})
+
+
+def test_a_held_out_score_that_is_not_finite_is_a_warning_and_the_end_of_its_interval_is_not() -> None:
+    steps: dict[str, Column] = {"reward/mean": [0.5] * 60, "eval/pass@1": evaluations(60, {30: 0.5, 60: math.nan})}
+    found = found_in("nonfinite", steps)
+    assert found is not None and (found.metric, found.first_step, found.severity) == ("eval/pass@1", 60, "warning")
+    assert diagnosed(steps).verdict == "warning"
+    one_problem: dict[str, Column] = {"reward/mean": [0.5] * 60, "eval/pass@1_low": evaluations(60, {60: math.nan})}
+    assert found_in("nonfinite", one_problem) is None

@@ -171,12 +171,20 @@ def _each_seed_once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tupl
         others = [trial.name for trial in same if trial is not best]
         at = f" at lr {formatting.format_rate(rate)}" if rate is not None else ""
         if others:
-            repeats.append(f"{arm}{at}, seed {seed}: {best.name} counts, not {formatting.join_names(others)}")
+            told = f"{arm}{at}, seed {seed}: {best.name} counts, not {formatting.join_names(others)}"
+            repeats.append((told, _why_repeat_counts(best)))
         kept.append(best)
     if repeats:
         more = f"; {len(repeats) - 1} more of this arm likewise" if len(repeats) > 1 else ""
-        notes.append(f"{repeats[0]} (finished runs before others, then the one that ended last){more}.")
+        told, why = repeats[0]
+        notes.append(f"{told} ({why}){more}.")
     return tuple(sorted(kept, key=lambda trial: (trial.rate or 0.0, _seed_order(trial.seed))))
+
+
+def _why_repeat_counts(kept: Trial) -> str:
+    """Why this one of an arm's runs of one seed counts; when another tool's run ended is not known."""
+    known = "finished" in kept.run.summary
+    return f"finished runs before others, then {'the one that ended last' if known else 'the first by name'}"
 
 
 def _seed_order(seed: str) -> tuple[bool, int, str]:
@@ -186,6 +194,8 @@ def _seed_order(seed: str) -> tuple[bool, int, str]:
 
 def settings_that_name_arms(by: Sequence[str], trials: Sequence[Trial]) -> tuple[str, ...]:
     """Return the settings of `--by`: `algorithm` means `algorithm.name`; UserError for one that no run has."""
+    if not by:
+        raise UserError("--by", "", "names no setting.", "For example algorithm.")
     known = sorted({key for trial in trials for key in trial.settings})
     found = []
     for word in map(configuration.current_key_name, by):

@@ -6,12 +6,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from tvo_cli.comparison.analysis.metric_direction import AUTO, LESS, MORE, MetricDirection, direction_of_metric
 from tvo_cli.comparison.formatting import count_of, join_names
 from tvo_cli.errors import UserError
 from tvo_cli.runs.trial import FINISHED, Trial
 from tvo_cli.tracking.metric_names import BY_NAME
-
-LESS = ("unanswered", "truncated", "grader_failed", "failed", "zero_advantage", "tv", "tv_max", "mismatch", "nonfinite")
 
 DEFAULT_METRICS = ("eval/pass@1", "accuracy/fresh", "reward/mean")
 WINDOW = 5  # steps that a reading of noisy training metrics is averaged over
@@ -24,6 +23,7 @@ class MetricChoice:
     metric: str
     failed: str = "auto"  # a number, `last`, `out`; auto: 0 for a share, last for the rest
     confidence: float = 0.95
+    wanted_direction: str = AUTO  # LESS, MORE; AUTO: as it is known
 
     @property
     def share(self) -> bool:
@@ -33,7 +33,12 @@ class MetricChoice:
     @property
     def less(self) -> bool:
         """Whether less is better."""
-        return is_less_better(self.metric)
+        return self.direction.less
+
+    @property
+    def direction(self) -> MetricDirection:
+        """Which direction is better, and why it is taken to be."""
+        return direction_of_metric(self.metric, self.wanted_direction)
 
     @property
     def failed_as(self) -> str:
@@ -55,11 +60,13 @@ class MetricChoice:
         return "eval/" in self.metric
 
     def rule(self) -> str:
-        """How a failed and an unfinished run enter, in a sentence."""
+        """Which direction is better, and how a failed and an unfinished run enter."""
         kinds = {"last": "with its last reading", "out": "in no mean (--failed out)"}
         failed = kinds.get(self.failed_as, f"as {self.failed_as} in every mean")
         how = "the last evaluation" if self.evaluated else f"the mean of the last {WINDOW} steps"
-        return f"Final: {how}. A failed run counts {failed}; an unfinished one has no final value yet and is listed."
+        better = f"{(LESS if self.less else MORE).capitalize()} is better."
+        unfinished = "an unfinished one has no final value yet and is listed"
+        return f"{better} Final: {how}. A failed run counts {failed}; {unfinished}."
 
 
 def check_failed_rule(failed: str) -> str:
@@ -115,11 +122,6 @@ def _runs_without_chosen_metric(finished: Sequence[Trial], metric: str) -> str:
     names = [trial.name for trial in finished if not trial.has(metric)]
     noun = "finished run" if all(trial.state == FINISHED for trial in finished) else "run"
     return f"{count_of(len(names), noun)} without a finite {metric} ({join_names(names, 4)})"
-
-
-def is_less_better(metric: str) -> bool:
-    """Return whether the lowest value of a metric is its best: unanswered, cut off, failed, moved too far."""
-    return metric.rpartition("/")[2] in LESS
 
 
 def is_share_metric(metric: str) -> bool:

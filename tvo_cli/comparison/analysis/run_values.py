@@ -18,11 +18,20 @@ NO_INTERVAL = ConfidenceInterval(math.nan, math.nan, math.nan, 0)
 
 
 def final_value(trial: Trial, how: MetricChoice) -> float | None:
-    """Return the value a run ends with; a failed one's by the rule; None for one that has none yet or is left out."""
+    """Return the value a run ends with; a failed one's by the rule; None for one that has none yet or is left out.
+
+    A finished run whose end is not finite counts as failed: the value before it is of another policy.
+    """
     if trial.state == FINISHED:
-        found = last_value(trial, how)
+        found = None if ends_without_finite_value(trial, how) else last_value(trial, how)
         return found if found is not None else _value_of_failed_run(trial, how)
     return _value_of_failed_run(trial, how) if trial.state == FAILED else None
+
+
+def ends_without_finite_value(trial: Trial, how: MetricChoice) -> bool:
+    """Return whether a run's last evaluation, or a step metric over all of the last steps, is not finite."""
+    last = trial.curve(how.metric)[1][-1 if how.evaluated else -WINDOW :]
+    return bool(last) and not finite_run_values(last)
 
 
 def _value_of_failed_run(trial: Trial, how: MetricChoice) -> float | None:
@@ -53,6 +62,15 @@ def best_value(trial: Trial, how: MetricChoice) -> float | None:
         values = running_means(values)
     known = finite_run_values(values)
     return how.best_of(known) if known else None
+
+
+def best_values_of_counted_runs(trials: Sequence[Trial], how: MetricChoice) -> list[float]:
+    """Return the best values of the runs that have a final value, so that both means are of the same runs.
+
+    Of a run without any reading, which failed before its first: what it counts as.
+    """
+    ends = [(trial, end) for trial in trials if (end := final_value(trial, how)) is not None]
+    return [end if (best := best_value(trial, how)) is None else best for trial, end in ends]
 
 
 def finite_run_values(values: Sequence[float]) -> list[float]:

@@ -55,9 +55,7 @@ def arms_table(found: BlockAnalysis) -> Table:
     for arm in found.block.arms:
         chosen = found.chosen[arm.label]
         mine = chosen.cell
-        best = run_values.mean_of_known_values(
-            [run_values.best_value(trial, how) for trial in mine.trials], how.confidence
-        )
+        best = run_values.mean_of_known_values(run_values.best_values_of_counted_runs(mine.trials, how), how.confidence)
         row = [text_cell(arm.label), rate_cell(chosen.best), *run_counts_of_outcome(arm.trials)]
         final = run_values.mean_of_known_values(list(chosen.values(how).values()), how.confidence)
         row += [interval_cell(final, how.share), interval_cell(best, how.share)]
@@ -79,7 +77,7 @@ def _note_on_arms_table(found: BlockAnalysis) -> str:
     how = found.how
     ways = {chosen.way for chosen in found.chosen.values() if chosen.way}
     told = [f"Mean and {how.confidence:.0%} t interval over seeds of {how.metric}. {how.rule()}"]
-    told.append(f"Best: {note_on_best_values(found)}: the highest of noisy readings, so optimistic. Seeds: {MARKS}.")
+    told.append(f"Best: {note_on_best_values(found)}: {end_of_noise(how)}, so optimistic. Seeds: {MARKS}.")
     for way in sorted(ways):
         told.append(
             f"Rates chosen by --choose-rate {way}: {RATE_CHOICES[way]}. The counts are of the runs at all rates. "
@@ -89,8 +87,15 @@ def _note_on_arms_table(found: BlockAnalysis) -> str:
     return " ".join(told)
 
 
+def end_of_noise(how: MetricChoice) -> str:
+    """Return which of its noisy readings an outcome table calls a run's best."""
+    return f"the {'lowest' if how.less else 'highest'} of noisy readings"
+
+
 def note_on_best_values(found: BlockAnalysis) -> str:
     """Return what the column «best» of an outcome table means."""
+    if found.how.evaluated and found.how.metric != run_values.PASS:
+        return "the best evaluation"
     evaluations = max((len(trial.run.evaluations) for cell in found.cells for trial in cell.trials), default=0)
     if found.how.evaluated and evaluations > 1:
         return "the best evaluation (a run with one: fresh accuracy over 5 steps)"
@@ -131,9 +136,7 @@ def rates_table(found: BlockAnalysis) -> Table:
     how, percent = found.how, " (%)" if found.how.share else ""
     rows = []
     for cell in found.cells:
-        best = run_values.mean_of_known_values(
-            [run_values.best_value(trial, how) for trial in cell.trials], how.confidence
-        )
+        best = run_values.mean_of_known_values(run_values.best_values_of_counted_runs(cell.trials, how), how.confidence)
         final = [interval_cell(_final_outcome_interval(cell, how), how.share), interval_cell(best, how.share)]
         rows.append(
             [

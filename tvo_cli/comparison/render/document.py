@@ -17,10 +17,15 @@ from tvo_cli.comparison.analysis import (
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.contrast_over_seeds import SeedContrast
 from tvo_cli.comparison.analysis.metric_choice import MetricChoice
+from tvo_cli.comparison.analysis.metric_direction import AUTO, check_direction
 from tvo_cli.comparison.render import arms_and_runs_tables, collapse_table, training_tables, verdict_tables
 from tvo_cli.comparison.render.arms_and_runs_tables import differing_settings_table
 from tvo_cli.comparison.render.report_warnings import (
+    direction_notes,
+    left_out_suites_notes,
     unfinished_runs_notes,
+    warn_of_assumed_direction,
+    warn_of_nonfinite_finals,
     warn_of_single_arm,
     warn_of_unequal_lengths,
     warn_of_unintended_differences,
@@ -29,7 +34,7 @@ from tvo_cli.comparison.render.report_warnings import (
 from tvo_cli.comparison.render.table_cells import Table, without_empty_columns
 from tvo_cli.comparison.render.verdict_sentences import robustness_sentences, sentences_beside_verdict, verdict_sentence
 from tvo_cli.errors import UserError
-from tvo_cli.runs import gather
+from tvo_cli.runs import evaluation_folders, gather
 
 CURVE_AXES = ("steps", "samples", "tokens", "hours")
 
@@ -47,6 +52,7 @@ class DocumentRequest:
     force: bool = False
     mapping: Path | None = None
     x: str = "samples"  # the axis of the curves
+    direction: str = AUTO  # of the metric: less, more, auto
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,24 +96,34 @@ def compare_into_document(paths: Sequence[Path], request: DocumentRequest) -> Re
         )
     if request.x not in CURVE_AXES:
         raise UserError("--x", request.x, "not a choice.", f"Choose {', '.join(CURVE_AXES)}.")
+    check_direction(request.direction)
     if not 0.5 <= request.confidence < 1.0:
         raise UserError("--confidence", request.confidence, "must lie in [0.5, 1).")
     gathered = gather.gather_runs(paths, request.mapping)
-    metric, remark = metric_choice.choose_metric(gathered.trials, request.metric)
-    how = MetricChoice(metric, metric_choice.check_failed_rule(request.failed), request.confidence)
-    by = arms_and_blocks.settings_that_name_arms(request.by, gathered.trials)
-    blocks, split = arms_and_blocks.arms_in_blocks(gathered.trials, by, evaluated="eval/" in how.metric)
-    notes = [*split, *gathered.notes, *unfinished_runs_notes(gathered.trials)]
+    trials, wanted = evaluation_folders.trials_of_suite(gathered.trials, request.metric or "")
+    metric, remark = metric_choice.choose_metric(trials, wanted or None)
+    failed = metric_choice.check_failed_rule(request.failed)
+    how = MetricChoice(metric, failed, request.confidence, request.direction)
+    by = arms_and_blocks.settings_that_name_arms(request.by, trials)
+    blocks, split = arms_and_blocks.arms_in_blocks(trials, by, evaluated="eval/" in how.metric)
+    notes = [
+        *direction_notes(how),
+        *left_out_suites_notes(gathered.trials, trials, request.metric),
+        *split,
+        *gathered.notes,
+        *unfinished_runs_notes(trials),
+    ]
     _check_baseline_is_known(request.baseline, blocks)
     sections = []
     for block in blocks:
         warnings = [
             *([remark] if remark else []),
+            *warn_of_assumed_direction(how),
             *evaluation_protocol_check.check_same_evaluation_protocol(block, how, request.force),
         ]
         here = request.baseline if _block_has_baseline(block, request.baseline) else None
         sections.append(_report_section(block_analysis.analyse_block(block, how, here, request.way), warnings))
-    title = f"{formatting.count_of(len(gathered.trials), 'run')}, {how.metric} by {' and '.join(request.by)}"
+    title = f"{formatting.count_of(len(trials), 'run')}, {request.metric or how.metric} by {' and '.join(request.by)}"
     return ReportDocument(title, how, tuple(sections), tuple(dict.fromkeys(notes)), request)
 
 
@@ -134,6 +150,7 @@ def _report_section(found: BlockAnalysis, warnings: Sequence[str]) -> ReportSect
     at_rates = tuple((rate, tuple(by_rate[rate])) for rate in sorted(by_rate))
     told = (
         *warnings,
+        *warn_of_nonfinite_finals(found),
         *warn_of_unknown_rates(found),
         *warn_of_unintended_differences(found),
         *warn_of_unequal_lengths(found),

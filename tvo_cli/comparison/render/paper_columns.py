@@ -73,7 +73,7 @@ def _mean_column_cell(found: BlockAnalysis, values: Sequence[float | None]) -> s
 
 def _best_cell(found: BlockAnalysis, arm: Arm) -> str:
     trials = found.chosen[arm.label].cell.trials
-    return _mean_column_cell(found, [run_values.best_value(trial, found.how) for trial in trials])
+    return _mean_column_cell(found, run_values.best_values_of_counted_runs(trials, found.how))
 
 
 def _difference_column_cell(found: BlockAnalysis, arm: Arm) -> str:

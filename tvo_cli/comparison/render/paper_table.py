@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
-from tvo_cli.comparison.render.arms_and_runs_tables import note_on_best_values
+from tvo_cli.comparison.render.arms_and_runs_tables import end_of_noise, note_on_best_values
 from tvo_cli.comparison.render.document import ReportDocument
 from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, best_arm_of_column, paper_columns
 from tvo_cli.escaping import latex as latex_text
@@ -75,19 +75,21 @@ def _sentences_of_caption(document: ReportDocument, columns: Mapping[str, PaperC
     how, blocks = document.how, [section.found for section in document.sections]
     level = f"{1 - how.confidence:.0%}"
     yield f"{how.metric}: mean {PLUS_MINUS} half the width of the {how.confidence:.0%} t interval over seeds."
+    yield "Less is better." if how.less else ""
     if any(found.swept for found in blocks):
         ways = sorted({chosen.way for found in blocks for chosen in found.chosen.values() if chosen.way})
         yield f"Each arm at its own best learning rate (chosen by tvo compare --choose-rate {' or '.join(ways)})."
     yield _meaning_of_bold(blocks, columns, level)
     if "best" in columns:
-        yield f"Best: {note_on_best_values(blocks[0])}; the highest of noisy readings, so optimistic."
+        yield f"Best: {note_on_best_values(blocks[0])}; {end_of_noise(how)}, so optimistic."
     if {"area", "worst"} & columns.keys():
         yield "Over rates: the mean over the logarithm of the learning rate; worst rate: its mean."
     if "difference" in columns or "p" in columns:
         base = formatting.join_names(list(dict.fromkeys(found.baseline.title for found in blocks)))
         star = f" {STAR}: separated at {level} (Holm)." if "difference" in columns else ""
         p = " p is Holm's." if "p" in columns else ""
-        yield f"Against {base}: paired by seed where two seeds or more are shared, else Welch.{star}{p}"
+        pairs = "paired by seed where two or more, and half of each arm's, are shared, else Welch"
+        yield f"Against {base}: {pairs}.{star}{p}"
     yield from _runs_without_result(document)
 
 

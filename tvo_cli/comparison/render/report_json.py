@@ -15,6 +15,7 @@ def report_as_json(document: ReportDocument) -> str:
     content = {
         "title": document.title,
         "metric": document.how.metric,
+        "less is better": document.how.less,
         "confidence": document.how.confidence,
         "failed runs count": document.how.failed_as,
         "notes": list(document.notes),

@@ -6,7 +6,16 @@ from collections.abc import Sequence
 
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
-from tvo_cli.runs.trial import FAILED, UNFINISHED, Trial
+from tvo_cli.comparison.analysis.metric_choice import MetricChoice
+from tvo_cli.comparison.analysis.run_values import ends_without_finite_value
+from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
+
+
+def left_out_suites_notes(gathered: Sequence[Trial], compared: Sequence[Trial], metric: str | None) -> list[str]:
+    """Return a note on what a comparison of one suite leaves out, of all that was found."""
+    left = len(gathered) - len(compared)
+    others = formatting.count_of(left, "other run or evaluation", "other runs and evaluations")
+    return [f"{metric}: of one suite alone; {others} left out."] if left else []
 
 
 def unfinished_runs_notes(trials: Sequence[Trial]) -> list[str]:
@@ -17,6 +26,29 @@ def unfinished_runs_notes(trials: Sequence[Trial]) -> list[str]:
         if reasons:
             found.append(f"{formatting.count_of(len(reasons), f'{state} run')}: {formatting.join_names(reasons, 4)}.")
     return found
+
+
+def direction_notes(how: MetricChoice) -> list[str]:
+    """Return the note on which direction of the metric is better, where it is not the usual one and not assumed."""
+    note = how.direction.note(how.metric)
+    return [note] if note and how.direction.why != "assumed" else []
+
+
+def warn_of_assumed_direction(how: MetricChoice) -> list[str]:
+    """Return a warning where nothing says which direction of the metric is better."""
+    return [how.direction.note(how.metric)] if how.direction.why == "assumed" else []
+
+
+def warn_of_nonfinite_finals(found: BlockAnalysis) -> list[str]:
+    """Return a warning of finished runs that have finite values of the metric and do not end with one."""
+    trials = [trial for arm in found.block.arms for trial in arm.trials if trial.state == FINISHED]
+    broken = [one.name for one in trials if one.has(found.how.metric) and ends_without_finite_value(one, found.how)]
+    if not broken:
+        return []
+    one = len(broken) == 1
+    told = f"{formatting.count_of(len(broken), 'finished run')} {'ends' if one else 'end'} without a finite"
+    how = "it counts as failed in it" if one else "they count as failed in it"
+    return [f"{told} {found.how.metric} ({formatting.join_names(broken, 4)}): {how}."]
 
 
 def warn_of_unknown_rates(found: BlockAnalysis) -> list[str]:

@@ -53,7 +53,8 @@ def difference_text(said: Difference, how: MetricChoice) -> str:
 def _seeds_in_words(found: SeedContrast) -> str:
     if found.paired:
         return formatting.count_of(found.over_seeds.n, "paired seed")
-    return f"{formatting.count_of(len(found.a.trials), 'seed')} against {len(found.b.trials)}, unpaired"
+    first, second = map(len, found.values)
+    return f"{formatting.count_of(first, 'seed')} against {second}, unpaired"
 
 
 def _verdict_outcome_in_words(found: SeedContrast) -> str:
@@ -96,6 +97,9 @@ def sentences_beside_verdict(
             f"{formatting.arm_title(c.arm)} {t or 'not watched'}" for c, t in zip((found.a, found.b), told)
         )
         yield f"collapsed: {both}; with rare collapses no interval of a mean holds, weigh these beside it"
+    if found.shared > 1:
+        too_few = f"{found.shared} seeds are in both arms, fewer than half of an arm's"
+        yield f"{too_few}: not paired, all runs compared"
     for cell, alone, waiting in zip((found.a, found.b), found.unmatched, found.pending, strict=True):
         name = formatting.arm_title(cell.arm)
         if alone:

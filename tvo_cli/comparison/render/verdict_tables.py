@@ -43,8 +43,8 @@ def comparisons_table(found: BlockAnalysis) -> Table:
     rows = [_comparison_row(one, "own") for one in found.own] + [_comparison_row(one, "") for one in found.at_rates]
     unit = "points" if found.how.share else found.how.metric
     note = (
-        f"In {unit}. Paired by seed where the arms share two seeds or more, else Welch's t. Holm: "
-        "over the comparisons at own rates, "
+        f"In {unit}. Paired by seed where the arms share two seeds or more and half of each arm's, else Welch's t. "
+        "Holm: over the comparisons at own rates, "
         "and by itself over all those at shared rates. Seeds needed: for 80% power, if the "
         "difference seen were the true one."
     )
