@@ -27,6 +27,12 @@ def test_a_group_with_an_extreme_advantage_gets_grpos(f0_experience: Experience)
     assert found[0, 0].item() == pytest.approx(0.816495, abs=2e-6)
 
 
+def test_a_negative_advantage_is_extreme_too(f0_experience: Experience) -> None:
+    """+.82 and −1.22 in the first group."""
+    found = TokenGroupAverage(1e-6, largest=1.0)(f0_experience).values
+    torch.testing.assert_close(found, GroupNormalised(1e-6)(f0_experience).values)
+
+
 def test_a_response_at_its_groups_mean_reward_still_counts_its_length(f0_experience: Experience) -> None:
     """Rewards 0, ½, 1 of 3, 2 and 1 tokens: the mean over tokens is ⅓, so that ½ is above it; of responses it is ½."""
     three = replace(

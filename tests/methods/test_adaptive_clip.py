@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
 from tests.methods.conftest import Result
 from tvo_cli.maths.entropy_level import entropy_levels
 from tvo_cli.methods.adaptive_clip import adaptive_clip
+from tvo_cli.types import Tokens
 
 D = torch.float64
 OBJECTIVE = "algorithm.objective"
@@ -66,3 +70,23 @@ def test_the_released_sign_takes_certain_tokens_for_uncertain_ones(on_f0: Callab
         for sign in (False, True)
     ]
     assert [round(gain, 9) for gain in gains] == [-0.6, -0.8]
+
+
+def test_a_slice_has_the_bounds_of_its_whole_minibatch(on_f0: Callable[..., Result]) -> None:
+    """As micro-batches are: the levels are those of all tokens, not of the slice."""
+    whole, rows = on_f0("hapo").tokens, slice(2, 4)
+    fields = ("logp", "old_logp", "entropy", "collision", "advantage", "mask", "share")
+    part = Tokens(**{name: getattr(whole, name)[rows] for name in fields}, whole=whole, start=2)
+    far, good = torch.full((4, 3), 5.0, dtype=D), torch.ones(4, 3, dtype=D)
+    found = adaptive_clip(far[rows], good[rows], part, **SETTINGS, released_sign=False)
+    assert torch.equal(found, adaptive_clip(far, good, whole, **SETTINGS, released_sign=False)[rows])
+    alone = adaptive_clip(far[rows], good[rows], replace(part, whole=None, start=0), **SETTINGS, released_sign=False)
+    assert not torch.allclose(found, alone), "or it shows nothing"
+
+
+def test_the_quantile_is_the_nearest_of_the_tokens(f0: dict[str, torch.Tensor]) -> None:
+    """Of nine tokens .85·8 = 6.8 is the eighth, 1.7 nats; the spread is about its logarithm."""
+    levels = entropy_levels(f0["entropy"], f0["mask"], 0.85)
+    y = f0["entropy"][f0["mask"]].log()
+    assert levels.pivot == pytest.approx(math.log(1.7))
+    assert levels.spread == pytest.approx(float((y - math.log(1.7)).square().mean().sqrt()))

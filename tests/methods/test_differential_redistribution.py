@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
+import pytest
 import torch
 
 from tests.methods.conftest import Result
@@ -37,3 +39,16 @@ def test_equal_entropies_and_no_strength_leave_every_weight_at_one(on_f0: Callab
     assert (differential_redistribution(level, **SETTINGS, released_sign=False)[tokens.mask] == 1).all()
     off = SETTINGS | {"redistribution": 0.0}
     assert (differential_redistribution(tokens, **off, released_sign=False) == 1).all()
+
+
+@pytest.mark.parametrize(
+    ("ratio", "uncertain", "certain"), [(1.4, 2.0, 1.0), (1.2, 1.0, 1.0), (0.85, 2.0, 0.0), (0.75, 2.0, 1.0)]
+)
+def test_the_neutral_zone_is_half_of_the_bounds(
+    on_f0: Callable[..., Result], ratio: float, uncertain: float, certain: float
+) -> None:
+    """h̃ = 1: (.9, 1.28) of bounds .2 and .56. h̃ = −1: (.8, 1.14) of .4 and .28."""
+    tokens = on_f0("hapo").tokens
+    moved = replace(tokens, logp=tokens.old_logp + math.log(ratio))
+    found = differential_redistribution(moved, **SETTINGS, released_sign=False)
+    assert found[0, 2].item() == pytest.approx(uncertain) and found[3, 0].item() == pytest.approx(certain, abs=1e-9)

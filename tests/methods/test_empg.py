@@ -62,3 +62,12 @@ def test_equal_entropies_leave_the_order_to_the_bonus(f0_experience: Experience,
     found = empg(level, advantage, **SETTINGS | {"centre": "none"}).values
     bonus = torch.tensor([[0.05, 0.05, 0], [0.05, 0, 0], [0.05, 0.05, 0], [0, 0, 0]], dtype=D)
     torch.testing.assert_close(found, advantage.values + bonus)
+
+
+def test_the_bonus_has_its_own_constant(f0_experience: Experience, advantage: Advantage) -> None:
+    """k' = 2 beside k = 1, windows of two: the next step's u is 1 in the first row and .4 in the third."""
+    settings = SETTINGS | {"window": 2, "centre": "none", "clarity": 2.0}
+    with_, without = (empg(f0_experience, advantage, **settings | {"bonus": bonus}).values for bonus in (0.05, 0.0))
+    first, third = (0.05 * float(torch.tensor(-2.0 * u, dtype=D).exp()) for u in (1.0, 0.4))
+    rows = torch.tensor([[first, first, 0], [0, 0, 0], [third, third, 0], [0, 0, 0]], dtype=D)
+    torch.testing.assert_close(with_ - without, rows, rtol=0, atol=1e-9)

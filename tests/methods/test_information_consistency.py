@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
-from tvo_cli.methods.information_consistency import information_consistency
+from tvo_cli.methods.information_consistency import _entropy_of_words, information_consistency
 from tvo_cli.types import Experience
 
 D = torch.float64
@@ -39,3 +40,39 @@ def test_amount_and_likeness(batch: Experience) -> None:
 
 def test_no_strength_changes_no_bit(batch: Experience) -> None:
     assert torch.equal(information_consistency(batch, **SETTINGS | {"strength": 0.0}), batch.rewards)
+
+
+def words(rows: int, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Rows of seven words and of every length, the first empty; one of the words on padding."""
+    made = torch.Generator().manual_seed(0)
+    mask = torch.arange(width) < torch.linspace(0, width, rows).long()[:, None]
+    return torch.where(mask, torch.randint(0, 7, (rows, width), generator=made), 3), mask
+
+
+def test_words_are_counted_as_by_comparing_every_pair_to_the_bit() -> None:
+    ids, mask = words(9, 40)
+    length = mask.sum(1).clamp(min=1)
+    same = (ids[:, :, None] == ids[:, None, :]) & mask[:, :, None] & mask[:, None, :]
+    law = same.sum(2).clamp(min=1) / length[:, None]
+    expected = -torch.where(mask, law.log(), 0.0).sum(1) / length
+    assert torch.equal(_entropy_of_words(ids, mask), expected)
+
+
+class Largest(TorchDispatchMode):
+    """Elements of the largest tensor that is made inside."""
+
+    found = 0
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        """Call it, and look at what it returns."""
+        made = func(*args, **kwargs or {})
+        for one in made if isinstance(made, tuple) else (made,):
+            self.found = max(self.found, one.numel() if isinstance(one, torch.Tensor) else 0)
+        return made
+
+
+def test_memory_is_of_the_tokens_and_not_of_their_pairs() -> None:
+    ids, mask = words(4, 64)
+    with Largest() as largest:
+        _entropy_of_words(ids, mask)
+    assert 0 < largest.found <= ids.numel()

@@ -36,6 +36,7 @@ def test_the_least_likely_fifth_of_a_text() -> None:
     mask = torch.arange(6).expand(1, 6) < 5
     assert _confidence(logp, mask, 0.2).item() == pytest.approx(math.exp(-2))
     assert _confidence(logp, mask, 0.4).item() == pytest.approx(math.exp(-1.15))
+    assert _confidence(logp, mask | True, 0.2).item() == pytest.approx(math.exp(-5.5)), "two of six: rounded up"
     assert _confidence(logp, mask & False, 0.2).item() == 1.0
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -11,6 +13,9 @@ from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.rollout import SelfImitation
+from tvo_cli.training.replayed_updates import _imitating_learner
+from tvo_cli.training.update.algorithm import Algorithm
+from tvo_cli.training.update.learner import Learner
 from tvo_cli.types import Tokens
 
 OBJECTIVE = "algorithm.objective"
@@ -32,6 +37,23 @@ def test_a_token_whose_covariance_is_large_does_not_learn_from_the_replay() -> N
 
     assert weight(-1, -5) == [[1.0], [1.0]]
     assert sorted(map(tuple, weight(-5, -1))) == [(0.0,), (1.0,)], "one token: the least that is drawn"
+
+
+def test_the_loss_of_the_replay_has_the_weight_of_the_replay() -> None:
+    """C = 6 of two tokens: among the replay's candidates, within (2, 60), and not among the batch's, within (1, 5)."""
+    chosen = composed("spear").algorithm
+    objective, imitation = config.build(chosen.objective), config.build(chosen.self_imitation)
+    pieces: Any = [None] * 3
+    algorithm = Algorithm("spear", None, objective, *pieces[:2], self_imitation=imitation)  # type: ignore[arg-type]
+    learner = Learner(pieces[0], algorithm, *pieces[:2], 1.0, 1.0, pieces[0])
+    logp = torch.tensor([[-5.0], [-1.0]], dtype=D, requires_grad=True)
+    zero, mask, advantage = torch.zeros(2, 1, dtype=D), torch.ones(2, 1, dtype=torch.bool), torch.tensor([[3.0], [9.0]])
+    tokens = Tokens(logp, logp.detach(), zero, zero, advantage=advantage.double(), mask=mask, share=mask.double())
+    silent = [
+        int((torch.autograd.grad(made(tokens).total, logp)[0] == 0).sum())
+        for made in (objective, _imitating_learner(learner, step=0).algorithm.objective)
+    ]
+    assert silent == [0, 1]
 
 
 @pytest.mark.parametrize(

@@ -45,6 +45,13 @@ def test_without_a_right_answer_there_is_nobody_to_doubt(batch: Experience) -> N
     assert (trust_grpo(some, **SETTINGS) - some.rewards)[1].item() == pytest.approx(0.24562 * 0.6, abs=1e-5)
 
 
+def test_a_group_that_is_all_but_wrong_keeps_its_rewards(batch: Experience) -> None:
+    """At most .1 each, exactly .1 among them; .11 is beyond."""
+    for highest, kept in ((0.1, True), (0.11, False)):
+        some = replace(batch, rewards=torch.tensor([highest, 0.05, 1.0, 0.0, 1.0, 1.0], dtype=D))
+        assert torch.equal(trust_grpo(some, **SETTINGS)[:2], some.rewards[:2]) is kept
+
+
 def test_the_stand_in_is_the_confidence_and_time_ends_it(batch: Experience) -> None:
     found = trust_grpo(replace(batch, step=0), **SETTINGS | {"quality": "confidence"}) - batch.rewards
     assert found.tolist() == pytest.approx([0.15] * 4 + [0.0, 0.0])

@@ -60,6 +60,14 @@ def test_the_loss_and_its_three_slopes(tokens: Tokens) -> None:
     assert value.item() == pytest.approx(0.5 * (float(strength) * 0.329167 - bonus), abs=1e-6)
 
 
+def test_the_corridor_is_around_the_mean_of_the_batches_that_were(tokens: Tokens) -> None:
+    """.3 and .9 nats: H̄ = .6, its bounds .48 and .72; the first token's .3 is .18 below, the second's 1.2 .48 above."""
+    made = EntropyCorridor(**BASE)
+    for entropy in (0.3, 0.9):
+        made.end_batch(entropy)
+    assert made.distance(tokens.entropy)[0, :2].tolist() == pytest.approx([0.18, 0.48])
+
+
 @pytest.mark.parametrize(("batches", "weight"), [(0, 2.0), (75, 1.049787), (150, 1.002479)])
 def test_the_phase_weight_falls(batches: int, weight: float) -> None:
     made = EntropyCorridor(**BASE | {"scale": 1.0}, total=0.0, batches=batches)

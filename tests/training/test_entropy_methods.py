@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.training.conftest import Checksum, MetricRows, Runs
+from tvo_cli.training.batch import RolloutBatch
 
 from .conftest import largest_difference, trained_policy
 
@@ -58,3 +59,13 @@ def test_a_stopped_run_goes_on_bit_for_bit(
     whole = run("whole", *given)
     cut = resumed("cut", *given, after=2)
     assert weights(cut, 3) == weights(whole, 3) and steps(cut) == steps(whole)
+
+
+@pytest.mark.slow
+def test_epos_corridor_remembers_the_entropy_of_each_batch(run: Runs, batches: list[RolloutBatch]) -> None:
+    folder = run("epo", "algorithm=epo", "trainer.steps=2", "rollout.epochs=1")
+    state = json.loads((folder / "checkpoints" / "step-000002" / "state.json").read_text())
+    entropies = [one.experience.old_entropy[one.experience.mask].mean().item() for one in batches]  # type: ignore[index]
+    held = state["algorithm"]["objective"]["penalties.epo"]
+    assert held == pytest.approx({"total": sum(entropies), "batches": 2.0}, rel=1e-5)
+    assert entropies[0] != pytest.approx(entropies[1], rel=1e-5), "no constant would do"

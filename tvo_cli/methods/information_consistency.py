@@ -40,8 +40,10 @@ def information_consistency(experience: Experience, *, strength: float, amount: 
 def _entropy_of_words(ids: Tensor, mask: Tensor) -> Tensor:
     """Entropy of each row's empirical law of tokens, [B], nats."""
     length = mask.sum(1).clamp(min=1)
-    same = (ids[:, :, None] == ids[:, None, :]) & mask[:, :, None] & mask[:, None, :]
-    law = same.sum(2).clamp(min=1) / length[:, None]  # of each token's own word
+    row = torch.arange(len(ids), device=ids.device)[:, None]
+    own = (row * (ids.max() + 1) + ids)[mask]  # a number for each word of each row
+    _, place, times = own.unique(return_inverse=True, return_counts=True)
+    law = torch.ones_like(ids).masked_scatter(mask, times[place]) / length[:, None]  # of each token's own word
     return -torch.where(mask, law.log(), 0.0).sum(1) / length
 
 

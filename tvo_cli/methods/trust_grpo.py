@@ -13,7 +13,7 @@ from torch import Tensor
 from tvo_cli.maths import groups
 from tvo_cli.types import Experience
 
-SURE = 0.9  # a group whose rewards are all at least this, or at most 1 − this, keeps them
+SURE = (0.1, 0.9)  # a group whose rewards are all at most the one, or at least the other, keeps them
 RIGHT = 0.5
 
 
@@ -41,7 +41,7 @@ def trust_grpo(experience: Experience, *, quality: str, strength: float, lifetim
     some = groups.group_sum(right, group) > 0
     trust = torch.where(some, (good - bad).clamp(max=0.0).exp(), 1.0)
     high, low = groups.group_maximum(rewards, group), -groups.group_maximum(-rewards, group)
-    sure = (low >= SURE) | (high <= 1 - SURE)
+    sure = (low >= SURE[1]) | (high <= SURE[0])
     added = strength * math.exp(-experience.step / lifetime) * trust[group] * score
     return torch.where(sure[group], rewards, rewards + added)
 

@@ -59,8 +59,10 @@ class KeptResponses:
 class SelfImitation:
     """Â_j = R_j − m of kept responses, learnt from with γ_t·L once more than 1.5·size of them have R > m; then emptied.
 
-    SPEAR, arXiv:2509.22601. m is the median of the last group means; kept are responses with Â > 0 of the last
-    `tolerance` batches. Of those with Â_j ≥ 0 the largest power of two, at most `size`, is drawn; γ_t =
+    SPEAR, arXiv:2509.22601. m is the median of the last group means; kept are responses with Â > 0. Before a
+    batch is taken in, those leave that are more than `tolerance` batches older than the newest kept, as released: up to
+    tolerance + 2 batches are held, and older ones where the last had no good response; counted from the batch under way
+    it would be tolerance + 1. Of those with Â_j ≥ 0 the largest power of two, at most `size`, is drawn; γ_t =
     strength·(1 − cos(π·t/rise))/2, then strength. `weight` takes the place of the objective's.
 
     Fidelity: official code (as `tvo_cli.methods.spear.spear`, which is the weight).
@@ -69,7 +71,7 @@ class SelfImitation:
     """
 
     size: int  # N_D, responses
-    tolerance: int  # batches
+    tolerance: int  # batches that one may be older than the newest kept, when the next is taken in
     baselines: int  # N_base, group means that the median is of
     strength: float  # of γ
     rise: float  # T1, batches over which γ rises

@@ -28,6 +28,8 @@ METRICS = (
     MetricName("sampling/mixed", "share", "groups drawn that had right and wrong answers"),
     MetricName("sampling/branched", "share", "responses that begin with the first tokens of another"),
     MetricName("sampling/taken_over", "share", "response tokens that were not sampled, but taken over from another"),
+    MetricName("sampling/branch_temperature", "1", "of SCOPE's branch, a factor on rollout.temperature"),
+    MetricName("sampling/branch_entropy", "nats", "entropy a token of the batch before, which sets that temperature"),
     MetricName("vote/share", "share", "responses of a group that give its most frequent answer"),
     MetricName("vote/right", "share", "groups whose one most frequent answer is right"),
     MetricName("data/stage", "1", "stage of curriculum=levels, from 1"),
@@ -128,7 +130,9 @@ METRICS = (
     MetricName("replay/skipped", "updates", "updates from them left out because something was not finite"),
     MetricName("critic/loss", "reward²", "the critic's loss"),
     MetricName("critic/explained_variance", "share", "1 − variance of the critic's error over that of the returns"),
-    MetricName("optimizer/lr", "1", "learning rate of the step's last update: schedule and viscosity included"),
+    MetricName(
+        "optimizer/lr", "1", "learning rate of the step's last update: schedule, viscosity and Lion's scale included"
+    ),
     MetricName("optimizer/steps", "updates", "updates taken"),
     MetricName("optimizer/box", "1", "largest weight over the box of Lion's decay: above 1 they still shrink into it"),
     MetricName("optimizer/skipped", "updates", "updates left out because something was not finite"),

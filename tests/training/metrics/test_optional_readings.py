@@ -97,3 +97,10 @@ def test_they_change_nothing_and_a_resumed_run_reads_the_same(
     assert rows[2]["valley/heat"] != 0 and rows[2]["valley/entropic_force"] != 0
     assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
     assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows
+
+
+@pytest.mark.slow
+def test_the_heat_capacity_is_over_the_rate_that_lion_stepped_at(run: Runs, steps: MetricRows) -> None:
+    row = steps(run("lion", "optimizer=lion", "optimizer.lr=1e-3", "algorithm=grpo", ALL[-1], *READ))[2]
+    assert row["optimizer/lr"] == pytest.approx(0.2e-3) and row["valley/heat"] != 0
+    assert row["valley/heat_capacity"] == pytest.approx(row["valley/heat"] / 0.2e-3)

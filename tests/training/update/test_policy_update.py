@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from tvo_cli import config
+from tvo_cli.optim import Lion
 from tvo_cli.training.step_state import UpdateReport
 from tvo_cli.training.update.policy_update import _optimizer_step
 
@@ -38,3 +39,13 @@ def test_adam_cancels_a_factor_on_the_loss_and_not_the_viscosity() -> None:
     torch.testing.assert_close(scaled, plain, rtol=1e-6, atol=0)
     torch.testing.assert_close(viscous, plain / 7.0, rtol=1e-9, atol=0)
     assert float(plain[0]) == pytest.approx(-RATE * FACTOR, rel=1e-6)
+
+
+def test_under_lion_the_rate_that_is_reported_is_how_far_every_coordinate_moves() -> None:
+    """A fifth of η/ν: Lion takes a share of a rate that was chosen for AdamW."""
+    parameter = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    parameter.grad, report = GRADIENT.clone(), UpdateReport()
+    learner: Any = SimpleNamespace(lr=RATE, optimizer=Lion([parameter], lr=RATE, lr_scale=0.2))
+    _optimizer_step(learner, 0.02, 4.0, report, FACTOR)
+    assert report.rates == [pytest.approx(0.2 * RATE * FACTOR / 4.0)]
+    torch.testing.assert_close(parameter.detach().abs(), torch.full_like(GRADIENT, report.rates[0]))

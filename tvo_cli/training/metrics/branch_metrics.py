@@ -1,7 +1,8 @@
-"""The metrics of branches and votes: what responses took over from each other, and what their majority says."""
+"""The metrics of branches and votes: what responses took over, how a branch was tempered, what a majority says."""
 
 from __future__ import annotations
 
+from tvo_cli.rollout import SamplingRule, TemperedBranch
 from tvo_cli.stability import readings
 from tvo_cli.training.batch import RolloutBatch
 
@@ -16,3 +17,10 @@ def branch_metrics(batch: RolloutBatch) -> dict[str, float]:
     if experience.answer is not None and experience.correct is not None:
         found |= readings.vote_readings(experience.answer, experience.correct, experience.group)
     return found
+
+
+def tempered_branch_metrics(rule: SamplingRule, batch: RolloutBatch) -> dict[str, float]:
+    """T of the batch's branch at another temperature, and the H that it followed from; before H is the batch's own."""
+    if not isinstance(rule, TemperedBranch) or batch.drawn.branch is None:
+        return {}
+    return {"sampling/branch_temperature": rule.temperature, "sampling/branch_entropy": rule.entropy}

@@ -10,7 +10,7 @@ from tvo_cli.data.mixture import Mixture
 from tvo_cli.maths import masked
 from tvo_cli.stability import readings
 from tvo_cli.training.batch import RolloutBatch
-from tvo_cli.training.metrics.branch_metrics import branch_metrics
+from tvo_cli.training.metrics.branch_metrics import branch_metrics, tempered_branch_metrics
 from tvo_cli.training.metrics.free_energy_metrics import free_energy_metrics
 from tvo_cli.training.metrics.optional_readings import optional_readings
 from tvo_cli.training.metrics.replay_metrics import replay_metrics
@@ -43,6 +43,7 @@ def measure_step(session: Session, work: StepInProgress) -> dict[str, float]:
         | gradient_metrics(session, report)
         | free_energy_metrics(session, work)
         | update_metrics(session, batch, report)
+        | tempered_branch_metrics(session.learner.algorithm.sampling, batch)
         | shaping_readings(session.learner.algorithm.estimator)
         | replay_metrics(session.learner.algorithm.self_imitation, work)
         | session.learner.algorithm.objective.readings(divergence.get("policy/damped", 0.0))

@@ -154,13 +154,13 @@ def _mean_entropy_of_sampler(batch: RolloutBatch) -> float:
 
 
 def _optimizer_step(learner: Learner, divergence: float, viscosity: float, report: UpdateReport, factor: float) -> None:
-    """One optimiser step at η·factor/ν."""
+    """One optimiser step at η·factor/ν; reported is the rate that was stepped at, under Lion a share s of that."""
     rate = learner.lr * factor / viscosity
     for parameters in learner.optimizer.param_groups:
         parameters["lr"] = rate
     learner.optimizer.step()
     report.skipped_last = 0
-    report.rates.append(rate)
+    report.rates.append(rate * learner.optimizer.param_groups[0].get("lr_scale", 1.0))
     report.viscosities.append(viscosity)
     report.divergences.append(divergence)
 
