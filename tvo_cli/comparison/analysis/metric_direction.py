@@ -16,7 +16,7 @@ NEITHER_IS_BETTER = (  # more of it is better in one run, and worse in the next
         r"reward/std",
         r"reward/factor",
         r"reward/[\w.-]+/(?:std|weight)",
-        r"sampling/(?:generated|used|branched|taken_over)",
+        r"sampling/(?:generated|used|branched|taken_over|branch_\w+)",
     ),
     *(r"data/.+", r"answer/.+", r"neutral/.+", r"vote/share", r"response/length(?:_max)?", rf"{SET}length"),
     *(r"policy/entropy(?:_sampled)?", r"policy/ratio_.+", r"policy/(?:clipped|damped)", r"policy/kl_(?:old|ref)_k1"),
