@@ -73,6 +73,6 @@ class Largest(TorchDispatchMode):
 
 def test_memory_is_of_the_tokens_and_not_of_their_pairs() -> None:
     ids, mask = words(4, 64)
-    with Largest() as largest:
+    with Largest() as largest:  # type: ignore[no-untyped-call]
         _entropy_of_words(ids, mask)
     assert 0 < largest.found <= ids.numel()

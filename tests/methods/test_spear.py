@@ -43,9 +43,9 @@ def test_the_loss_of_the_replay_has_the_weight_of_the_replay() -> None:
     """C = 6 of two tokens: among the replay's candidates, within (2, 60), and not among the batch's, within (1, 5)."""
     chosen = composed("spear").algorithm
     objective, imitation = config.build(chosen.objective), config.build(chosen.self_imitation)
-    pieces: Any = [None] * 3
-    algorithm = Algorithm("spear", None, objective, *pieces[:2], self_imitation=imitation)  # type: ignore[arg-type]
-    learner = Learner(pieces[0], algorithm, *pieces[:2], 1.0, 1.0, pieces[0])
+    unused: Any = None
+    algorithm = Algorithm("spear", unused, objective, unused, unused, self_imitation=imitation)
+    learner = Learner(unused, algorithm, unused, unused, 1.0, 1.0, unused)
     logp = torch.tensor([[-5.0], [-1.0]], dtype=D, requires_grad=True)
     zero, mask, advantage = torch.zeros(2, 1, dtype=D), torch.ones(2, 1, dtype=torch.bool), torch.tensor([[3.0], [9.0]])
     tokens = Tokens(logp, logp.detach(), zero, zero, advantage=advantage.double(), mask=mask, share=mask.double())
