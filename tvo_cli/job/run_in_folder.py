@@ -12,6 +12,7 @@ from tvo_cli.job import failure_description
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.tracking import run_status
+from tvo_cli.tracking.command_of_folder import check_folder_is_of_command
 from tvo_cli.tracking.run_folder import (
     remove_folder_without_run,
     remove_refused_run,
@@ -30,7 +31,7 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
     A run that is refused before its first step leaves no new folder behind.
     """
     folder = Path(config.output_dir)
-    _make_folder(folder)
+    _make_folder(folder, command)
     fresh = not any(folder.glob("*"))
     try:
         words = redaction.redacted_arguments(list(overrides))
@@ -45,10 +46,16 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
         raise
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder that a run is about to begin in; one that cannot be made, or is a sweep's, is refused."""
+def check_folder_takes_run(folder: Path, command: str) -> None:
+    """Refuse the folder of a sweep, or of another command's run, before anything is written into it."""
     if (folder / run_status.SWEEP_INDEX).is_file():
         raise UserError("output_dir", folder, "holds a sweep.", "A run has a folder of its own: name another one.")
+    check_folder_is_of_command(folder, command)
+
+
+def _make_folder(folder: Path, command: str) -> None:
+    """Make the folder that a run is about to begin in; one that cannot be made, or takes no such run, is refused."""
+    check_folder_takes_run(folder, command)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
