@@ -88,7 +88,7 @@ def _run_folders_of_tree(place: Path, real: str, seen: set[str], linked: list[Pa
         if is_run:
             yield Path(folder)
         inner[:] = [name for name in inner if not name.startswith(".") and not (is_run and name in INSIDE)]
-        linked += [Path(folder) / name for name in inner if os.path.islink(os.path.join(folder, name))]
+        linked += [link for name in inner if (link := Path(folder) / name).is_symlink()]
 
 
 def settings_in_which_runs_differ(runs: Sequence[ListedRun]) -> dict[Path, dict[str, Any]]:
