@@ -9,8 +9,8 @@ from pathlib import Path
 from tvo_cli.checkpoint import checkpoint_folders, pruning
 from tvo_cli.checkpoint.pruning import Removal
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.named_checkpoints import checkpoints_named_by_runs, config_of_run, run_that_names
-from tvo_cli.experiment.runs_with_checkpoints import runs_with_checkpoints
+from tvo_cli.experiment.pruning.named_checkpoints import checkpoints_named_by_runs, config_of_run, run_that_names
+from tvo_cli.experiment.pruning.runs_with_checkpoints import runs_with_checkpoints
 from tvo_cli.model.model_files.policy_checkpoint import CHECKPOINTS, resolve_policy_checkpoint
 from tvo_cli.report.run_folder_reading import read_run_json
 from tvo_cli.tracking import run_status

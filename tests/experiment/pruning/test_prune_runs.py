@@ -17,7 +17,7 @@ from tvo_cli.checkpoint.checkpoint_damage import find_damage
 from tvo_cli.checkpoint.policy_only import is_policy_only
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.prune_runs import prunable_runs
+from tvo_cli.experiment.pruning.prune_runs import prunable_runs
 from tvo_cli.model.model_files.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.tracking import run_status
 
