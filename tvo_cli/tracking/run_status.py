@@ -131,7 +131,7 @@ def is_running(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
     if is_over_by_requeue(facts.get(SLURM)):
         return False
     try:
-        return time.time() - (folder / STATUS_FILE).stat().st_mtime < SILENCE
+        return abs(time.time() - (folder / STATUS_FILE).stat().st_mtime) < SILENCE  # nor is one of a later day a beat
     except OSError:
         return False
 
