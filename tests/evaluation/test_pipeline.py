@@ -130,13 +130,13 @@ def test_the_same_weights_by_another_path_go_on(
 ) -> None:
     """`model.path=runs/a` and `model.path=/home/me/runs/a` are one model."""
     pair: dict[str, Any] = {"small": "b", "weights": "f" * 16, "parameters_small": 1, "parameters_large": 2}
-    model = MODEL | {"weights": "0123456789abcdef", "pair": pair}
+    model: dict[str, Any] = {**MODEL, "weights": "0123456789abcdef", "pair": pair}
     run(asked("evaluation.limit=2"), Parrot(golds), model)
     engine = Parrot(golds)
     run(asked(), engine, model | {"model": "/home/me/m", "pair": pair | {"small": "/b"}})
     assert len({key for keys in engine.asked for key in keys}) == 4, "what was there already is kept"
     assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["model"]["model"] == "/home/me/m"
-    other = {"pair": pair | {"weights": "0" * 16}}
+    other: dict[str, Any] = {"pair": pair | {"weights": "0" * 16}}
     for changed in ({"weights": "0" * 16}, {"dtype": "bfloat16"}, other):
         with pytest.raises(UserError, match="another model"):
             run(asked(), Parrot(golds), model | changed)
