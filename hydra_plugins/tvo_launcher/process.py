@@ -127,7 +127,7 @@ class ProcessLauncher(Launcher):
 
         from hydra_plugins.tvo_launcher.renamed_recipe_jobs import check_same_recipe
         from tvo_cli import config, redaction
-        from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
+        from tvo_cli.sweep.job_fingerprint import begins_anew, fingerprint_of_job
         from tvo_cli.sweep.sweep_index import SweepJob
         from tvo_cli.sweep.torchrun import processes_of_job
         from tvo_cli.tracking import run_status
@@ -151,8 +151,9 @@ class ProcessLauncher(Launcher):
             steps=(bare.get("trainer") or {}).get("steps"),
             processes=processes,
             words=[*self._command(processes), *given],
+            anew=begins_anew(bare),
         )
-        if done:
+        if done and not job.anew:
             job.state, job.before, job.code = run_status.FINISHED, True, 0
         index.add(job)
         return job

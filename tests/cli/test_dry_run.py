@@ -38,6 +38,17 @@ def test_a_dry_run_of_a_sweep_shows_its_first_job(experiment: Experiment, capsys
     assert "32" in sizes and yaml.safe_load(config)["rollout"]["prompts"] == 4
 
 
+@pytest.mark.parametrize(
+    ("words", "problem"), [((), "holds what `tvo sft` wrote"), (("-m", "seed=1,2"), "holds a single run")]
+)
+def test_a_dry_run_in_the_folder_of_another_command_is_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], words: tuple[str, ...], problem: str
+) -> None:
+    (tmp_path / "state.json").write_text('{"state": "finished", "command": "sft"}')
+    assert main(["train", "--dry-run", *words, f"output_dir={tmp_path}"]) == 2
+    assert problem in capsys.readouterr().err
+
+
 def test_a_sweep_without_a_job_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["train", "--dry-run", "-m", "seed=range(3,3)", "algorithm=grpo,ppo"]) == 2
     assert (

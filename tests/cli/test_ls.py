@@ -15,6 +15,7 @@ import pytest
 
 from tests.processor_time import plain_loop, seconds
 from tvo_cli.cli.main import main
+from tvo_cli.report.run_listing import INSIDE, run_folders
 from tvo_cli.tracking import metrics_file, run_status
 from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
 
@@ -69,6 +70,41 @@ def test_a_run_with_more_steps_than_its_resume_asked_for_is_not_listed_as_5_of_4
     make(tmp_path, "further", step=5, state="finished")
     assert main(["ls", str(tmp_path)]) == 0
     assert "  5/5  " in capsys.readouterr().out
+
+
+def listed(root: Path) -> list[str]:
+    return sorted(str(folder.relative_to(root)) for folder in run_folders(root))
+
+
+def test_a_run_in_a_folder_that_is_named_as_those_of_a_run_is_listed(tmp_path: Path) -> None:
+    """Inside of a run `profile` holds traces; outside of one it is a name as any other."""
+    for name in INSIDE:
+        make(tmp_path, f"mine/{name}", state="finished")
+        make(tmp_path, f"mine/run/{name}/left-alone", state="finished")
+    make(tmp_path, "mine/run", state="finished")
+    assert listed(tmp_path) == sorted(["mine/run", *(f"mine/{name}" for name in INSIDE)])
+
+
+@pytest.mark.parametrize("place", ["tuned/resume/step-000015", "run/checkpoints-before-1130-120000/step-000002"])
+def test_a_checkpoint_is_no_run_wherever_it_stands(tmp_path: Path, place: str) -> None:
+    write_json_atomically(tmp_path / place / "state.json", {"step": 15})
+    write_json_atomically(tmp_path / place / "manifest.json", {})
+    write_json_atomically(tmp_path / Path(place).parts[0] / "state.json", {"state": "running", "command": "sft"})
+    assert listed(tmp_path) == [Path(place).parts[0]]
+
+
+def test_runs_behind_a_link_are_listed_once_and_a_link_that_leads_back_ends(tmp_path: Path) -> None:
+    root, disk = tmp_path / "outputs", tmp_path / "disk"
+    make(root, "z/run", state="finished")
+    make(disk, "old/run", state="finished")
+    (root / "a").symlink_to(root / "z")  # comes first, and the folder itself counts
+    (root / "other").symlink_to(disk / "old")
+    (disk / "old" / "loop").symlink_to(disk)
+    (root / "z" / "back").symlink_to(tmp_path)
+    (root / "gone").symlink_to(tmp_path / "nowhere")
+    assert listed(root) == ["other/run", "z/run"]
+    assert [str(one.relative_to(root)) for one in run_folders(root, links=False)] == ["z/run"]
+    assert listed(root / "a") == ["run"]
 
 
 def test_every_state_is_told(outputs: Path, capsys: pytest.CaptureFixture[str]) -> None:

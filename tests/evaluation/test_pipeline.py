@@ -125,6 +125,29 @@ def test_two_evaluations_never_mix_in_a_folder(
     assert (tmp_path / "run" / "responses.jsonl").read_bytes() == before
 
 
+def test_the_same_weights_by_another_path_go_on(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
+    """`model.path=runs/a` and `model.path=/home/me/runs/a` are one model."""
+    pair: dict[str, Any] = {"small": "b", "weights": "f" * 16, "parameters_small": 1, "parameters_large": 2}
+    model: dict[str, Any] = {**MODEL, "weights": "0123456789abcdef", "pair": pair}
+    run(asked("evaluation.limit=2"), Parrot(golds), model)
+    engine = Parrot(golds)
+    run(asked(), engine, model | {"model": "/home/me/m", "pair": pair | {"small": "/b"}})
+    assert len({key for keys in engine.asked for key in keys}) == 4, "what was there already is kept"
+    assert json.loads((tmp_path / "run" / "evaluation.json").read_text())["model"]["model"] == "/home/me/m"
+    other: dict[str, Any] = {"pair": pair | {"weights": "0" * 16}}
+    for changed in ({"weights": "0" * 16}, {"dtype": "bfloat16"}, other):
+        with pytest.raises(UserError, match="another model"):
+            run(asked(), Parrot(golds), model | changed)
+
+
+def test_two_hub_ids_of_one_revision_are_two_models(asked: Callable[..., DictConfig], golds: dict[str, str]) -> None:
+    run(asked(), Parrot(golds), MODEL | {"weights": "main"})
+    with pytest.raises(UserError, match="another model"):
+        run(asked(), Parrot(golds), MODEL | {"weights": "main", "model": "OTHER/NAME"})
+
+
 def test_predictions_are_graded_later_without_a_model(
     asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
 ) -> None:

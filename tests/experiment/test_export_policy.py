@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
 import shutil
+import tempfile
 from pathlib import Path
 from typing import Any, Never
 
@@ -145,6 +147,24 @@ def test_merged_it_needs_no_base(adapter_run: Path, tmp_path: Path) -> None:
     assert saved and all(torch.equal(expected[name], value) for name, value in saved.items())
     assert not (out / "adapter_config.json").exists() and (out / "LICENSE").is_file()
     assert read_base_card_head(out)["library_name"] == "transformers" and str(adapter_run.parent) not in texts(out)
+
+
+def test_a_dry_run_of_a_run_that_is_only_read_lists_its_files(
+    run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make, tried = tempfile.mkdtemp, []
+
+    def only_outside(suffix: str | None = None, prefix: str | None = None, dir: Any = None) -> str:
+        tried.append(dir)
+        if dir is not None:
+            raise OSError(errno.EROFS, "Read-only file system", str(dir))
+        return make(suffix, prefix, tmp_path / "temporary")
+
+    (tmp_path / "temporary").mkdir()
+    monkeypatch.setattr(tempfile, "mkdtemp", only_outside)
+    assert main(["export", str(run), str(tmp_path / "new" / "out"), "--dry-run"]) == 0
+    assert "model.safetensors" in capsys.readouterr().out and tried == [run, tmp_path, None]
+    assert list((tmp_path / "temporary").iterdir()) == []
 
 
 def test_a_dry_run_lists_and_leaves_and_uploads_nothing(

@@ -17,6 +17,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_sft import sft, write_sft_record
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model.base_model_card import read_base_card_head
+from tvo_cli.runs.own_run_folders import planned_fine_tuning
 from tvo_cli.training.sft import supervised_fine_tuning
 from tvo_cli.training.stop_signals import Interrupted
 
@@ -57,7 +58,9 @@ def test_the_folder_has_a_card_and_a_record(tmp_path: Path) -> None:
     assert "Training steps: 2\n" in (tmp_path / "README.md").read_text()
     assert found["sha256"] == file_sha256(tmp_path / "model.safetensors")
     assert json.loads((tmp_path / "sft.json").read_text()) == found
-    assert [row["step"] for row in metric_rows(tmp_path)] == [0, 1, 2]
+    assert [row["step"] for row in metric_rows(tmp_path)] == [0, 1, 2, 2]
+    last = {name: value for name, value in found.items() if name.startswith("eval/")}
+    assert metric_rows(tmp_path)[-1] == {"step": 2, **last} and len(last) > 1
     assert found["before"]["loss"] == metric_rows(tmp_path)[0]["eval/loss"] > found["eval/loss"]
     with pytest.raises(UserError, match="no weights"):
         write_sft_record(tmp_path / "nowhere", {})
@@ -117,6 +120,18 @@ def test_another_command_or_other_data_in_the_same_folder_is_refused(
     with pytest.raises(UserError, match=r"gives other rows than the fine-tuning was begun with"):
         tuned(begun, *words)
     assert tuned(begun, *words, "resume=never")["rows"] == 51
+
+
+@pytest.mark.slow
+def test_one_that_was_killed_after_its_last_evaluation_has_it_once(tmp_path: Path) -> None:
+    words = ("dataset=addition", "steps=2", "rows=4", "problems=2", "samples=1")
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError, match="plug"):
+        patch.setattr("tvo_cli.experiment.run_sft._finish", _pull_the_plug)
+        tuned(tmp_path, *words)
+    assert [row["step"] for row in metric_rows(tmp_path)] == [0, 1, 2, 2]
+    assert planned_fine_tuning(tmp_path) == 2, "what is under way says how many steps it is to have"
+    tuned(tmp_path, *words)
+    assert [row["step"] for row in metric_rows(tmp_path)] == [0, 1, 2, 2]
 
 
 @pytest.mark.slow

@@ -232,7 +232,14 @@ def test_runs_without_any_usual_metric_need_a_name(arms: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "text", "planned"), [("sft.json", '{"steps": 5}', 5), ("state.json", '{"command": "sft"}', None)]
+    ("file", "text", "planned"),
+    [
+        ("sft.json", '{"steps": 5}', 5),
+        ("state.json", '{"command": "sft"}', None),
+        ("resume/plan.json", '{"steps": 5}', 5),
+        ("resume/experiment.json", '{"steps": 5}', 5),
+        ("resume/experiment.json", '{"steps": "auto"}', None),
+    ],
 )
 def test_a_folder_of_fine_tuning_is_ours_done_or_under_way(
     tmp_path: Path, file: str, text: str, planned: int | None
@@ -240,11 +247,25 @@ def test_a_folder_of_fine_tuning_is_ours_done_or_under_way(
     folder = tmp_path / "start"
     folder.mkdir()
     (folder / "metrics.jsonl").write_text('{"step": 1, "sft/loss": 2.0}\n{"step": 2, "sft/loss": 1.0}\n')
+    (folder / "state.json").write_text('{"command": "sft"}')
+    (folder / "resume").mkdir()
     (folder / file).write_text(text)
     for path in (tmp_path, folder / "metrics.jsonl"):
         (found,) = gather_runs([path]).trials
         assert (found.tool, found.planned, found.name) == ("tvo-sft", planned, "start")
         assert found.curve("loss/policy") == ([1, 2], [2.0, 1.0])
+
+
+@pytest.mark.parametrize("own", ["", '{"step": 2, "eval/loss": 0.5}\n'])
+def test_the_last_evaluation_of_a_fine_tuning_is_read_also_where_sft_json_alone_has_it(
+    tmp_path: Path, own: str
+) -> None:
+    """The row of step 0 is the model before the fine-tuning: taken for the final one, it would be what is compared."""
+    rows = '{"step": 0, "eval/loss": 3.0}\n{"step": 1, "sft/loss": 2.0}\n{"step": 2, "sft/loss": 1.0}\n'
+    (tmp_path / "metrics.jsonl").write_text(rows + own)
+    (tmp_path / "sft.json").write_text('{"steps": 2, "before": {"loss": 3.0}, "eval/loss": 0.5}')
+    (found,) = gather_runs([tmp_path]).trials
+    assert found.curve("eval/loss") == ([0, 2], [3.0, 0.5])
 
 
 def test_a_sweep_of_fine_tunings_has_one_run_a_job(tmp_path: Path) -> None:

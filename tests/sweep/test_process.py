@@ -60,3 +60,12 @@ def test_a_changed_setting_has_a_folder_of_its_own(sweep: Sweep) -> None:
     assert code == 0 and "2 of 2 finished." in said, "nothing was done before"
     names = sorted(sweep.jobs())
     assert names[0] == "s0" and names[1].startswith("s0-") and len(names) == 4
+
+
+@pytest.mark.slow
+def test_resume_never_begins_jobs_anew_that_are_done(sweep: Sweep) -> None:
+    assert sweep.run("seed=0,1")[0] == 0
+    code, said, _ = sweep.run("seed=0,1")
+    assert code == 0 and "2 already finished" in said and sorted(sweep.starts()) == ["s0", "s1"]
+    code, said, _ = sweep.run("seed=0,1", "resume=never")
+    assert code == 0 and "already finished" not in said and sorted(sweep.starts()) == ["s0", "s0", "s1", "s1"]

@@ -40,6 +40,13 @@ class Passing:
         return JobOutcome("finished", 0, "", False)
 
 
+class Done(Passing):
+    """Ends well, and no signal comes."""
+
+    def __init__(self, *words: object, **more: object) -> None:
+        pass
+
+
 class Attempt:
     """Ends when it is stopped; while it is being started, a signal arrives."""
 
@@ -86,6 +93,20 @@ def test_signals_that_were_ignored_at_the_start_stop_no_sweep(tmp_path: Path, mo
         for number, handler in before.items():
             signal.signal(number, handler)
     assert job.state == "finished" and not sweep.stopped
+
+
+@pytest.mark.parametrize(("anew", "attempts"), [(False, 0), (True, 1)])
+def test_a_job_that_is_done_runs_again_only_where_it_is_to_begin_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, anew: bool, attempts: int
+) -> None:
+    monkeypatch.setattr(runner, "JobProcess", Done)
+    index = SweepIndex(tmp_path)
+    index.add(job := SweepJob("a" * 64, "s0", ["seed=0"], "tvo train seed=0", anew=anew))
+    (tmp_path / "s0").mkdir()
+    (tmp_path / "s0" / "state.json").write_text(f'{{"state": "finished", "fingerprint": "{job.fingerprint}"}}')
+    terms = runner.RunnerSettings(retries=0, timeout=None, grace=1.0)
+    runner.SweepRunner(index, [job], [Slot(0, None, 1)], terms, ProgressTable()).run()  # type: ignore[arg-type]
+    assert (job.state, job.attempts, job.before) == ("finished", attempts, not anew)
 
 
 class Told(ProgressTable):

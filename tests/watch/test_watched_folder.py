@@ -85,6 +85,15 @@ def test_a_run_whose_files_lead_out_of_the_folder_is_none(write_run: Write, tmp_
     assert told(folder) == {} and folder.curves([], ["secret"], "")["curves"] == {"secret": {}}
 
 
+def test_a_link_to_a_folder_of_runs_is_not_followed(write_run: Write, tmp_path: Path) -> None:
+    """`tvo ls` follows it; the page shows what stands below its folder and nothing else."""
+    write_run("a")
+    (tmp_path / "outside").mkdir()
+    (tmp_path / "runs" / "a").rename(tmp_path / "outside" / "a")
+    (tmp_path / "runs" / "link").symlink_to(tmp_path / "outside")
+    assert told(WatchedFolder(tmp_path / "runs")) == {}
+
+
 def test_the_newest_step_is_shown_where_no_file_is_named(write_run: Write, tmp_path: Path) -> None:
     run = write_run("a")
     (run / "responses" / "evaluation-step-000009.jsonl").write_text("{}\n")

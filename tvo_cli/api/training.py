@@ -41,14 +41,13 @@ def train(overrides: Sequence[str] = (), *, config_dir: str | Path | None = None
     words = checked_overrides(overrides, "train")
     with launched("train", words, config_dir):
         config = configuration.compose_job(words, "train")
-        run = Run(Path(config.output_dir))
         try:
             run_in_folder(partial(train_and_report, show=_show_nothing), config, "train", words)
-            return run
+            return Run(Path(config.output_dir))
         except Interrupted as stopped:
             interrupted = stopped
     _pass_signal_to_caller(interrupted.signal)
-    raise RunInterrupted(run, interrupted.checkpoint) from None
+    raise RunInterrupted(Run(Path(config.output_dir)), interrupted.checkpoint) from None
 
 
 def _show_nothing(card: str) -> None:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tvo_cli import escaping
 from tvo_cli.cli.override_args import Debug
+from tvo_cli.errors import UserError
+
+if TYPE_CHECKING:
+    from tempfile import TemporaryDirectory
 
 
 def add_to(app: typer.Typer) -> None:
@@ -51,15 +55,33 @@ def export(
 
 def _print_dry_run(run: Path, out: Path, checkpoint: str, push: str, *, merge: bool) -> None:
     """Make the folder elsewhere, list it, and leave nothing of it."""
-    import tempfile
-
     from tvo_cli.experiment import export_policy as exporting
 
-    with tempfile.TemporaryDirectory(dir=run, prefix=".export-") as draft:
+    with _draft_folder(run, out) as draft:
         place = Path(draft) / (out.name or "policy")
         _print_exported_files(place, exporting.export_policy(run, place, checkpoint=checkpoint, merge=merge), shown=out)
     target = f"{escaping.terminal(out)}" + (f" and the hub's {escaping.terminal(push)}" if push else "")
     print(f"It would go to {target}. Nothing was kept or uploaded.")
+
+
+def _draft_folder(run: Path, out: Path) -> TemporaryDirectory[str]:
+    """A folder that goes again: in the run, whose disk has held such files, beside OUT, or among temporary ones.
+
+    The first that can be written: a run may be somebody else's, or on a disk that is only read.
+    """
+    import tempfile
+
+    near = next((place for place in out.absolute().parents if place.is_dir()), None)
+    for place in (run, near):
+        try:
+            return tempfile.TemporaryDirectory(dir=place, prefix=".export-")
+        except OSError:
+            continue
+    try:
+        return tempfile.TemporaryDirectory(prefix="tvo-export-")
+    except OSError as error:
+        problem = f"no folder can be made to list the files from ({error.strerror})."
+        raise UserError("--dry-run", out, problem, "Set TMPDIR to a folder that can be written.") from error
 
 
 def _print_exported_files(folder: Path, files: list[Path], shown: Path | None = None) -> None:

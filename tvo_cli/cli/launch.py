@@ -24,7 +24,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.job.run_in_folder import Task, run_in_folder
 from tvo_cli.parallel.launched_process import LaunchedProcess, launched_process
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
-from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
+from tvo_cli.sweep.job_fingerprint import begins_anew, fingerprint_of_job
 from tvo_cli.sweep.sweep_objective import JobWithoutObjective, value_for_sweeper
 from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder import remove_folder_without_run, run_folder_error
@@ -81,6 +81,7 @@ class HydraTask:
             if self.elsewhere:
                 _refuse_several_tasks(launched_process())
             configuration.check_composed_config(config, self.command, overrides, hydra.runtime.config_sources)
+            skip = skip and not begins_anew(config)
             if skip and run_status.is_run_finished(folder, fingerprint_of_job(config)):
                 print(escaping.terminal(f"already finished: {folder}"), flush=True)
             else:

@@ -13,7 +13,7 @@ from tvo_cli.byte_sizes import format_bytes
 from tvo_cli.cli.override_args import Debug
 
 if TYPE_CHECKING:
-    from tvo_cli.experiment.prune_runs import PrunableRun
+    from tvo_cli.experiment.pruning.prune_runs import PrunableRun
 
 LONGER = "Finished runs keep their policies; no step can be added to them afterwards. Recorded steps stay."
 
@@ -34,18 +34,19 @@ def prune(
     DIR names. The resume tensors go, so that no step can be added to it. Of any other run only what a kill left half
     done goes; a run that is running is passed over. Runs outside DIR are not asked which checkpoint they name.
     """
-    from tvo_cli.experiment.runs_with_checkpoints import runs_with_checkpoints
+    from tvo_cli.experiment.pruning.runs_with_checkpoints import runs_with_checkpoints
 
     if not runs_with_checkpoints(folder):
         print(f"no runs with checkpoints in {escaping.terminal(folder)}")
         return
-    from tvo_cli.experiment import prune_runs  # and torch, which reads what checkpoints hold
+    from tvo_cli.experiment.pruning import prune_runs  # and torch, which reads what checkpoints hold
+    from tvo_cli.experiment.pruning.named_checkpoints import checkpoints_named_by_runs
 
     runs = prune_runs.prunable_runs(folder)
     if not yes:
         _print_plan(folder, runs)
         return
-    named, removed = prune_runs.policies_named_by_runs(folder), 0
+    named, removed = checkpoints_named_by_runs(folder), 0
     for run in runs:
         done = prune_runs.prune_run(run.folder, named)
         removed += sum(removal.bytes for removal in done or ())
@@ -68,6 +69,8 @@ def _print_plan(root: Path, runs: list[PrunableRun]) -> None:
     for run in runs:
         if run.running:
             print(f"{escaping.terminal(run.folder)}: running; passed over")
+        for checkpoint, other in run.named.items():
+            print(escaping.terminal(f"{_shown_path(root, checkpoint)}: stays; {other} names it"))
     print(f"{format_bytes(sum(one.bytes for one in found))} in all")
     if found:
         print(f"{LONGER}\nNothing was deleted. To delete: tvo prune {escaping.terminal(shlex.quote(str(root)))} --yes")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("tvo")
 IDENTITY, PROBLEMS, PREVIOUS = "evaluation.json", "problems.jsonl", "responses.previous.jsonl"
+WEIGHTS_HASH = re.compile(r"[0-9a-f]{16}")  # of weights_fingerprint
 
 
 def evaluation_identity(suites: Sequence[Suite], model: Mapping[str, Any], seed: int) -> dict[str, Any]:
@@ -53,9 +55,10 @@ def read_kept_responses(folder: Path, identity: Mapping[str, Any]) -> Sequence[G
 
 def _check_same_evaluation(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Completions of another model, seed, protocol or data set are never mixed with new ones."""
-    for key in ("model", "seed"):
-        if before[key] != json.loads(json.dumps(now[key])):
-            _refuse_other_evaluation(folder, key, before[key], now[key])
+    if _model_whatever_its_path(before["model"]) != _model_whatever_its_path(now["model"]):
+        _refuse_other_evaluation(folder, "model", before["model"], now["model"])
+    if before["seed"] != now["seed"]:
+        _refuse_other_evaluation(folder, "seed", before["seed"], now["seed"])
     for name, found in now["suites"].items():
         old = before["suites"].get(name, found)
         if old["protocol_hash"] != found["protocol_hash"] and _recorded_protocol_without_grader(
@@ -67,6 +70,18 @@ def _check_same_evaluation(folder: Path, before: Mapping[str, Any], now: Mapping
         for key in ("protocol_hash", "problems"):
             if old[key] != found[key]:
                 _refuse_other_evaluation(folder, f"{name}.{key}", old[key], found[key])
+
+
+def _model_whatever_its_path(model: Mapping[str, Any]) -> Any:
+    """An evaluated model, without the path of weights that are known by their hash: a folder has many paths.
+
+    Of a hub id `weights` is the revision, and the id stays.
+    """
+    found = json.loads(json.dumps(dict(model)))
+    for name, node in (("model", found), ("small", found.get("pair") or {})):
+        if WEIGHTS_HASH.fullmatch(str(node.get("weights"))):
+            del node[name]
+    return found
 
 
 def _recorded_protocol_without_grader(node: Mapping[str, Any]) -> Any:

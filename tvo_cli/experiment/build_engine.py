@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -17,13 +17,18 @@ from tvo_cli.experiment.build_pair import check_pair, pair_engine
 from tvo_cli.experiment.build_strategies import check_adaptive_engine
 from tvo_cli.experiment.device_memory import cache_bytes_of_evaluation
 from tvo_cli.model import Policy, load_policy
+from tvo_cli.model.loading.loading_errors import is_removed_checkpoint, unloadable_model
 from tvo_cli.model.model_files.model_location import model_location
+from tvo_cli.model.model_files.policy_checkpoint import CHECKPOINTS
+from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
 from tvo_cli.model.prompt_check import PromptReader
 from tvo_cli.rollout import SamplingParams
 from tvo_cli.rollout.engines.engine import Engine, LocalEngine
 from tvo_cli.rollout.engines.vllm_engine import VllmEngine
 from tvo_cli.rollout.weight_transfer.weight_exchange import DiskExchange
 from tvo_cli.training.device_and_precision import set_up_runtime
+
+TRIES = 3  # to load the newest checkpoint of a run that goes on
 
 
 class BuiltEngine(NamedTuple):
@@ -33,6 +38,33 @@ class BuiltEngine(NamedTuple):
     reader: PromptReader
     facts: dict[str, Any]
     policy: Policy | None = None  # where the model is in this process and alone
+
+
+def build_engine_with_fingerprint(config: DictConfig, tell: Callable[[str], object]) -> tuple[BuiltEngine, str]:
+    """The engine that a config names, and the fingerprint of just the weights that it has loaded.
+
+    Of a run that goes on, a checkpoint may be removed while it is loaded; then a newer one is, TRIES times in all.
+    """
+    node, tries = config.model, 0
+    while True:
+        place, chosen, tries = model_location(node), node.checkpoint, tries + 1
+        try:
+            node.checkpoint = _checkpoint_of_place(place) or chosen
+            weights = weights_fingerprint(place)  # first: once it is loaded, it may go
+            return build_engine(config), weights
+        except (UserError, OSError) as error:
+            if not is_removed_checkpoint(place):
+                raise
+            if tries == TRIES:
+                raise unloadable_model(node.path, place, error) from error
+            tell(f"{Path(place).parent} was removed while it was loaded: the run goes on; the newest one is taken")
+        finally:
+            node.checkpoint = chosen
+
+
+def _checkpoint_of_place(place: str) -> str:
+    """The name of the checkpoint that a policy's place is in; "" where it is in none."""
+    return Path(place).parent.name if Path(place).parts[-3:-2] == (CHECKPOINTS,) else ""
 
 
 def build_engine(config: DictConfig) -> BuiltEngine:

@@ -15,15 +15,13 @@ from tvo_cli.evaluation.generate_and_grade import EvaluatorProgress
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.experiment.adopt_run_settings import adopt_run_settings, notes_on_protocols
 from tvo_cli.experiment.automatic_settings import Tell, settle_evaluation_settings
-from tvo_cli.experiment.build_engine import build_engine
+from tvo_cli.experiment.build_engine import build_engine_with_fingerprint
 from tvo_cli.experiment.build_pair import pair_of_models
 from tvo_cli.experiment.build_strategies import build_strategies
 from tvo_cli.experiment.heldout_suite import fill_heldout_suite, notes_on_changed_problems
 from tvo_cli.experiment.run_of_policy import recorded_config_of_policy
 from tvo_cli.experiment.unnamed_suite import notes_on_unnamed_suite
 from tvo_cli.model.model_files.model_identity import warn_of_fetched_weights
-from tvo_cli.model.model_files.model_location import model_location
-from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
 
 log = logging.getLogger("tvo")
 
@@ -45,12 +43,12 @@ def evaluate(
     for note in notes_on_unnamed_suite(config, recorded, given):
         tell(note)
     settle_evaluation_settings(config, tell)
-    tree, place = configuration.resolved_tree(config.model), model_location(config.model)
-    engine, reader, facts, policy = build_engine(config)
+    tree = configuration.resolved_tree(config.model)
+    (engine, reader, facts, policy), weights = build_engine_with_fingerprint(config, tell)
     tokenizer = reader.tokenizer
     model = {
         "model": str(tree["path"]),
-        "weights": weights_fingerprint(place) or tree["revision"],
+        "weights": weights or tree["revision"],
         "dtype": tree["dtype"],
     }
     model["chat_template"] = hashlib.sha256(str(tokenizer.chat_template or "").encode()).hexdigest()[:12]

@@ -21,7 +21,7 @@ from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
 from tvo_cli.experiment.build_learner import adapter_settings, build_adapter
-from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluation
+from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluation, record_final_evaluation
 from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packing
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model import Policy, load_policy
@@ -70,11 +70,13 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
         return done
     with ExitStack() as resources:
         work = _build_sft(config, resources)
-        sft_checkpoint.begin(folder, config.resume, asked)
+        sft_checkpoint.begin(folder, config.resume, asked, work.tuning.settings.steps)
         copy_own_code(folder, config)
         before = sft_checkpoint.resume_fine_tuning(work.tuning, folder).get("before") or work.evaluation(work.tuning)
         _learn(work, folder, before, progress(work.tuning.settings.steps))
-        return _finish(work, folder, before, work.evaluation(work.tuning))
+        after = work.evaluation(work.tuning)
+        record_final_evaluation(folder, work.tuning.settings.steps, after)
+        return _finish(work, folder, before, after)
 
 
 def _build_sft(config: DictConfig, resources: ExitStack) -> SFTWork:

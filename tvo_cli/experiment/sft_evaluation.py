@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from omegaconf import DictConfig
 
@@ -14,6 +16,7 @@ from tvo_cli.evaluation import HeldoutSet
 from tvo_cli.experiment.build_heldout import sampled_heldout
 from tvo_cli.model import Policy
 from tvo_cli.reward import Grader
+from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, first_rows
 from tvo_cli.training.run_data.fitting_problems import PromptedProblems, ResponseBudget, problems_that_fit
@@ -57,6 +60,17 @@ def build_sft_evaluation(
         return SFTEvaluation((), None)
     rows = first_rows(held, encoder, limit, HELD_OUT_ROWS)
     return SFTEvaluation(tuple(rows), _heldout_problems(config, policy, grader, held))
+
+
+def record_final_evaluation(folder: Path, step: int, after: Mapping[str, float]) -> None:
+    """Write the evaluation after the last step into metrics.jsonl, in place of one that a killed attempt wrote."""
+    if not after:
+        return
+    metrics = MetricsFile(folder / "metrics.jsonl", log.warning)
+    metrics.forget_from(step, evaluations=True)
+    metrics.append(step, after)
+    metrics.sync()
+    metrics.close()
 
 
 def _holds_out_nothing(config: DictConfig) -> bool:

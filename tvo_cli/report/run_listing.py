@@ -24,6 +24,7 @@ INSIDE = (
     "profile",
     "wandb",
     "tensorboard",
+    "resume",
 )  # of a run, where no other run is
 NOT_LISTED = ("output_dir", "run_name", "experiment_name", "sweep_objective")
 TOGETHER = 3  # settings of the same runs that are said once, below the table
@@ -58,12 +59,36 @@ def list_runs(root: Path) -> list[ListedRun]:
     return [list_run(folder) for folder in sorted(run_folders(root))]
 
 
-def run_folders(root: Path) -> Iterator[Path]:
-    """Yield the folders that hold a state.json, or (from before there was one) a config.yaml and a metrics.jsonl."""
-    for place, inner, files in os.walk(root):
-        if run_status.STATUS_FILE in files or {"config.yaml", "metrics.jsonl"} <= set(files):
-            yield Path(place)
-        inner[:] = [name for name in inner if name not in INSIDE and not name.startswith(".")]
+def run_folders(root: Path, *, links: bool = True) -> Iterator[Path]:
+    """Yield the folders that hold a state.json, or (from before there was one) a config.yaml and a metrics.jsonl.
+
+    `links`: also those behind linked folders, each once, under its own path where that is below the root too.
+    """
+    top, seen, waiting = os.path.realpath(root), set[str](), [root]
+    for place in waiting:  # which grows
+        real = os.path.realpath(place)
+        if place is root or not _is_at_or_above(real, top):
+            yield from _run_folders_of_tree(place, real, seen, waiting if links else [])
+
+
+def _is_at_or_above(place: str, other: str) -> bool:
+    """Return whether a real path is another one, or leads to it: a link to it would lead back."""
+    return other == place or other.startswith(place.rstrip(os.sep) + os.sep)
+
+
+def _run_folders_of_tree(place: Path, real: str, seen: set[str], linked: list[Path]) -> Iterator[Path]:
+    """Yield the run folders of a tree that were not seen yet; add the links to folders that stand in it."""
+    for folder, inner, files in os.walk(place):
+        at = real + folder[len(str(place)) :]
+        if at in seen or {run_status.STATUS_FILE, "manifest.json"} <= set(files):  # a checkpoint has a state, too
+            inner.clear()
+            continue
+        seen.add(at)
+        is_run = run_status.STATUS_FILE in files or {"config.yaml", "metrics.jsonl"} <= set(files)
+        if is_run:
+            yield Path(folder)
+        inner[:] = [name for name in inner if not name.startswith(".") and not (is_run and name in INSIDE)]
+        linked += [link for name in inner if (link := Path(folder) / name).is_symlink()]
 
 
 def settings_in_which_runs_differ(runs: Sequence[ListedRun]) -> dict[Path, dict[str, Any]]:

@@ -173,7 +173,7 @@ def _read_found_run(
     if kind == "sft":
         how = replace(SFT, planned=own_run_folders.planned_fine_tuning(place.parent))
         trial, said = other_tools.read_other_tools_run(place, _name_below_path(place.parent, path), source, how)
-        return [trial], said
+        return [replace(trial, run=own_run_folders.with_final_evaluation(trial.run))], said
     if kind in ("tensorboard", "wandb"):
         read = tensorboard_events.read_event_files if kind == "tensorboard" else wandb_runs.read_offline_run
         folder = place if place.is_dir() else place.parent

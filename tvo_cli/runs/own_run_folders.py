@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from tvo_cli.report import run_folder_reading
 from tvo_cli.runs.tolerant_run_reading import read_run_mapping
 from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED
 from tvo_cli.tracking import run_status as states
+from tvo_cli.tracking.metric_names import EVALUATION
 
 SFT_RECORD = "sft.json"  # written at the end of `tvo sft`
+SFT_PLANS = (SFT_RECORD, "resume/plan.json", "resume/experiment.json")  # what knows its steps; the last only as asked
 CONTINUES = ("Interrupted", "KeyboardInterrupt")  # ends that the same command goes on from
 
 
@@ -27,9 +30,19 @@ def is_fine_tuning(folder: Path) -> bool:
 
 
 def planned_fine_tuning(folder: Path) -> int:
-    """Return the steps of a fine-tuning that is done; 0 while they are not known."""
-    steps = read_run_mapping(folder / SFT_RECORD)[0].get("steps", 0)
-    return steps if isinstance(steps, int) else 0
+    """Return the steps that a fine-tuning is to have or has had; 0 where they are not known."""
+    found = (read_run_mapping(folder / name)[0].get("steps") for name in SFT_PLANS)
+    return next((steps for steps in found if isinstance(steps, int)), 0)
+
+
+def with_final_evaluation(run: run_folder_reading.LoadedRun) -> run_folder_reading.LoadedRun:
+    """Return a fine-tuning with the evaluation at its end, which early versions wrote into sft.json alone."""
+    record = read_run_mapping(run.folder / SFT_RECORD)[0]
+    scores = {name: value for name, value in record.items() if name.startswith(EVALUATION)}
+    step = record.get("steps")
+    if not scores or not isinstance(step, int) or any(row["step"] >= step for row in run.evaluations):
+        return run
+    return replace(run, evaluations=[*run.evaluations, {"step": step, **scores}])
 
 
 def state_of_own_run(run: run_folder_reading.LoadedRun, planned: int) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""The fingerprint of a job, by which two jobs of a sweep are the same."""
+"""The fingerprint of a job, by which two jobs of a sweep are the same; whether one that is done begins anew."""
 
 from __future__ import annotations
 
@@ -20,3 +20,8 @@ def fingerprint_of_job(config: Any) -> str:
         return configuration.config_fingerprint(config)
     except UserError:
         return configuration.config_fingerprint(OmegaConf.to_container(config, resolve=False))
+
+
+def begins_anew(config: Any) -> bool:
+    """Return whether a job is asked to begin anew where its folder holds a run (resume=never)."""
+    return str((config.get("resume") or {}).get("mode")) == "never"

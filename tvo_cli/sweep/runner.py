@@ -106,7 +106,7 @@ class SweepRunner:
 
     def _launch(self, job: SweepJob, slot: Slot) -> None:
         folder = self._index.folder / job.folder
-        if run_status.is_run_finished(folder, job.fingerprint):  # the process that ran it meanwhile has finished it
+        if not job.anew and run_status.is_run_finished(folder, job.fingerprint):  # meanwhile, by another process
             job.state, job.before, job.reason = run_status.FINISHED, True, ""
             self._free.insert(0, slot)
             self._changed(job)

@@ -32,6 +32,7 @@ class SweepJob:
     processes: int = 1
     state: str = WAITING  # waiting, running, finished, interrupted, failed
     before: bool = False  # was done when this command came
+    anew: bool = False  # resume=never: begins anew, also where it is done
     attempts: int = 0  # of this command
     code: int | None = None
     reason: str = ""

@@ -33,6 +33,10 @@ SLURM = "slurm"  # in state.json: the start of a Slurm job that the run belongs 
 VANISHED = "the process ended without writing a status: killed, or the machine went down"
 
 
+class FolderInUse(UserError):
+    """Another process runs in the folder of a run."""
+
+
 class Heartbeat:
     """The heartbeat of a run: writes the status `running`, touches the file; `end` writes how the run ended.
 
@@ -127,7 +131,7 @@ def is_running(folder: Path, found: Mapping[str, Any] | None = None) -> bool:
     if is_over_by_requeue(facts.get(SLURM)):
         return False
     try:
-        return time.time() - (folder / STATUS_FILE).stat().st_mtime < SILENCE
+        return abs(time.time() - (folder / STATUS_FILE).stat().st_mtime) < SILENCE  # nor is one of a later day a beat
     except OSError:
         return False
 
@@ -174,7 +178,7 @@ def _refuse_running_status(folder: Path) -> None:
     if (found.get("host"), found.get("pid")) != here and is_running(folder, found):
         who = f"another process is running in it ({found.get('pid')} on {found.get('host')})."
         remedy = "Wait for its end, or name another folder: output_dir=…"
-        raise UserError("output_dir", folder, who, remedy)
+        raise FolderInUse("output_dir", folder, who, remedy)
 
 
 def _status_text(path: Path) -> str | None:

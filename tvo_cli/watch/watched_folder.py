@@ -84,7 +84,7 @@ class WatchedFolder:
 
     def _places(self) -> Iterator[tuple[str, Path]]:
         """The run folders by their names on the page; one with a file that leads out of it is none."""
-        for place in sorted(run_folders(self.root)) if self.root.is_dir() else ():
+        for place in sorted(run_folders(self.root, links=False)) if self.root.is_dir() else ():
             if not any((place / name).is_symlink() for name in FILES):
                 name = place.absolute().name if place == self.root else str(place.relative_to(self.root))
                 yield escaping.terminal(name), place

@@ -17,6 +17,7 @@ from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
 from tvo_cli.data.vocabulary import WORDS
 from tvo_cli.errors import UserError
 from tvo_cli.model import Critic, Policy, clone_frozen, load_policy
+from tvo_cli.model.loading import policy_loading
 from tvo_cli.model.model_files.model_location import WEIGHTS
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 
@@ -60,6 +61,17 @@ def test_tiny_networks_come_from_their_seed_and_leave_the_global_stream_alone() 
     assert torch.equal(first.lm_head.weight, again.lm_head.weight)
     assert not torch.equal(first.lm_head.weight, other.lm_head.weight)
     assert 100_000 <= sum(p.numel() for p in first.parameters()) <= 150_000
+
+
+def test_a_checkpoint_that_is_removed_while_it_is_loaded_is_named(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that goes on prunes: neither an id nor the network is to blame."""
+    place = tmp_path / "run" / "checkpoints" / "step-000002" / "policy"
+    shutil.copytree(folder, place)
+    monkeypatch.setattr(policy_loading, "check_hub_answers", lambda node, place: shutil.rmtree(place))
+    with pytest.raises(UserError, match=r"step-000002 was removed while it was loaded.*trainer\.keep"):
+        load(place)
 
 
 def test_saving_and_loading_gives_the_same_scores_and_tokens(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import torch
 from safetensors.torch import save_file
 
 from tvo_cli.errors import UserError
+from tvo_cli.model.model_files import policy_checkpoint
 from tvo_cli.model.model_files.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.model.model_files.weights_fingerprint import (
     _stored_tensors,
@@ -57,6 +59,23 @@ def test_a_damaged_checkpoint_is_neither_the_last_nor_the_best(run: Path) -> Non
     (damaged / "policy" / "config.json").write_text("{torn")
     assert resolve_policy_checkpoint(str(run)) == str(root / "step-000030" / "policy")
     assert resolve_policy_checkpoint(str(run), "best") == str(root / "step-000020" / "policy")
+
+
+def test_the_last_checkpoint_of_a_run_that_prunes_meanwhile_is_the_newer_one(
+    run: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    root = run / "checkpoints"
+    is_whole = policy_checkpoint._is_policy_whole
+
+    def slow(folder: Path) -> bool:
+        if not (root / "step-000040").is_dir():  # while the weights were read
+            write_checkpoint(root, "step-000040", 0.9)
+            for step in (10, 20, 30):
+                shutil.rmtree(root / f"step-{step:06d}")
+        return is_whole(folder)
+
+    monkeypatch.setattr(policy_checkpoint, "_is_policy_whole", slow)
+    assert resolve_policy_checkpoint(str(run)) == str(root / "step-000040" / "policy")
 
 
 def test_without_a_score_there_is_no_best(tmp_path: Path) -> None:

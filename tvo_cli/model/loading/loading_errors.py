@@ -4,7 +4,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tvo_cli.errors import UserError
 from tvo_cli.fetch.catalogue import fetch_remedy
+from tvo_cli.model.model_files.policy_checkpoint import CHECKPOINTS
+
+
+def unloadable_model(path: object, place: str, error: Exception) -> UserError:
+    """The error of a model that cannot be loaded from the place that its path means."""
+    if is_removed_checkpoint(place):
+        problem = (
+            f"{Path(place).parent.name} was removed while it was loaded: the run goes on, and keeps few checkpoints."
+        )
+        remedy = "The same command takes the newest one; a larger trainer.keep leaves them longer."
+        return UserError("model.path", path, problem, remedy)
+    return UserError("model.path", path, loading_error_line(error), loading_remedy(place))
+
+
+def is_removed_checkpoint(place: str) -> bool:
+    """Whether a place is that of a policy in a run's checkpoints, and not there any more."""
+    return Path(place).parts[-3:-2] == (CHECKPOINTS,) and not Path(place).is_dir()
 
 
 def loading_error_line(error: Exception) -> str:

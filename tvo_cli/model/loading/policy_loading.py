@@ -15,7 +15,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model.adapters.adapter_base import check_same_base, place_of_base
 from tvo_cli.model.adapters.adapter_folder import load_adapter, read_base
 from tvo_cli.model.forward_pass.gradient_checkpointing import enable_gradient_checkpointing
-from tvo_cli.model.loading.loading_errors import loading_error_line, loading_remedy
+from tvo_cli.model.loading.loading_errors import is_removed_checkpoint, unloadable_model
 from tvo_cli.model.loading.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
 from tvo_cli.model.loading.tokenizer_loading import tokenizer_of_place
 from tvo_cli.model.loading.weight_alignment import align_weights
@@ -143,10 +143,10 @@ def _warn_without_end(end_ids: frozenset[int]) -> None:
 def _loading_error(node: Any, place: str, error: Exception) -> UserError:
     """One line for what transformers raised: an attention that the architecture does not have, or else the folder."""
     attention = str(node["attention"])
-    if _fails_by_attention(place, node, attention):
+    if not is_removed_checkpoint(place) and _fails_by_attention(place, node, attention):
         remedy = "Take model.attention=eager." if attention != "eager" else "Take another model."
         return UserError("model.attention", attention, "this architecture does not have it.", remedy)
-    return UserError("model.path", node["path"], loading_error_line(error), loading_remedy(place))
+    return unloadable_model(node["path"], place, error)
 
 
 def _fails_by_attention(place: str, node: Any, attention: str) -> bool:
@@ -173,4 +173,4 @@ def load_config(node: Any) -> Any:
     try:
         return AutoConfig.from_pretrained(place, **options)
     except (OSError, ValueError) as error:
-        raise UserError("model.path", node["path"], loading_error_line(error), loading_remedy(place)) from error
+        raise unloadable_model(node["path"], place, error) from error

@@ -7,8 +7,7 @@ from typing import Any
 
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
-from tvo_cli.errors import UserError
-from tvo_cli.model.loading.loading_errors import loading_error_line, loading_remedy
+from tvo_cli.model.loading.loading_errors import unloadable_model
 from tvo_cli.model.model_files.hub_reach import check_hub_answers
 from tvo_cli.model.model_files.model_location import FRESH, location_and_options
 
@@ -28,7 +27,7 @@ def load_tokenizer(node: Any) -> PreTrainedTokenizerFast:
     try:
         return tokenizer_of_place(place, options)
     except READING_ERRORS as error:
-        raise UserError("model.path", node["path"], loading_error_line(error), loading_remedy(place)) from error
+        raise unloadable_model(node["path"], place, error) from error
 
 
 def tokenizer_of_place(place: str, options: dict[str, Any]) -> PreTrainedTokenizerFast:

@@ -24,13 +24,15 @@ def resolve_policy_checkpoint(path: str, checkpoint: str = "last") -> str:
     root = folder / CHECKPOINTS
     if not root.is_dir():
         return path
-    found = sorted(entry.name for entry in root.iterdir() if _holds_policy(entry))
     choose = {"last": _last_policy, "best": _best_policy}.get(checkpoint)
-    wanted = choose(root, [name for name in found if name.startswith("step-")]) if choose else checkpoint
-    if wanted not in found:
-        there = f"There are: {', '.join(found)}." if found else "None has been written yet."
-        raise UserError("model.checkpoint", checkpoint, f"{folder} has no such checkpoint.", there)
-    return str(root / wanted / POLICY)
+    seen: list[str] | None = None
+    while (found := sorted(entry.name for entry in root.iterdir() if _holds_policy(entry))) != seen:
+        wanted = choose(root, [name for name in found if name.startswith("step-")]) if choose else checkpoint
+        if wanted in found:
+            return str(root / wanted / POLICY)
+        seen = found  # and once more: a run that goes on may have removed what was looked at, and has a newer one
+    there = f"There are: {', '.join(found)}." if found else "None has been written yet."
+    raise UserError("model.checkpoint", checkpoint, f"{folder} has no such checkpoint.", there)
 
 
 def _holds_policy(checkpoint: Path) -> bool:

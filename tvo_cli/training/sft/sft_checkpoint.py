@@ -23,7 +23,7 @@ from tvo_cli.training.run_data.demonstration_rows import sft_rows_fingerprint
 from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
 
 log = logging.getLogger("tvo")
-RESUME, RECORD, DONE = "resume", "experiment.json", "sft.json"
+RESUME, RECORD, PLAN, DONE = "resume", "experiment.json", "plan.json", "sft.json"
 HARMLESS = (
     *("device", "threads", "checkpoint_every", "microbatch_tokens", "problems", "samples"),
     *("resume.", "output_dir", "experiment_name", "run_name"),
@@ -45,13 +45,17 @@ def check_resumable(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None
         resume_compatibility.check_same_settings(folder, before, _decisive_sft_settings(asked), allowed)
 
 
-def begin(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None:
-    """Write the settings that what follows belongs to; resume=never takes what was there away."""
+def begin(folder: Path, resume: Any, asked: Mapping[str, Any], steps: int) -> None:
+    """Write the settings that what follows belongs to, and how many steps `steps=auto` has come to.
+
+    resume=never takes what was there away.
+    """
     if str(resume.mode) == "never":
         shutil.rmtree(folder / RESUME, ignore_errors=True)
         (folder / DONE).unlink(missing_ok=True)
     (folder / RESUME).mkdir(parents=True, exist_ok=True)
     atomic_files.write_json_atomically(folder / RESUME / RECORD, dict(asked))
+    atomic_files.write_json_atomically(folder / RESUME / PLAN, {"steps": steps})
 
 
 def finished_record(folder: Path, resume: Any) -> dict[str, Any] | None:

@@ -17,7 +17,7 @@ from tvo_cli.checkpoint.checkpoint_damage import find_damage
 from tvo_cli.checkpoint.policy_only import is_policy_only
 from tvo_cli.cli.main import main
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.prune_runs import prunable_runs
+from tvo_cli.experiment.pruning.prune_runs import prunable_runs
 from tvo_cli.model.model_files.policy_checkpoint import resolve_policy_checkpoint
 from tvo_cli.tracking import run_status
 
@@ -158,6 +158,49 @@ def test_a_checkpoint_that_another_run_names_stays(tmp_path: Path, config: str) 
     run_with(tmp_path / "second", "interrupted", config=config.format(run=first))
     assert main(["prune", str(tmp_path), "--yes"]) == 0
     assert names(first) == ["step-000010", "step-000020", "step-000030"]
+
+
+@pytest.mark.parametrize(
+    ("file", "text"),
+    [
+        ("config.yaml", "protocol: {{switch: {{small: {policy}}}}}"),
+        ("config.yaml", "estimators: [grpo, 'grpo model.path={policy}']"),
+        ("state.json", '{{"command": "variance", "state": "failed", "overrides": ["behaviour={policy}"]}}'),
+        ("resume/experiment.json", '{{"model.path": "{policy}"}}'),
+        ("config.yaml", "anything: [{{of: {link}}}]"),
+    ],
+)
+def test_any_value_that_is_a_path_into_a_checkpoint_keeps_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], file: str, text: str
+) -> None:
+    first, second = run_with(tmp_path / "first", "finished"), tmp_path / "second"
+    (tmp_path / "link").symlink_to(first / "checkpoints" / "step-000010" / "policy")
+    (second / "resume").mkdir(parents=True)
+    (second / "state.json").write_text('{"command": "eval", "state": "finished"}')
+    named = text.format(policy=first / "checkpoints/step-000010/policy", link=tmp_path / "link")
+    (second / file).write_text(named)
+    assert main(["prune", str(tmp_path)]) == 0
+    assert f"first/checkpoints/step-000010: stays; {second} names it" in capsys.readouterr().out
+    assert main(["prune", str(tmp_path), "--yes"]) == 0
+    assert names(first) == ["step-000010", "step-000020", "step-000030"]
+
+
+def test_an_evaluation_in_a_folder_named_profile_keeps_what_it_names(tmp_path: Path) -> None:
+    first, second = run_with(tmp_path / "p" / "a", "finished"), tmp_path / "p" / "profile"
+    second.mkdir()
+    (second / "state.json").write_text('{"command": "eval", "state": "finished"}')
+    (second / "config.yaml").write_text(f"model: {{path: {first}/checkpoints/step-000010/policy}}")
+    assert main(["prune", str(tmp_path), "--yes"]) == 0
+    assert "step-000010" in names(first)
+
+
+def test_a_run_behind_a_link_keeps_what_it_names_and_is_not_pruned(tmp_path: Path) -> None:
+    first, other = run_with(tmp_path / "here" / "a", "finished"), run_with(tmp_path / "there" / "b", "finished")
+    (other / "config.yaml").write_text(f"model: {{path: {first}/checkpoints/step-000010}}")
+    (tmp_path / "here" / "link").symlink_to(tmp_path / "there")
+    before = contents(other)
+    assert main(["prune", str(tmp_path / "here"), "--yes"]) == 0
+    assert "step-000010" in names(first) and contents(other) == before
 
 
 def test_the_base_of_an_adapter_stays(tmp_path: Path) -> None:

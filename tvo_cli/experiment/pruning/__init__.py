@@ -1,0 +1,1 @@
+"""What `tvo prune` deletes of runs, and what it leaves."""
