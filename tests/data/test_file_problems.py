@@ -377,3 +377,14 @@ def test_a_test_file_may_lack_a_named_column_that_the_training_file_has(
     assert "has no column 'stufe' (dataset.columns.level), which dataset.path has" in caplog.text
     with pytest.raises(UserError, match="no row has this column"):
         load(train, "test", test_path=str(test), columns={"level": "stuf"})
+
+
+def test_a_column_without_a_name_is_not_taken_for_a_guess(
+    write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The index that pandas' to_csv writes by itself; in JSON the key "" is a column as any other."""
+    table = write(",question,answer", "0,q,1", "1,r,2", name="frame.csv")
+    assert [(one.question, one.answer) for one in everything(load(table))] == [("q", "1"), ("r", "2")]
+    assert caplog.text.count("a column without a name in the first line is not read (line 2 has '0' there)") == 1
+    (problem,) = everything(load(write({"": 0, "question": "q", "answer": 1})))
+    assert (problem.question, problem.metadata) == ("q", {"": 0})

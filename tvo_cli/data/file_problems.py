@@ -101,8 +101,8 @@ def _problem_rows_of_file(path: Path, key: str) -> Iterator[tuple[str, int, Mapp
         for found in file_formats.read_records(path):
             if isinstance(found, MalformedRecord):
                 raise UserError(key, path, f"{found.sentence}.", found.remedy) from found
-            if found.torn:
-                log.warning("%s: %s", path, found.torn)
+            if found.note:
+                log.warning("%s: %s", path, found.note)
             yield f"{found.noun} {found.number}", found.number, found.fields
     except MalformedRecord as fault:
         raise UserError(key, path, fault.problem, fault.remedy) from fault

@@ -237,7 +237,7 @@ def column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
         return named if value_at_path(row, named) is not None else None
     spelled = {str(column).lower(): str(column) for column in row}
     nested = [path for path in NESTED.get(noun, ()) if value_at_path(row, path) is not None]
-    guesses = [spelled[guess] for guess in GUESSES[noun] if row.get(spelled.get(guess, "")) is not None]
+    guesses = [spelled[guess] for guess in GUESSES[noun] if guess in spelled and row.get(spelled[guess]) is not None]
     return next(iter(guesses + nested), None)
 
 
