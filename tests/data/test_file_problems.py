@@ -388,3 +388,30 @@ def test_a_column_without_a_name_is_not_taken_for_a_guess(
     assert caplog.text.count("a column without a name in the first line is not read (line 2 has '0' there)") == 1
     (problem,) = everything(load(write({"": 0, "question": "q", "answer": 1})))
     assert (problem.question, problem.metadata) == ("q", {"": 0})
+
+
+def test_a_level_that_only_one_split_has_is_there(write: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+    """Of 40 rows the automatic 4 are held out, and no one of level 0 is among them."""
+    path = write(*({"question": f"q{n}", "answer": n, "level": n % 3} for n in range(40)))
+    assert {one.level for one in everything(load(path, split="test", holdout=None))} == {"1", "2"}
+    assert load(path, holdout=None, levels=[0]).size == 14
+    with pytest.raises(UserError) as caught:
+        load(path, split="test", holdout=None, levels=[0])
+    said = str(caught.value)
+    assert said.startswith("dataset.levels=['0']: leaves none of the 4 held-out rows. Take dataset.holdout=")
+    least = int(said.split("holdout=")[1].split()[0])
+    assert everything(load(path, split="test", holdout=least, levels=[0]))
+    assert load(path, split="test", holdout=None, levels=[0, 1]).size
+    assert "of level '0' no wanted row is held out" in caplog.text
+    with pytest.raises(UserError, match="leaves none of the"):
+        load(path, split="test", holdout=least - 1, levels=[0])
+
+
+def test_a_level_that_is_held_out_whole_says_how_many_may_be(write: Callable[..., Path]) -> None:
+    path = write(*({"question": f"q{n}", "answer": n, "level": n % 3} for n in range(9)))
+    with pytest.raises(UserError) as caught:
+        load(path, holdout=8, levels=[0])
+    most = int(str(caught.value).split("Take dataset.holdout=")[1].split()[0])
+    assert everything(load(path, holdout=most, levels=[0]))
+    with pytest.raises(UserError, match="at most"):
+        load(path, holdout=most + 1, levels=[0])

@@ -151,7 +151,7 @@ def _reply_in_answer(row: Row, reading: RowReading) -> list[tuple[str, str]] | N
 def _first_column_of_row(row: Row, names: Sequence[str]) -> str | None:
     """The first of some columns that a demonstration's row has."""
     spelled = {str(column).lower(): str(column) for column in row}
-    return next((spelled[name] for name in names if row.get(spelled.get(name, "")) is not None), None)
+    return next((spelled[name] for name in names if name in spelled and row.get(spelled[name]) is not None), None)
 
 
 def _checked_demonstration_turns(turns: Sequence[tuple[str, str]]) -> Turns:
