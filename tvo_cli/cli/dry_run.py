@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
 from tvo_cli.cli.disk_check import disk_held_already, show_disk_of_jobs
+from tvo_cli.cli.dry_run_folder import check_folder_of_dry_run
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
@@ -43,6 +44,7 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
     _check_before_loading_torch(first)
+    check_folder_of_dry_run(words, first)
     with BufferedLog():  # the data are read again and again: what is odd about them is said once
         plan = dry_run_sizes(first, ranks or 0)
         _check_data_of_dry_run(first)
@@ -71,9 +73,10 @@ def _check_before_loading_torch(config: DictConfig) -> None:
 
 
 def _check_data_of_dry_run(config: DictConfig) -> None:
-    """Refuse problems of a file that the run would refuse."""
+    """Refuse problems of a file that the run would refuse, and a curriculum that the problems cannot follow."""
     sources = config.dataset.get("sources") or {}
-    if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
+    is_read = {str(node.kind) for node in (config.dataset, *sources.values())} & READ
+    if not is_read and config.curriculum.kind == "none":
         return
     from tvo_cli.training.run_data.run_problems import check_run_problems_without_model
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,10 +47,18 @@ def run_in_folder(task: Task, config: DictConfig, command: str, overrides: Seque
         raise
 
 
-def _make_folder(folder: Path) -> None:
-    """Make the folder that a run is about to begin in; one that cannot be made, or is a sweep's, is refused."""
+def check_run_folder(folder: Path) -> None:
+    """Refuse a folder that no run can begin in: it is a sweep's, or a file is in its way; nothing is written."""
     if (folder / run_status.SWEEP_INDEX).is_file():
         raise UserError("output_dir", folder, "holds a sweep.", "A run has a folder of its own: name another one.")
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if there is not None and not there.is_dir():
+        raise run_folder_error(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there)))
+
+
+def _make_folder(folder: Path) -> None:
+    """Make the folder that a run is about to begin in; one that cannot be made, or is a sweep's, is refused."""
+    check_run_folder(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
