@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -415,3 +416,17 @@ def test_a_level_that_is_held_out_whole_says_how_many_may_be(write: Callable[...
     assert everything(load(path, holdout=most, levels=[0]))
     with pytest.raises(UserError, match="at most"):
         load(path, holdout=most + 1, levels=[0])
+
+
+def test_a_files_name_that_is_no_utf_8_is_spelled_in_ids(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfcbung.jsonl"))
+    path.write_text('{"question": "q", "answer": 1}\n')
+    (problem,) = everything(load(path))
+    assert problem.id == "\\xfcbung/1" and problem.id.encode()
+
+
+@pytest.mark.parametrize("columns", [{}, {"question": "question"}])
+def test_a_null_question_is_not_called_a_missing_column(write: Callable[..., Path], columns: dict[str, str]) -> None:
+    path = write({"question": "q", "answer": 1}, {"question": None, "answer": 2})
+    assert fault(path, columns=columns).endswith(": line 2 has an empty question. Mend or remove the row.")
+    assert "line 1 has no column question" in fault(write({"answer": 2}))
