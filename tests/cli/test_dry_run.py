@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -179,3 +180,81 @@ def test_a_dry_run_refuses_all_that_the_run_would_of_a_file(
     assert "rollout.max_tokens=1024: problem mine/" in said and "rollout.prompts=64: there are 8 problems" in said
     assert main(["train", "--dry-run", *words, "dataset.columns.answer=nope"]) == 2
     assert "nope" in capsys.readouterr().err
+
+
+def written_rows(path: Path, count: int, **more: object) -> list[str]:
+    """A file of sums, and the words of a run on it whose sizes fit."""
+    rows = [{"question": f"{i} + 3 =", "answer": i + 3, **more} for i in range(count)]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+    sizes = ["rollout.prompts=4", "rollout.max_tokens=8", "evaluation.max_tokens=8", "evaluation.problems=4"]
+    return ["dataset=jsonl", f"dataset.path={path}", "dataset.suffix=''", *sizes]
+
+
+def levels(*stages: tuple[int, int]) -> list[str]:
+    told = ", ".join(f"{{step: {step}, levels: [{level}]}}" for step, level in stages)
+    return ["curriculum=levels", f"curriculum.stages=[{told}]"]
+
+
+@pytest.mark.parametrize(
+    ("row", "stages", "said"),
+    [
+        ({}, levels((0, 1)), "curriculum.stages=['1']: no problem of jsonl has such a level. There are: none"),
+        ({"level": 1}, levels((0, 1), (3, 7)), "curriculum.stages=['7']: no problem of jsonl has such a level"),
+        ({"level": 1}, levels((5, 1)), "curriculum.stages=[5]: must begin at step 0 and rise."),
+        ({"level": 1}, levels((0, 1), (3, 1)), ""),
+    ],
+    ids=["no levels", "another level", "late", "right"],
+)
+def test_a_dry_run_refuses_a_curriculum_that_the_data_cannot_follow(
+    experiment: Experiment,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    row: dict[str, int],
+    stages: list[str],
+    said: str,
+) -> None:
+    words = written_rows(tmp_path / "mine.jsonl", 9, **row)
+    assert main(["train", "--dry-run", *words, *stages]) == (2 if said else 0)
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.slow  # it looks at 20,000 problems
+@pytest.mark.parametrize(("level", "code"), [(77, 2), (5, 0)])
+def test_a_dry_run_draws_generated_problems_of_each_stage(experiment: Experiment, level: int, code: int) -> None:
+    assert main(["train", "--dry-run", "dataset=arithmetic", *levels((0, 5), (3, level))]) == code
+
+
+@pytest.mark.slow
+def test_a_dry_run_says_that_held_out_problems_are_training_problems(
+    experiment: Experiment, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    words = written_rows(tmp_path / "mine.jsonl", 9)
+    for model in ([], ["model=custom", "model.path=somebody/elsewhere"]):
+        caplog.clear()
+        assert main(["train", "--dry-run", *words, *model, f"dataset.test_path={tmp_path / 'mine.jsonl'}"]) == 0
+        assert caplog.text.count("4 of the 4 held-out problems are training problems too") == 1
+    caplog.clear()
+    assert main(["train", "--dry-run", *words, "evaluation.problems=1"]) == 0 and not caplog.text
+
+
+def test_a_dry_run_refuses_a_folder_in_which_no_run_can_begin(
+    experiment: Experiment, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["train", "--dry-run", "output_dir=file/below"]) == 2
+    assert "file: cannot be made: Not a directory" in capsys.readouterr().err
+    assert main(["train", "--dry-run", "output_dir=fresh", "resume=must"]) == 2
+    assert "resume=must: there is no checkpoint in" in capsys.readouterr().err
+    assert not (tmp_path / "fresh").exists()
+
+
+@pytest.mark.slow
+def test_a_dry_run_knows_whether_the_run_may_go_on(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    sizes = ["rollout.prompts=4", "rollout.samples=2", "rollout.minibatches=1", "rollout.max_tokens=4"]
+    words = [*sizes, "evaluation.problems=0", "logger=none", "algorithm=grpo", f"output_dir={tmp_path / 'run'}"]
+    assert main(["train", *words, "trainer.steps=1", "trainer.checkpoint_every=1"]) == 0
+    capsys.readouterr()
+    assert main(["train", "--dry-run", *words, "trainer.steps=2"]) == 0
+    assert main(["train", "--dry-run", *words, "optimizer.lr=0.5"]) == 2
+    assert "holds a run with other settings: optimizer.lr=0.5" in capsys.readouterr().err
+    assert main(["train", "--dry-run", *words, "optimizer.lr=0.5", "resume=never"]) == 0

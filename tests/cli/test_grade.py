@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -196,7 +198,7 @@ def test_an_older_output_stays_when_the_new_one_fails(grade: Grade, tmp_path: Pa
     [
         (["nowhere.jsonl"], "FILE=nowhere.jsonl: cannot be opened"),
         (["."], "is a folder"),
-        (["-", "--out", "no/such/folder/x"], "--out=no/such/folder/x.partial: cannot be opened"),
+        (["-", "--out", "no/such/folder/x"], "--out=no/such/folder/x: cannot be opened"),
         (["-", "--profile", "algebra"], "algebra"),
         (["-", "--deadline", "0"], "reward.deadline=0"),
     ],
@@ -237,3 +239,17 @@ def test_the_audit_says_rate_and_rows(grade: Grade) -> None:
     assert [(r["correct"], r["second"]) for r in done.rows] == [(True, True), (False, True), (False, False)]
     assert "the second grader differs on 1 of 3 (33.33%); not compared: 0" in done.said
     assert "  b: gold '5', extracted '–': wrong (no answer), second right" in done.said
+
+
+def test_verdicts_go_through_a_pipe_and_to_the_target_of_a_link(grade: Grade, tmp_path: Path) -> None:
+    given = [row(r"\boxed{5}")]
+    expected = grade(given).out
+    pipe, read = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()), daemon=True)
+    reader.start()
+    assert grade(given, "--out", str(pipe)).code == 0 and pipe.is_fifo()
+    reader.join(10)
+    (tmp_path / "link").symlink_to("target")
+    assert grade(given, "--out", str(tmp_path / "link")).code == 0 and (tmp_path / "link").is_symlink()
+    assert [*read, (tmp_path / "target").read_text()] == [expected] * 2

@@ -47,6 +47,7 @@ LONG = ((S, "be brief"), (U, "1+1?"), (A, "2"), (U, "and 1?"), (A, "\\boxed{3}")
         ({"prompt": "1+1?", "completion": "It is \\boxed{2}"}, ONE),
         ({"Prompt": "1+1?", "Response": "It is \\boxed{2}"}, ONE),
         ({"prompt": CHAT[:1], "completion": CHAT[1:]}, ONE),
+        ({"": 0, "question": "1+1?", "answer": "1+1 is 2\n#### 2"}, ((U, "1+1?"), (A, "1+1 is 2\n#### 2"))),
         ({"messages": CHAT}, ONE),
         ({"conversations": [{"from": "human", "value": "1+1?"}, {"from": "gpt", "value": "It is \\boxed{2}"}]}, ONE),
         ({"messages": CHAT[:1], "completion": "It is \\boxed{2}"}, ONE),

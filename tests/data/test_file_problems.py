@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -377,3 +378,55 @@ def test_a_test_file_may_lack_a_named_column_that_the_training_file_has(
     assert "has no column 'stufe' (dataset.columns.level), which dataset.path has" in caplog.text
     with pytest.raises(UserError, match="no row has this column"):
         load(train, "test", test_path=str(test), columns={"level": "stuf"})
+
+
+def test_a_column_without_a_name_is_not_taken_for_a_guess(
+    write: Callable[..., Path], caplog: pytest.LogCaptureFixture
+) -> None:
+    """The index that pandas' to_csv writes by itself; in JSON the key "" is a column as any other."""
+    table = write(",question,answer", "0,q,1", "1,r,2", name="frame.csv")
+    assert [(one.question, one.answer) for one in everything(load(table))] == [("q", "1"), ("r", "2")]
+    assert caplog.text.count("a column without a name in the first line is not read (line 2 has '0' there)") == 1
+    (problem,) = everything(load(write({"": 0, "question": "q", "answer": 1})))
+    assert (problem.question, problem.metadata) == ("q", {"": 0})
+
+
+def test_a_level_that_only_one_split_has_is_there(write: Callable[..., Path], caplog: pytest.LogCaptureFixture) -> None:
+    """Of 40 rows the automatic 4 are held out, and no one of level 0 is among them."""
+    path = write(*({"question": f"q{n}", "answer": n, "level": n % 3} for n in range(40)))
+    assert {one.level for one in everything(load(path, split="test", holdout=None))} == {"1", "2"}
+    assert load(path, holdout=None, levels=[0]).size == 14
+    with pytest.raises(UserError) as caught:
+        load(path, split="test", holdout=None, levels=[0])
+    said = str(caught.value)
+    assert said.startswith("dataset.levels=['0']: leaves none of the 4 held-out rows. Take dataset.holdout=")
+    least = int(said.split("holdout=")[1].split()[0])
+    assert everything(load(path, split="test", holdout=least, levels=[0]))
+    assert load(path, split="test", holdout=None, levels=[0, 1]).size
+    assert "of level '0' no wanted row is held out" in caplog.text
+    with pytest.raises(UserError, match="leaves none of the"):
+        load(path, split="test", holdout=least - 1, levels=[0])
+
+
+def test_a_level_that_is_held_out_whole_says_how_many_may_be(write: Callable[..., Path]) -> None:
+    path = write(*({"question": f"q{n}", "answer": n, "level": n % 3} for n in range(9)))
+    with pytest.raises(UserError) as caught:
+        load(path, holdout=8, levels=[0])
+    most = int(str(caught.value).split("Take dataset.holdout=")[1].split()[0])
+    assert everything(load(path, holdout=most, levels=[0]))
+    with pytest.raises(UserError, match="at most"):
+        load(path, holdout=most + 1, levels=[0])
+
+
+def test_a_files_name_that_is_no_utf_8_is_spelled_in_ids(tmp_path: Path) -> None:
+    path = Path(os.fsdecode(os.fsencode(tmp_path) + b"/\xfcbung.jsonl"))
+    path.write_text('{"question": "q", "answer": 1}\n')
+    (problem,) = everything(load(path))
+    assert problem.id == "\\xfcbung/1" and problem.id.encode()
+
+
+@pytest.mark.parametrize("columns", [{}, {"question": "question"}])
+def test_a_null_question_is_not_called_a_missing_column(write: Callable[..., Path], columns: dict[str, str]) -> None:
+    path = write({"question": "q", "answer": 1}, {"question": None, "answer": 2})
+    assert fault(path, columns=columns).endswith(": line 2 has an empty question. Mend or remove the row.")
+    assert "line 1 has no column question" in fault(write({"answer": 2}))

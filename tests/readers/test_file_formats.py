@@ -144,8 +144,8 @@ def test_a_file_that_cannot_be_read_says_why(data: bytes, said: str, tmp_path: P
 def test_a_last_cell_that_may_be_torn_is_said(end: str, torn: bool | None, tmp_path: Path) -> None:
     """An answer 1234 that was cut to 12 is no fault of CSV; pandas reads it as 12 without a word."""
     *_, first, last = read(f"question,answer\nx,1\ny,{end}".encode(), "x.csv", tmp_path)
-    assert isinstance(first, Record) and not first.torn
-    assert (last.torn if isinstance(last, Record) else None) == (
+    assert isinstance(first, Record) and not first.note
+    assert (last.note if isinstance(last, Record) else None) == (
         None if torn is None else "the last line has no line end: if the file was cut off, so is its answer '12'" * torn
     )
 
@@ -153,6 +153,30 @@ def test_a_last_cell_that_may_be_torn_is_said(end: str, torn: bool | None, tmp_p
 def test_two_columns_of_one_name(tmp_path: Path) -> None:
     with pytest.raises(MalformedRecord, match="two columns 'a'"):
         read(b"a,a\n1,2\n", "x.csv", tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("data", "fields", "said"),
+    [
+        (b",a,b\n0,1,2\n1,3,4\n", [{"a": "1", "b": "2"}, {"a": "3", "b": "4"}], ["(line 2 has '0' there)", ""]),
+        (b"a;b;;\n1;2;;\n3;4;;x\n5;6;;y\n", None, ["", "(line 3 has 'x' there)", ""]),
+        (b"a;b;;\n1;2;;\n", [{"a": "1", "b": "2"}], [""]),
+        (b';;\n" a ";b;\n1;2;', [{"a": "1", "b": "2"}], ["left off: ' a '"]),
+    ],
+    ids=["pandas' index", "values without a name", "Excel's empty columns", "spaces"],
+)  # fmt: skip
+def test_columns_without_a_name_are_not_read_and_that_is_said_once(
+    data: bytes, fields: list[dict[str, str]] | None, said: list[str], tmp_path: Path
+) -> None:
+    found = [one for one in read(data, "x.csv", tmp_path) if isinstance(one, Record)]
+    assert fields is None or [one.fields for one in found] == fields
+    assert len(found) == len(said)
+    assert all((one.note.endswith(told) if told else not one.note) for one, told in zip(found, said, strict=True))
+
+
+def test_two_columns_that_differ_by_spaces(tmp_path: Path) -> None:
+    with pytest.raises(MalformedRecord, match="two columns 'a'"):
+        read(b"a,a ,,\n1,2,,\n", "x.csv", tmp_path)
 
 
 def test_numbers_keep_their_digits_and_are_written_back(tmp_path: Path) -> None:

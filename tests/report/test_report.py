@@ -360,3 +360,10 @@ def test_reports_need_no_torch() -> None:
     program = "import tvo_cli.report.figure_and_card, tvo_cli.report.run_plot, sys; print('torch' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout == "False\n"
+
+
+def test_a_config_that_names_a_path_of_other_bytes_is_read_back() -> None:
+    from tvo_cli.config.yaml_text import to_yaml
+
+    tree = {"dataset": {"path": "\udcfcbung.jsonl"}, "lr": 1e-3}
+    assert run_folder_reading.parse_run_config(to_yaml(tree)) == tree

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.reward.cases import CASES, DIFFERENT, EQUAL, UNSHOWN, Pair, few_by_algebra
+from tests.reward.cases import CASES, DIFFERENT, EQUAL, UNSHOWN, UNSHOWN_EQUAL, Pair, few_by_algebra
 from tests.reward.conftest import problem
 from tvo_cli.reward import Grader
 from tvo_cli.reward.answers import exact_number
@@ -43,6 +43,7 @@ def test_the_whole_table(grader: Grader) -> None:
 
 def test_characters_that_look_like_others(grader: Grader) -> None:
     assert [answer for answer, verdict in boxed(grader, UNSHOWN) if verdict.correct] == []
+    assert [(answer, verdict) for answer, verdict in boxed(grader, UNSHOWN_EQUAL) if not verdict.correct] == []
 
 
 def test_a_gold_is_equal_to_itself(grader: Grader) -> None:

@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tvo_cli import config as configuration
 from tvo_cli.cli.disk_check import disk_held_already, show_disk_of_jobs
+from tvo_cli.cli.dry_run_folder import check_folder_of_dry_run
 from tvo_cli.cli.printing import format_printed_value, print_table
 from tvo_cli.errors import UserError
-from tvo_cli.job.run_in_folder import check_folder_takes_run
 from tvo_cli.sweep.folder_names import check_folder_is_named_once
-from tvo_cli.sweep.refused_sweeps import check_folder_holds_no_run, check_sweep_has_jobs
+from tvo_cli.sweep.refused_sweeps import check_sweep_has_jobs
 from tvo_cli.sweep.slots import Job, jobs_at_once
 from tvo_cli.tracking.buffered_log import BufferedLog
 
@@ -44,8 +43,8 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
         raise UserError("--ranks", ranks, "is no number of processes.", "Give 1 or more.")
     jobs, name = jobs_of_command_line(words)
     first = configuration.compose(jobs[0], name)
-    _check_folder_of_dry_run(words, first, name)
     _check_before_loading_torch(first)
+    check_folder_of_dry_run(words, first, name)
     with BufferedLog():  # the data are read again and again: what is odd about them is said once
         plan = dry_run_sizes(first, ranks or 0)
         _check_data_of_dry_run(first)
@@ -64,19 +63,6 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     printing.print_config(first)
 
 
-def _check_folder_of_dry_run(words: Sequence[str], first: DictConfig, name: str) -> None:
-    """Refuse a folder that holds what another command wrote, as the run or the sweep would."""
-    from hydra._internal.utils import get_args_parser
-
-    from tvo_cli.sweep.folder_names import folder_of_sweep
-
-    known = get_args_parser().parse_args(configuration.normalised_overrides(words))
-    if known.multirun:
-        check_folder_holds_no_run(folder_of_sweep(known.overrides, first, name))
-    else:
-        check_folder_takes_run(Path(str(first.output_dir)), "train")
-
-
 def _check_before_loading_torch(config: DictConfig) -> None:
     """Refuse at once what can be seen at once; a model may be on another machine."""
     from tvo_cli.config.cross_key_checks import check_without_torch
@@ -87,9 +73,10 @@ def _check_before_loading_torch(config: DictConfig) -> None:
 
 
 def _check_data_of_dry_run(config: DictConfig) -> None:
-    """Refuse problems of a file that the run would refuse."""
+    """Refuse problems of a file that the run would refuse, and a curriculum that the problems cannot follow."""
     sources = config.dataset.get("sources") or {}
-    if not {str(node.kind) for node in (config.dataset, *sources.values())} & READ:
+    is_read = {str(node.kind) for node in (config.dataset, *sources.values())} & READ
+    if not is_read and config.curriculum.kind == "none":
         return
     from tvo_cli.training.run_data.run_problems import check_run_problems_without_model
 

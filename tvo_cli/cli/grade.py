@@ -180,12 +180,12 @@ def _open_input(file: str) -> Iterator[IO[bytes]]:
         yield stream
 
 
-def _open_or_refuse(path: Path, mode: str, key: str) -> IO[bytes]:
-    """Open a file; UserError where it cannot be opened."""
+def _open_or_refuse(path: Path, mode: str, key: str, named: Path | None = None) -> IO[bytes]:
+    """Open a file; UserError where it cannot be opened; it was `named` so."""
     try:
         return cast("IO[bytes]", path.open(mode))
     except OSError as error:
-        raise UserError(key, path, f"cannot be opened: {error.strerror}.", "Name another file.") from error
+        raise UserError(key, named or path, f"cannot be opened: {error.strerror}.", "Name another file.") from error
 
 
 @contextmanager
@@ -195,15 +195,12 @@ def _open_output(out: str) -> Iterator[IO[bytes]]:
         yield sys.stdout.buffer
         return
     path = Path(out)
-    unfinished = path.with_name(path.name + ".partial")
     if path.is_dir():
         raise UserError("--out", out, "is a folder.", "Name a file.")
-    try:
-        with _open_or_refuse(unfinished, "wb", "--out") as stream:
-            yield stream
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+    from tvo_cli.tracking.atomic_files import written_whole
+
+    with written_whole(path, lambda draft: _open_or_refuse(draft, "wb", "--out", named=path)) as stream:
+        yield stream
 
 
 @contextmanager

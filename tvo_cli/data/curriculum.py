@@ -23,6 +23,22 @@ def build_cursor(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -
     return MixtureCursor(problems, inside) if isinstance(problems, Mixture) else inside(problems)
 
 
+def check_curriculum(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -> None:
+    """Refuse a curriculum that the problems of a run cannot follow; those of a mixture source by source.
+
+    Raises:
+        UserError: its stages do not begin at step 0 and rise, or no problem has the level of a stage.
+    """
+
+    def checked(found: Problems) -> ProblemCursor:
+        cursor = _cursor_of_problems(found, seed, curriculum)
+        if isinstance(cursor, LevelCursor):
+            cursor.check_stages()
+        return cursor
+
+    _ = MixtureCursor(problems, checked) if isinstance(problems, Mixture) else checked(problems)
+
+
 def _cursor_of_problems(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -> ProblemCursor:
     match curriculum["kind"]:
         case "none":

@@ -18,6 +18,7 @@ from tvo_cli.data.row_to_problem import (
     RowWithoutAnswer,
     UnconvertibleRow,
     column_of_row,
+    empty_question,
     gold_of_row,
     question_of_row,
     read_column,
@@ -108,7 +109,7 @@ def _conversation_of_row(row: Row, reading: RowReading, *, bare: bool) -> Turns:
         )
     question = without_instruction(asked.text, reading.strip)
     if not question:
-        raise UnconvertibleRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
+        raise empty_question()
     return _checked_demonstration_turns([*asked.turns, (USER, question), *(reply or [(ASSISTANT, "")])])
 
 
@@ -151,7 +152,7 @@ def _reply_in_answer(row: Row, reading: RowReading) -> list[tuple[str, str]] | N
 def _first_column_of_row(row: Row, names: Sequence[str]) -> str | None:
     """The first of some columns that a demonstration's row has."""
     spelled = {str(column).lower(): str(column) for column in row}
-    return next((spelled[name] for name in names if row.get(spelled.get(name, "")) is not None), None)
+    return next((spelled[name] for name in names if name in spelled and row.get(spelled[name]) is not None), None)
 
 
 def _checked_demonstration_turns(turns: Sequence[tuple[str, str]]) -> Turns:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Iterator, Mapping
 from itertools import islice
 from pathlib import Path, PurePath
 from typing import Any
 
 from tvo_cli.data.named_columns import NamedColumns
+from tvo_cli.data.odd_golds import log_odd_golds
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.row_selection import select_rows, skips_unanswered_rows
 from tvo_cli.data.row_to_problem import (
@@ -50,7 +52,7 @@ def read_problem_file(
     """Read every problem of a file; the first row that is none raises with its number."""
     reading, skip, skipped = RowReading.of(node), skips_unanswered_rows(node), 0
     named, seen = NamedColumns(node), dict[str, str]()
-    problems, stem = [], PurePath(path.name.removesuffix(".gz")).stem
+    problems, stem = [], _stem_in_ids(path)
     for place, name, row in _problem_rows_of_file(path, key):
         named.meet(row)
         try:
@@ -67,9 +69,15 @@ def read_problem_file(
         _meet_training_rows(named, node, path)
     named.refuse_absent()
     log_rows_without_problem(str(path), reading, unanswered=skipped)
+    log_odd_golds(str(path), problems)
     if not problems:
         raise UserError(key, path, "the file has no problem in it.", "Write one JSON object per line.")
     return problems
+
+
+def _stem_in_ids(path: Path) -> str:
+    """Return a file's name without its ending, for the ids of its rows; bytes that are no UTF-8 as \\xfc."""
+    return os.fsencode(PurePath(path.name.removesuffix(".gz")).stem).decode("utf-8", "backslashreplace")
 
 
 def _meet_training_rows(named: NamedColumns, node: Mapping[str, Any], path: Path) -> None:
@@ -101,8 +109,8 @@ def _problem_rows_of_file(path: Path, key: str) -> Iterator[tuple[str, int, Mapp
         for found in file_formats.read_records(path):
             if isinstance(found, MalformedRecord):
                 raise UserError(key, path, f"{found.sentence}.", found.remedy) from found
-            if found.torn:
-                log.warning("%s: %s", path, found.torn)
+            if found.note:
+                log.warning("%s: %s", path, found.note)
             yield f"{found.noun} {found.number}", found.number, found.fields
     except MalformedRecord as fault:
         raise UserError(key, path, fault.problem, fault.remedy) from fault

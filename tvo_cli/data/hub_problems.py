@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from tvo_cli.data.named_columns import NamedColumns
+from tvo_cli.data.odd_golds import log_odd_golds
 from tvo_cli.data.problems import ProblemList
 from tvo_cli.data.row_selection import select_rows, skips_unanswered_rows
 from tvo_cli.data.row_to_problem import (
@@ -58,7 +59,9 @@ def read_hub_split(node: Mapping[str, Any], split: str, convert: ConvertRow = ro
                     "Name another column: dataset.columns.id=NAME",
                 )
     named.refuse_absent()
-    return list(unique.values())
+    problems = list(unique.values())
+    log_odd_golds(f"{node['name']}/{split}", problems)
+    return problems
 
 
 def problems_of_hub_rows(

@@ -70,6 +70,11 @@ class LevelCursor:
                 raise _no_such_level(self.problems, levels, {problem.level})
         return found
 
+    def check_stages(self) -> None:
+        """Refuse a stage of which no problem is found; problems without end are drawn for that."""
+        for stage in self._stages:
+            self.take(1, stage.step)
+
     def observe(self, outcomes: Sequence[ProblemOutcome]) -> None:
         """Nothing: the stages are fixed."""
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, TypeVar
 
 from tvo_cli.errors import UserError
-from tvo_cli.readers.column_paths import value_at_path
+from tvo_cli.readers.column_paths import has_path, value_at_path
 from tvo_cli.readers.conversations import Question, question_of, turns_of
 from tvo_cli.readers.golds import SEVERAL, Gold, gold_of, integer_gold
 from tvo_cli.readers.numbers_as_spelled import numbers_by_value
@@ -86,7 +86,7 @@ def row_to_problem(row: Row, reading: RowReading, fallback_id: str) -> Problem:
     asked = question_of_row(row, reading)
     question = without_instruction(asked.text, reading.strip)
     if not question:
-        raise UnconvertibleRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
+        raise empty_question()
     gold = gold_of_row(row, reading).text
     solution = text_of_column(row, reading, "solution")
     return Problem(
@@ -147,6 +147,8 @@ def question_of_row(row: Row, reading: RowReading) -> Question:
     path = column_of_row(row, reading, "question")
     if path is None:
         named = reading.columns.get("question")
+        if has_path(row, named) if named else {str(column).lower() for column in row} & {*GUESSES["question"]}:
+            raise empty_question()
         plain = (guess for guess in GUESSES["question"] if guess not in CONVERSATIONS)
         missing = f"no column {named!r}" if named else f"no column {', '.join(plain)}"
         raise UnconvertibleRow(
@@ -156,6 +158,11 @@ def question_of_row(row: Row, reading: RowReading) -> Question:
         )
     answered = path.rpartition(".")[2].lower() in CONVERSATIONS
     return read_column("question", lambda: question_of(value_at_path(row, path), answered=answered), path)
+
+
+def empty_question() -> UnconvertibleRow:
+    """Return what is raised of a row whose question's column is there and holds nothing."""
+    return UnconvertibleRow("dataset.columns.question", "has an empty question", "Mend or remove the row.")
 
 
 def read_column(noun: str, read: Callable[[], Read], path: str) -> Read:
@@ -237,7 +244,7 @@ def column_of_row(row: Row, reading: RowReading, noun: str) -> str | None:
         return named if value_at_path(row, named) is not None else None
     spelled = {str(column).lower(): str(column) for column in row}
     nested = [path for path in NESTED.get(noun, ()) if value_at_path(row, path) is not None]
-    guesses = [spelled[guess] for guess in GUESSES[noun] if row.get(spelled.get(guess, "")) is not None]
+    guesses = [spelled[guess] for guess in GUESSES[noun] if guess in spelled and row.get(spelled[guess]) is not None]
     return next(iter(guesses + nested), None)
 
 

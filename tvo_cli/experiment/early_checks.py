@@ -15,6 +15,7 @@ from tvo_cli.config import resolved_tree
 from tvo_cli.config.cross_key_checks import check_without_torch
 from tvo_cli.config.default_suite import HELDOUT_SUITE
 from tvo_cli.data.demonstration_sources import load_demonstrations
+from tvo_cli.data.level_curriculum import stages_of
 from tvo_cli.data.mixture import keys_of_source
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation.suite import problems_of_suite
@@ -40,10 +41,13 @@ def check_training_early(config: DictConfig) -> None:
 
 
 def check_training_data_early(config: DictConfig) -> None:
-    """Refuse a training run of whose data a file cannot be read."""
+    """Refuse a training run of whose data a file cannot be read, or cannot follow the curriculum."""
     seed, evaluation = int(config.seed), config.evaluation
+    if config.curriculum.kind == "levels":
+        stages_of(config.curriculum)
     with _notes_left_for_later():
-        _check_data(config.dataset, _problems_loader(seed), is_evaluated=bool(evaluation.problems))
+        load = _problems_loader(seed, config.curriculum)
+        _check_data(config.dataset, load, is_evaluated=bool(evaluation.problems))
         for name, node in (evaluation.test_sets or {}).items():
             with keys_of_test_set(str(name)):
                 _check_split_early(node.dataset, "test", _problems_loader(int(evaluation.seed)))
@@ -136,9 +140,16 @@ def _is_quickly_read(node: Mapping[str, Any], split: str) -> bool:
     return not path.is_file() or path.stat().st_size <= QUICK
 
 
-def _problems_loader(seed: int) -> Load:
-    """What loads problems for the early check of a data set."""
-    return lambda node, split: data.load(node, split=split, seed=seed)
+def _problems_loader(seed: int, curriculum: Mapping[str, Any] | None = None) -> Load:
+    """What loads problems for the early check of a data set; those to learn from must follow the `curriculum`."""
+
+    def load(node: Mapping[str, Any], split: str) -> Problems:
+        problems = data.load(node, split=split, seed=seed)
+        if curriculum is not None and split == "train":
+            data.check_curriculum(problems, seed, curriculum)
+        return problems
+
+    return load
 
 
 def _demonstrations_loader(seed: int, append_answer: str | None) -> Load:

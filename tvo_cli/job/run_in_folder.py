@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import logging
+import os
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -86,9 +88,12 @@ def _is_named_by_the_second(config: DictConfig, overrides: Sequence[str]) -> boo
 
 
 def check_folder_takes_run(folder: Path, command: str) -> None:
-    """Refuse the folder of a sweep, or of another command's run, before anything is written into it."""
+    """Refuse, before anything is written, a file, the folder of a sweep, and that of another command's run."""
     if (folder / run_status.SWEEP_INDEX).is_file():
         raise UserError("output_dir", folder, "holds a sweep.", "A run has a folder of its own: name another one.")
+    there = next((place for place in (folder, *folder.parents) if place.exists()), None)
+    if there is not None and not there.is_dir():
+        raise run_folder_error(NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(there)))
     check_folder_is_of_command(folder, command)
 
 

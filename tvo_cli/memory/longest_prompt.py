@@ -31,7 +31,7 @@ def longest_prompt(config: Any) -> LongestPrompt:
 
 def are_prompts_at_hand(config: Any) -> bool:
     """Return whether a config's prompts can be encoded without the network."""
-    return not _is_data_elsewhere(config.dataset) and _is_model_here(config.model)
+    return not is_data_elsewhere(config.dataset) and _is_model_here(config.model)
 
 
 def _longest_of_first(config: Any) -> int:
@@ -48,7 +48,7 @@ def _longest_of_first(config: Any) -> int:
     return max(map(len, encode_prompts(tokenizer, prompts)))
 
 
-def _is_data_elsewhere(node: Any) -> bool:
+def is_data_elsewhere(node: Any) -> bool:
     """Return whether reading the data, or those of a source of a mixture, may need the network."""
     kinds = [node.kind, *(source.kind for source in (node.get("sources") or {}).values())]
     return any(str(kind) in ELSEWHERE for kind in kinds)

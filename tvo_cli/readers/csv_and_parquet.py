@@ -57,19 +57,49 @@ class _CountedCsvLines:
 
 def _records_of_csv(rows: Any, lines: _CountedCsvLines, encoding: str) -> Iterator[Found]:
     """Yield the records of parsed CSV rows, by the names of the first line."""
-    names: list[str] | None = None
+    columns: _CsvColumns | None = None
     for number, values in _numbered_csv_rows(rows, lines, encoding):
         if isinstance(values, MalformedRecord):
             yield values
-        elif names is None:
-            names = _distinct_csv_columns(values) if values else None  # an empty line names no column
-        elif len(values) == len(names):
-            fields = {name: value if value else None for name, value in zip(names, values, strict=True)}
-            torn = _said_of_open_end(lines.last, names[-1], fields[names[-1]])
-            yield Record(number, "line", fields, sum(map(len, values)), torn)
+        elif columns is None:
+            columns = _CsvColumns(values) if any(map(str.strip, values)) else None  # an empty line names no column
+        elif len(values) == columns.count:
+            fields = columns.fields(values)
+            column, value = next(reversed(fields.items()))
+            torn = _said_of_open_end(lines.last, column, value) if columns.is_last_named else ""
+            said = filter(None, (*columns.notes(number, values), torn))
+            yield Record(number, "line", fields, sum(map(len, values)), "; ".join(said))
         elif values:
-            problem = f"has {len(values)} fields, the first line names {len(names)}"
+            problem = f"has {len(values)} fields, the first line names {columns.count}"
             yield MalformedRecord(problem, "Quote fields that hold the separator.", number=number)
+
+
+class _CsvColumns:
+    """The columns that the first line names: spaces around a name are left off, a column without one is not read."""
+
+    def __init__(self, names: list[str]) -> None:
+        self.count, self.is_last_named = len(names), bool(names[-1].strip())
+        self._names = _distinct_csv_columns([name.strip() for name in names])
+        spaced = [name for name in names if name.strip() not in ("", name)]
+        self._spaced = f"the spaces around these column names are left off: {', '.join(map(repr, spaced))}"
+        self._to_say = {"spaces"} if spaced else set[str]()
+        self._to_say |= set() if all(self._names) else {"unnamed"}
+
+    def fields(self, values: list[str]) -> dict[str, Any]:
+        """Return the cells of a row by the names of their columns; an empty cell is null."""
+        return {name: value if value else None for name, value in zip(self._names, values, strict=True) if name}
+
+    def notes(self, number: int, values: list[str]) -> Iterator[str]:
+        """Yield what is odd about the columns, once; `values` are the cells of line `number`."""
+        if not self._to_say:
+            return
+        if "spaces" in self._to_say:
+            self._to_say.remove("spaces")
+            yield self._spaced
+        unread = (value for name, value in zip(self._names, values, strict=True) if not name and value.strip())
+        if value := next(unread, ""):
+            self._to_say.remove("unnamed")
+            yield f"a column without a name in the first line is not read (line {number} has {value[:40]!r} there)"
 
 
 def _numbered_csv_rows(
@@ -91,8 +121,8 @@ def _numbered_csv_rows(
 
 
 def _distinct_csv_columns(names: list[str]) -> list[str]:
-    """Return the column names; refuse two equal ones."""
-    if twice := [name for name in names if names.count(name) > 1]:
+    """Return the column names; refuse two equal ones, but for columns without a name."""
+    if twice := [name for name in names if name and names.count(name) > 1]:
         raise MalformedRecord(f"has two columns {twice[0]!r}.", "Give every column its own name.")
     return names
 

@@ -12,7 +12,7 @@ class Record(NamedTuple):
     noun: str  # what is counted: line or row
     fields: dict[str, Any]
     size: int
-    torn: str = ""  # what is said of a last cell that may be torn: no line end follows it, and no quote closes it
+    note: str = ""  # what is odd about the file and seen at this row: columns, or a last cell that may be torn
 
 
 class MalformedRecord(Exception):

@@ -14,6 +14,8 @@ from typing import Any
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import metrics_file
 
+ESCAPED_BYTE = re.compile(r"\\u[dD][cC][89a-fA-F]")
+
 
 @dataclass(frozen=True, slots=True)
 class LoadedRun:
@@ -103,18 +105,23 @@ def parse_run_config(text: str) -> dict[str, Any]:
     import yaml
 
     try:
-        found = yaml.load(text, Loader=_yaml_loader())
+        found = yaml.load(text, Loader=_yaml_loader(safe_yaml_loader(text)))
     except yaml.YAMLError as error:
         raise ValueError("not YAML") from error
     return {str(key): value for key, value in found.items()} if isinstance(found, dict) else {}
 
 
-@lru_cache(maxsize=1)
-def _yaml_loader() -> Any:
-    """PyYAML's loader for a run folder's config.yaml, in C, which reads 1e-3 as a number."""
+def safe_yaml_loader(text: str) -> Any:
+    """PyYAML's safe loader in C, or that in Python, which alone reads an escaped byte of a path (`\\uDCFC`)."""
     import yaml
 
-    kind: Any = type("Loader", (getattr(yaml, "CSafeLoader", yaml.SafeLoader),), {})
+    return yaml.SafeLoader if ESCAPED_BYTE.search(text) else getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+
+
+@lru_cache(maxsize=2)
+def _yaml_loader(base: Any) -> Any:
+    """A loader for a run folder's config.yaml that reads 1e-3 as a number."""
+    kind: Any = type("Loader", (base,), {})
     kind.add_implicit_resolver(
         "tag:yaml.org,2002:float", re.compile(r"[-+]?\d+(?:\.\d*)?[eE][-+]?\d+$"), list("-+0123456789")
     )

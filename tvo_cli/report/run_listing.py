@@ -11,7 +11,7 @@ from typing import Any
 from tvo_cli.config import NOT_THE_EXPERIMENT, split_override
 from tvo_cli.errors import UserError
 from tvo_cli.report.known_failure import known_failure
-from tvo_cli.report.run_folder_reading import read_run_json
+from tvo_cli.report.run_folder_reading import read_run_json, safe_yaml_loader
 from tvo_cli.tracking import metrics_file, run_status
 
 COLLAPSED = "collapsed"
@@ -178,7 +178,7 @@ def _parse_config_of_listed_run(text: str) -> Any:
     import yaml
 
     try:
-        return yaml.load(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+        return yaml.load(text, Loader=safe_yaml_loader(text))
     except yaml.YAMLError:
         return {}
 

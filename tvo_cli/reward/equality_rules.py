@@ -27,7 +27,7 @@ from tvo_cli.reward.answers import (
     sets_of_reals,
     time_of_day,
 )
-from tvo_cli.reward.answers.canonical_text import canonical_text
+from tvo_cli.reward.answers.canonical_text import LONGEST, canonical_text
 from tvo_cli.reward.answers.compound_quantity import read_compound_quantity, same_compound_quantity
 from tvo_cli.reward.answers.quantity import Quantity, read_quantity, units_agree
 
@@ -53,6 +53,8 @@ def equal_answers(gold: str, answer: str, algebra: Algebra) -> bool:
     """Whether the answer is the gold; `algebra(gold, answer)` is asked for single expressions only."""
     if answer_defect(gold) or answer_defect(answer):
         return False
+    if max(len(gold), len(answer)) > LONGEST:
+        return exact_number.normalize_decimal(gold.strip()) == exact_number.normalize_decimal(answer.strip())
     try:
         return _apply_rules(
             answers_in_words.meaning_of_words(canonical_text(gold)),
@@ -67,12 +69,17 @@ def equal_answers(gold: str, answer: str, algebra: Algebra) -> bool:
 
 def is_list_gold(gold: str) -> bool:
     """Whether a gold is compared as a list: it states several values side by side."""
-    return not answer_defect(gold) and len(lists_and_tuples.list_members(canonical_text(gold))) > 1
+    return (
+        len(gold) <= LONGEST
+        and not answer_defect(gold)
+        and len(lists_and_tuples.list_members(canonical_text(gold))) > 1
+    )
 
 
 def is_choice_gold(gold: str) -> bool:
     """Whether a gold is the letter of a multiple choice."""
-    return not answer_defect(gold) and multiple_choice.read_choice_letters(canonical_text(gold)) is not None
+    is_read = len(gold) <= LONGEST and not answer_defect(gold)
+    return is_read and multiple_choice.read_choice_letters(canonical_text(gold)) is not None
 
 
 def _apply_rules(gold: str, answer: str, algebra: Algebra) -> bool:

@@ -30,7 +30,7 @@ class GradingSummary:
     failures: Counter[str] = field(default_factory=Counter)
     left_out: int = 0  # rows that cannot be read
     several: int = 0  # golds that are lists
-    torn: str = ""  # what is said of a last cell that may be torn
+    notes: list[str] = field(default_factory=list)  # what is odd about the file
     start: float = field(default_factory=time.monotonic)
 
     @property
@@ -59,7 +59,7 @@ class GradingSummary:
         if self.left_out:
             said.append(f"rows left out, since they cannot be read: {self.left_out:,}")
         said += [f"{self.several:,} {SEVERAL}"] if self.several else []
-        return said + ([self.torn] if self.torn else [])
+        return said + self.notes
 
 
 def grade_in_chunks(
@@ -71,7 +71,7 @@ def grade_in_chunks(
         verdicts = grader.grade([row.prediction for row in chunk], asked, [True] * len(chunk))
         summary.add(verdicts)
         summary.several += sum(row.several for row in chunk)
-        summary.torn = chunk[-1].torn
+        summary.notes += [row.note for row in chunk if row.note]
         yield list(zip(chunk, verdicts, strict=True))
 
 

@@ -53,7 +53,7 @@ class RowToGrade:
     size: int  # bytes
     noun: str = "line"  # what is counted
     several: bool = False  # whether the gold is a list of several answers
-    torn: str = ""  # what is said of a last cell that may be torn
+    note: str = ""  # what is odd about the file and seen at this row
 
     @property
     def id(self) -> str:
@@ -145,7 +145,7 @@ def _row_or_error(found: Record, source: RowSource) -> RowToGrade | UserError:
     except MalformedRecord as fault:
         return source.refuse(fault.at(found.number, found.noun))
     return RowToGrade(
-        found.number, found.fields, gold.text, prediction, found.size, found.noun, gold.several, found.torn
+        found.number, found.fields, gold.text, prediction, found.size, found.noun, gold.several, found.note
     )
 
 

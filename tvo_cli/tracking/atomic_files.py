@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -18,13 +19,31 @@ def write_text_atomically(path: Path, text: str) -> None:
 def write_bytes_atomically(path: Path, content: bytes) -> None:
     """Write a file whole or not at all."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_name(path.name + ".partial")
+    with written_whole(path) as file:
+        file.write(content)
+
+
+@contextmanager
+def written_whole(
+    path: Path, opened: Callable[[Path], IO[bytes]] = lambda path: path.open("wb")
+) -> Iterator[IO[bytes]]:
+    """Inside: a file to write to, made by `opened`, that stands under its name only when all of it is there.
+
+    A symbolic link stays, and what it names is written. What is no regular file (a device, a pipe) is written to as
+    it is: another file in its place would take it from everybody.
+    """
+    if path.exists() and not path.is_file():
+        with opened(path) as file:
+            yield file
+        return
+    target = Path(os.path.realpath(path))
+    partial = target.with_name(target.name + ".partial")
     try:
-        with partial.open("wb") as file:
-            file.write(content)
+        with opened(partial) as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
-        partial.replace(path)
+        partial.replace(target)
     finally:
         partial.unlink(missing_ok=True)
 

@@ -28,6 +28,10 @@ NEGATIONS = re.compile(
     r"\b(?:not?|never|cannot|neither|nor|about|approximately|around|less|more|least|most|except)\b|n't", re.I
 )
 
+NO_NAMES = re.compile(  # words of other alphabets before = that make no name of what follows: "не = 5" is not 5
+    r"\b(?:не|нет|ни|без|более|больше|менее|меньше|около|примерно|más|größer|höchstens|não)\b", re.I
+)
+
 
 class BracketedParts(NamedTuple):
     r"""(a, b), [a, b), \{a, b\}, \langle a, b\rangle: the two brackets and the parts between them."""
@@ -122,7 +126,7 @@ def _first_bracket_closes_at_end(text: str) -> bool:
 def split_name(text: str) -> tuple[str | None, str]:
     """("x", "5") of x = 5, f(3) = 5, x ∈ [1, 2]; (None, text) otherwise."""
     found = NAMED.fullmatch(text)
-    if found is None or not _is_tuple_name_alphabetical(found[1]):
+    if found is None or not _is_tuple_name_alphabetical(found[1]) or NO_NAMES.search(found[1]):
         return None, text
     return found[1].replace(" ", ""), found[2]
 
@@ -144,7 +148,7 @@ def names_quantity(left: str) -> bool:
     r"""In `name = value`, whether the left side says what is asked for: BC^2, \frac mn, m+n; not 2x, 2+2 or x^2."""
     bare = PROBABILITY.sub("P", SCRIPTS.sub("", left))
     words = " ".join(TEXT.findall(left))
-    if not bare or NEGATIONS.search(words) or bare.startswith(("-", "+", "\\pm")):
+    if not bare or NEGATIONS.search(words) or NO_NAMES.search(words) or bare.startswith(("-", "+", "\\pm")):
         return False
     if "^" in left and re.search(r"[+-]", bare) and len(letters_of_expression(left)) < 2:
         return False  # n^2 + n = 6 is an equation for n

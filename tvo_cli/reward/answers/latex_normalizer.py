@@ -23,7 +23,7 @@ from tvo_cli.reward.answers.latex_macros import (
     TEXT_FONTS,
 )
 
-TOKEN = re.compile(r"\\[A-Za-z]+\*?|\\.|[A-Za-z]+|\s+|.", re.DOTALL)
+TOKEN = re.compile(rf"\\[A-Za-z]+\*?|\\.|{words_or_mathematics.OTHER_WORD}|[A-Za-z]+|\s+|.", re.DOTALL)
 DEEPEST = 60  # nested groups and arguments; beyond, braces are taken as they stand
 SPACE, THIN = " ", "\ue000"  # THIN: {,} and ,\! between the thousands of a number
 DEGREE = "^\\circ "
@@ -111,7 +111,7 @@ class _LatexNormalizer:
             return ""
         if token == "," and self._thin():
             return THIN
-        is_letters = token.isascii() and token.isalpha()
+        is_letters = token.isalpha() and (token.isascii() or len(token) > 1)
         return words_or_mathematics.spell_bare_letters(token, self.tokens, self.at) if is_letters else token
 
     def _thin(self) -> bool:

@@ -1,7 +1,9 @@
 r"""Unicode mathematics as LaTeX: x² is x^{2}, √5 is \sqrt{5}, ≤ is \le, ﹣ is -.
 
-NFKC is applied to single characters whose result is ASCII and no digit: a full-width bracket is a bracket, but
-３７１ is not 371, since digits of other scripts are how two answers are made to look like one.
+NFKC is applied to single characters whose result is ASCII and no letter or digit, and to the full-width and
+mathematical forms of letters and digits: （ is (, ３７１ is 371 and 𝑥 is x. Other characters stay: ³ is an exponent, ½
+a fraction, and digits and letters of other scripts (٣, Cyrillic х) are no spelling of ASCII's. A letter and its accent
+are one character however they are encoded, and what has no width is left off.
 """
 
 from __future__ import annotations
@@ -21,6 +23,7 @@ PLAIN = {
     **dict.fromkeys("−–‐‑‒﹣", "-"),
     **dict.fromkeys("°º˚", "^\\circ "),
     **dict.fromkeys("\u00a0\u2009\u202f\u2002\u2003\u2005\u2006\u200a\u3000", " "),
+    **dict.fromkeys("\u200b\u200c\u200d\u2060\ufeff\u00ad", ""),  # of no width
     **dict.fromkeys("‘’‛′", "'"),
     **dict.fromkeys("“”‟", '"'),
     "″": "''",
@@ -36,13 +39,18 @@ RAISED = re.compile(f"[{''.join(SUPERSCRIPTS)}]+")
 LOWERED = re.compile(f"[{''.join(SUBSCRIPTS)}]+")
 ROOT = re.compile(r"\\sqrt (\[\d\])?\s*(?:\(([^()]{1,80})\)|(\d+(?:\.\d+)?))")
 CHINESE = re.compile("[\u4e00-\u9fff]+")
-LETTERS = range(0x1D400, 0x1D6A6)  # mathematical letters: 𝑥
+FORMS = (  # of ASCII's letters and digits
+    *(range(0x1D400, 0x1D6A6), range(0x1D7CE, 0x1D800)),  # mathematical: 𝑥, 𝟏
+    *(range(0xFF10, 0xFF1A), range(0xFF21, 0xFF3B), range(0xFF41, 0xFF5B)),  # full-width: １, Ａ, ａ
+)
+ACCENTED = re.compile("[^\u0300-\u036f][\u0300-\u036f]+")  # a letter, and accents that are characters by themselves
 
 
 def unicode_to_latex(text: str) -> str:
     """The text in ASCII LaTeX where a character has one meaning; other characters stay as they are."""
     if text.isascii():
         return text
+    text = ACCENTED.sub(lambda found: unicodedata.normalize("NFC", found[0]), text)
     text = RAISED.sub(lambda found: f"^{{{_map_characters(found[0], SUPERSCRIPTS)}}}", text)
     text = LOWERED.sub(lambda found: f"_{{{_map_characters(found[0], SUBSCRIPTS)}}}", text)
     text = ROOT.sub(_root_sign_to_sqrt, "".join(map(_character_to_latex, text)))
@@ -76,11 +84,12 @@ def _greek_letter_name(letter: str) -> str:
 
 
 def _ascii_equivalent(character: str) -> str:
-    r"""Full-width punctuation and mathematical letters as ASCII, ½ as \frac{1}{2}."""
+    r"""Full-width and mathematical forms of ASCII's characters as these, ½ as \frac{1}{2}."""
     plain = unicodedata.normalize("NFKC", character)
     above, slash, below = plain.partition("\u2044")
     if slash:
         return rf"\frac{{{above}}}{{{below}}}"
-    if plain.isascii() and len(plain) == 1 and (not plain.isalnum() or (plain.isalpha() and ord(character) in LETTERS)):
+    is_form = not plain.isalnum() or any(ord(character) in characters for characters in FORMS)
+    if plain.isascii() and len(plain) == 1 and is_form:
         return "\\%" if plain == "%" else plain
     return character

@@ -7,6 +7,13 @@ import re
 from tvo_cli.reward.answers.latex_macros import BARE_FUNCTIONS, FUNCTIONS, MATH_LETTERS, words_of_macro_table
 
 GAP = "\ue001"  # a space inside \text{}, kept from the removal of spaces
+# Letters of words beside ASCII's: Latin with accents (not º, × and ħ), Cyrillic, Armenian, Hebrew, Arabic, Vietnamese,
+# kana, Hangul. Greek ones are mathematics; Chinese is set as words in unicode_to_latex.py.
+OTHER_LETTERS = (
+    "À-ÖØ-öø-\u0126\u0128-\u024f\u0400-\u052f\u0531-\u0556\u0561-\u0587\u05d0-\u05ea\u0620-\u064a\u1e00-\u1eff"
+    "\u3041-\u3096\u30a1-\u30fa\u30fc\uac00-\ud7a3"
+)
+OTHER_WORD = rf"(?:[A-Za-z]+[{OTHER_LETTERS}]|[{OTHER_LETTERS}][A-Za-z{OTHER_LETTERS}])[A-Za-z{OTHER_LETTERS}]*"
 MATHEMATICS = re.compile(r"(\$[^$]*\$|\\\(.*?\\\))", re.DOTALL)
 RUN = re.compile(r"((?:[^\d\\^_$%=<>+*{}|&])+)", re.DOTALL)
 COMMANDS = {
@@ -110,7 +117,9 @@ def _words_without_punctuation(part: str) -> list[tuple[bool, str]]:
 
 
 def spell_bare_letters(run: str, tokens: list[str], after: int) -> str:
-    r"""A bare run of letters: sin is \sin, words are \text{words}, other letters a product."""
+    r"""A bare run of letters: sin is \sin, words are \text{words}, other letters a product; sí and да are words."""
+    if not run.isascii():
+        return text_command(run)
     if run in BARE_FUNCTIONS and len(tokens) > 1:
         return f"\\{run}"
     previous = tokens[after - 2] if after > 1 else " "

@@ -9,7 +9,7 @@ from tvo_cli import data
 from tvo_cli.data.mixture import Mixture, check_sources_fill_batch
 from tvo_cli.data.problems import ProblemList, Problems
 from tvo_cli.errors import FaultList, UserError
-from tvo_cli.memory.longest_prompt import are_prompts_at_hand
+from tvo_cli.memory.longest_prompt import are_prompts_at_hand, is_data_elsewhere
 from tvo_cli.model import Policy
 from tvo_cli.model.loading.context_length import context_length
 from tvo_cli.model.loading.tokenizer_loading import load_tokenizer
@@ -20,6 +20,7 @@ from tvo_cli.training.run_data.fitting_problems import (
     fit_each_source,
     problems_that_fit,
 )
+from tvo_cli.training.run_data.heldout_overlap import warn_of_heldout_overlap
 from tvo_cli.types import Problem
 
 log = logging.getLogger("tvo")
@@ -55,22 +56,13 @@ def select_training_problems(config: Any, policy: Policy | PromptReader, at_once
     return problems
 
 
-def check_run_problems(config: Any, reader: PromptReader) -> None:
-    """Refuse training and held-out problems that the run would refuse, in one message; no model is needed.
-
-    Raises:
-        UserError: as `select_training_problems`.
-    """
-    select_training_problems(config, reader, at_once=int(config.rollout.prompts))
-    check_heldout_problems(config, reader)
-
-
-def check_heldout_problems(config: Any, policy: Policy | PromptReader) -> None:
-    """Refuse held-out problems of a run that the model cannot read or hold; nothing where none are evaluated."""
+def check_heldout_problems(config: Any, policy: Policy | PromptReader) -> tuple[Problem, ...]:
+    """The held-out problems that a run evaluates; refuse those that the model cannot read or hold."""
     node = config.evaluation
-    if int(node.problems):
-        count, most = int(node.problems), int(node.max_tokens)
-        heldout_problems_of_run(config, policy, seed=int(node.seed), count=count, max_tokens=most)
+    if not int(node.problems):
+        return ()
+    count, most = int(node.problems), int(node.max_tokens)
+    return heldout_problems_of_run(config, policy, seed=int(node.seed), count=count, max_tokens=most)
 
 
 def _check_batch_is_filled(problems: Problems, at_once: int, minibatches: int) -> None:
@@ -113,9 +105,26 @@ def _are_training_problems_read(problems: Problems) -> bool:
 
 
 def check_run_problems_without_model(config: Any) -> None:
-    """Refuse problems that the run would refuse, all faults in one message; nothing where they are not at hand."""
+    """Refuse problems that the run would refuse, all faults in one message, and warn of what it would warn of.
+
+    Nothing where the data are not at hand; where the model is not, its prompts are not looked at.
+
+    Raises:
+        UserError: as `select_training_problems`, or the problems cannot follow the curriculum.
+    """
+    if is_data_elsewhere(config.dataset):
+        return
+    evaluation = config.evaluation
     if are_prompts_at_hand(config):
         reader = PromptReader(
             str(config.model.path), load_tokenizer(config.model), frozenset(), context=context_length(config.model)
         )
-        check_run_problems(config, reader)
+        problems = select_training_problems(config, reader, at_once=int(config.rollout.prompts))
+        heldout = check_heldout_problems(config, reader)
+    else:
+        problems = data.load(config.dataset, split="train", seed=int(config.seed))
+        asked = int(evaluation.problems)
+        held_out = asked and data.load(config.dataset, split="test", seed=int(evaluation.seed))
+        heldout = _first_heldout_problems(held_out, asked) if held_out else ()
+    warn_of_heldout_overlap(config, problems, heldout)
+    data.check_curriculum(problems, int(config.seed), config.curriculum)
