@@ -19,6 +19,7 @@ from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
 from tvo_cli.training.resume import same_dataset
 from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
+from tvo_cli.training.resume.finished_run import refuse_steps_left
 from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
@@ -146,7 +147,8 @@ def resume_session(session: Session) -> Path | None:
     state["cursor"] = _cursor_state_to_resume(session, state)
     weights = session.learner.policy.read_saved(folder / "policy")
     if is_policy_only(folder):
-        _restore_finished(session, folder, weights, state)
+        session.restore_policy(weights, state)  # only evaluated
+        refuse_steps_left(session, folder)  # where a damaged newer one was passed over
     else:
         session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
@@ -171,23 +173,6 @@ def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:
     """What tells, in a checkpoint, one kind of cursor's state from another's: its keys, and its sources'."""
     sources = state.get("sources", {})
     return sorted(state), {name: sorted(one) for name, one in sources.items()}, len(state.get("stages", ()))
-
-
-def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], state: Any) -> None:
-    """Restore a finished run, which is only evaluated, from a checkpoint of the policy alone.
-
-    Raises:
-        UserError: the run has steps left.
-    """
-    session.restore_policy(weights, state)
-    if not is_run_over(session):
-        raise UserError(
-            "output_dir",
-            session.folder,
-            f"{folder.name} holds the policy alone (trainer.save_policy_only, or tvo prune): "
-            "no step can be added to this run.",
-            f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
-        )
 
 
 def _kept_identity(folder: Path) -> dict[str, str]:
