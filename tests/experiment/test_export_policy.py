@@ -131,7 +131,9 @@ def test_from_another_folder_licence_and_base_stay_known(
 )
 def test_the_hub_id_names_a_base_that_is_that_model_itself(tmp_path: Path, base: str, named: str) -> None:
     (tmp_path / "README.md").write_text("---\nbase_model: Own/Base\n---\n")
-    (tmp_path / "base.json").write_text(json.dumps({"path": base, "revision": None, "quantise": None, "fingerprint": ""}))
+    (tmp_path / "base.json").write_text(
+        json.dumps({"path": base, "revision": None, "quantise": None, "fingerprint": ""})
+    )
     (tmp_path / "adapter_config.json").write_text("{}")
     exporting._name_base_for_others(tmp_path, base)
     assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == named

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +22,6 @@ from tvo_cli.training.resume.finished_run import refuse_steps_left
 from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
-from tvo_cli.training.update.out_of_memory import UpdateOutOfMemory
 
 log = logging.getLogger("tvo")
 
@@ -96,32 +94,6 @@ def save_session_if_possible(session: Session) -> None:
         raise  # there is nobody to go on with
     except UserError as error:
         session.tracker.alert("checkpoint", str(error), step=session.counters.step)
-
-
-@contextmanager
-def saved_on_user_error(session: Session) -> Iterator[None]:
-    """Write a checkpoint of what is done when what follows meets what a user has to mend.
-
-    A prompt too long before a step: of the steps done. A GPU too small for an update: of the updates done.
-    """
-    cursor = session.cursor.state_dict()
-    try:
-        yield
-    except UserError as error:
-        if session.work is None:
-            session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
-        if _is_session_saveable_after_error(session, error):
-            save_session_if_possible(session)
-        raise
-
-
-def _is_session_saveable_after_error(session: Session, error: UserError) -> bool:
-    """Whether there is something to save, and no update was left half done."""
-    if isinstance(error, RankLost):
-        return False  # the others cannot be asked
-    if session.work is None:
-        return session.counters.step > 0
-    return isinstance(error, UpdateOutOfMemory)
 
 
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:
