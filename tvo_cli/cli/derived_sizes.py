@@ -54,7 +54,7 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
     disk, served = disk_of_run(config, run), _served_sizes(config.rollout, run)
     shared = _rank_sizes(config, run, ranks) if ranks else {}
-    found = data_sizes | prompt | sizes | model | _memory_sizes(run) | served | shared
+    found = data_sizes | prompt | sizes | model | _adapter_sizes(run) | _memory_sizes(run) | served | shared
     return DerivedSizes(found | _disk_sizes(disk), disk)
 
 
@@ -134,6 +134,13 @@ def _update_sizes(config: Any, microbatch: int | None) -> Sizes:
         "optimiser steps": (steps * int(config.trainer.steps), "in all"),
         "learning rate": (float(config.optimizer.lr), "optimizer.lr; the algorithm's own unless overridden"),
     }
+
+
+def _adapter_sizes(run: PlannedRun) -> Sizes:
+    """Return how many parameters train, where that is not all of the policy."""
+    if run.request.adapter is None:
+        return {}
+    return {"parameters that train": (run.request.trained, "of the adapter; those of the policy are frozen")}
 
 
 def _memory_sizes(run: PlannedRun) -> Sizes:

@@ -1,4 +1,4 @@
-"""What `tvo eval` takes from the run whose policy it evaluates: attention, precision, prompt, stops, judge; each is told."""
+"""What `tvo eval` takes from the run of a policy: attention, precision, prompt, stops, judge; each is told."""
 
 from __future__ import annotations
 
