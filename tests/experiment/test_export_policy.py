@@ -223,7 +223,7 @@ def test_what_is_there_is_not_written_over(run: Path, tmp_path: Path) -> None:
     with pytest.raises(UserError, match="is no training run"):
         exporting.export_policy(tmp_path, tmp_path / "other")
     (tmp_path / "sft.json").write_text("{}")
-    with pytest.raises(UserError, match=r"is a run of tvo sft.* in the hub's format already"):
+    with pytest.raises(UserError, match=r"is a run of tvo sft.* there in the hub's format already"):
         exporting.export_policy(tmp_path, tmp_path / "other")
     with pytest.raises(UserError, match="no such checkpoint"):
         exporting.export_policy(run, tmp_path / "other", checkpoint="step-000009")

@@ -57,7 +57,7 @@ def exported_files(folder: Path) -> list[Path]:
 def check_repository_name(repository: str) -> None:
     """Refuse a repository that is no OWNER/NAME, or that the hub would not take."""
     from huggingface_hub.errors import HFValidationError
-    from huggingface_hub.utils import validate_repo_id
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # not in its list of exports
 
     owner, slash, name = repository.partition("/")
     if not (owner and slash and name) or "/" in name:

@@ -26,7 +26,7 @@ def config_of_training_run(run: Path) -> Any:
     """
     recorded = recorded_config_of_policy(str(run))
     if recorded is None and (run / FINE_TUNED).is_file():
-        remedy = "Its model, tokenizer and README.md lie in that folder in the hub's format already: copy or upload these."
+        remedy = "Its model, tokenizer and README.md lie there in the hub's format already: copy or upload these."
         raise UserError("RUN", run, "is a run of tvo sft, which has no checkpoints to export.", remedy)
     if recorded is None:
         raise UserError("RUN", run, "is no training run.", "Give the folder of a `tvo train`, with its config.yaml.")
