@@ -201,7 +201,10 @@ def _disk_sizes(disk: DiskSize) -> Sizes:
     note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"
     return {
         "disk when finished, GB": (round(disk.finished / 1e9, 4), note),
-        "disk at most, GB": (round(disk.at_most / 1e9, 4), "while it runs, after a signal in a step, with what a collapse keeps"),
+        "disk at most, GB": (
+            round(disk.at_most / 1e9, 4),
+            "while it runs, after a signal in a step, with what a collapse keeps",
+        ),
     }
 
 
