@@ -40,6 +40,14 @@ def test_the_disk_of_a_run_by_hand() -> None:
     assert refusing == (2 * 36 + 12, 36 + 2 * 36 + 12 + 12, 3 * 36)
 
 
+def test_a_collapse_keeps_the_last_healthy_ones_besides() -> None:
+    sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 0}
+    calm, collapsed = disk_size(TRAINER, **sizes), disk_size(TRAINER, **sizes, healthy=2)
+    assert collapsed == (calm.finished, calm.at_most + 2 * 12, calm.at_least)
+    short = TRAINER | {"steps": 20}
+    assert disk_size(short, **sizes, healthy=2).at_most == disk_size(short, **sizes).at_most, "none is made for it"
+
+
 @pytest.mark.parametrize(
     ("changed", "at_least"),
     [({"steps": 20}, 2), ({"steps": 10}, 1), ({"checkpoint_every": 0}, 1), ({"keep": 0}, 2), ({"keep_best": True}, 3)],

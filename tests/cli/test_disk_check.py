@@ -50,12 +50,12 @@ def test_finished_jobs_of_a_sweep_take_no_more(
 
 def test_the_dry_run_asks_how_many_jobs_run_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SWEEP[:-1], "hydra.launcher.n_jobs=3"]) == 0
-    assert "All jobs take up to 23.0 MB of disk; " in capsys.readouterr().out
+    assert "All jobs take up to 26.8 MB of disk; " in capsys.readouterr().out
 
 
 def test_a_sweep_says_its_disk(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(SWEEP) == 0
-    assert "All jobs take up to 17.9 MB of disk; " in capsys.readouterr().out
+    assert "All jobs take up to 19.1 MB of disk; " in capsys.readouterr().out
 
 
 def test_a_sweep_that_does_not_fit_is_refused(
@@ -65,4 +65,4 @@ def test_a_sweep_that_does_not_fit_is_refused(
     assert main(SWEEP) == 2
     sizes, told = capsys.readouterr()
     assert "rollouts a batch" in sizes and "seed: 1" not in sizes, "the plan may be for another machine"
-    assert "3 jobs take up to 17.9 MB of disk; 1.0 MB are free" in told and "trainer.save_policy_only=true" in told
+    assert "3 jobs take up to 19.1 MB of disk; 1.0 MB are free" in told and "trainer.save_policy_only=true" in told

@@ -78,6 +78,23 @@ def test_a_prompt_that_no_protocol_uses_is_said(trained: Path, tmp_path: Path) -
     assert any("model.prompt is not used" in line for line in said)
 
 
+@pytest.mark.slow
+def test_protocol_model_ends_responses_as_the_run_did(trained: Path, tmp_path: Path) -> None:
+    recorded: Any = yaml.safe_load((trained / "config.yaml").read_text())
+    recorded["rollout"]["stop"] = ["1", "<|im_start|>"]
+    (tmp_path / "config.yaml").write_text(yaml.safe_dump(recorded))
+    said: list[str] = []
+    chosen = evaluation_of(tmp_path, "protocol=model")
+    adopt_run_settings(chosen, ["model.path", "protocol"], said.append)
+    assert chosen.protocol.stop == ["1", "<|im_start|>"]
+    assert "protocol.stop=['1', '<|im_start|>'], as the run had it" in said
+    for words in (("protocol=boxed",), ("protocol=model", "protocol.stop=[x]"), ("protocol=model", "protocol.stop=[]")):
+        chosen = evaluation_of(tmp_path, *words)
+        before = chosen.protocol.stop
+        adopt_run_settings(chosen, ["model.path", "protocol", "protocol.stop"], said.append)
+        assert chosen.protocol.stop == before
+
+
 def test_a_folder_that_is_no_run_is_asked_as_any_model(tmp_path: Path) -> None:
     model = save_model(tmp_path, "llama")
     assert recorded_config_of_policy(str(model)) is None and recorded_config_of_policy("OWNER/NAME") is None

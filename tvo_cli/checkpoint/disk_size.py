@@ -15,13 +15,20 @@ class DiskSize(NamedTuple):
 
 
 def disk_size(
-    trainer: Mapping[str, Any], *, policy_bytes: int, resume_bytes: int, recordings: int, held_states: int = 0
+    trainer: Mapping[str, Any],
+    *,
+    policy_bytes: int,
+    resume_bytes: int,
+    recordings: int,
+    held_states: int = 0,
+    healthy: int = 0,
 ) -> DiskSize:
     """Return the disk that a run takes for checkpoints and recorded steps.
 
     finished = kept · (policy, + resume tensors unless trainer.save_policy_only) + recordings · whole
     at most  = what is kept before the newest + 2 · whole + whole: the newest, the one that is written while it is
                there, and in the latter the state before a step that a signal interrupted + recordings · whole
+               + the last healthy ones, which a collapse keeps
     at least = the newest trainer.keep, of which the last is whole, + whole while the one after them is written
 
     Args:
@@ -29,6 +36,7 @@ def disk_size(
         policy_bytes: of the policy's weights as they are saved.
         resume_bytes: of what only a resume needs: the optimiser's state, a critic and its optimiser's.
         recordings: steps that the flight recorder may come to hold.
+        healthy: checkpoints besides these that a collapse keeps.
         held_states: copies of the whole that each checkpoint has besides: what stability.refuse returns to.
     """
     whole = policy_bytes + resume_bytes
@@ -37,7 +45,8 @@ def disk_size(
     kept, recorded = checkpoints_kept(trainer), recordings * whole
     newest = min(checkpoints_written(trainer), max(int(trainer["keep"]), 1))
     least = (newest - 1) * older + (2 if checkpoints_written(trainer) > newest else 1) * full
-    return DiskSize(kept * older + recorded, (kept - 1) * older + 2 * full + whole + recorded, least)
+    most = min(checkpoints_written(trainer), kept + healthy)
+    return DiskSize(kept * older + recorded, (most - 1) * older + 2 * full + whole + recorded, least)
 
 
 def checkpoints_written(trainer: Mapping[str, Any]) -> int:

@@ -54,7 +54,7 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     sizes = _rollout_sizes(config) | _update_sizes(config, run.request.microbatch_rows)
     disk, served = disk_of_run(config, run), _served_sizes(config.rollout, run)
     shared = _rank_sizes(config, run, ranks) if ranks else {}
-    found = data_sizes | prompt | sizes | model | _memory_sizes(run) | served | shared
+    found = data_sizes | prompt | sizes | model | _adapter_sizes(run) | _memory_sizes(run) | served | shared
     return DerivedSizes(found | _disk_sizes(disk), disk)
 
 
@@ -136,6 +136,13 @@ def _update_sizes(config: Any, microbatch: int | None) -> Sizes:
     }
 
 
+def _adapter_sizes(run: PlannedRun) -> Sizes:
+    """Return how many parameters train, where that is not all of the policy."""
+    if run.request.adapter is None:
+        return {}
+    return {"parameters that train": (run.request.trained, "of the adapter; those of the policy are frozen")}
+
+
 def _memory_sizes(run: PlannedRun) -> Sizes:
     """Return the predicted peak memory with its parts, and which copies of the model are kept."""
     plan = plan_memory(run.request)
@@ -194,7 +201,10 @@ def _disk_sizes(disk: DiskSize) -> Sizes:
     note = "checkpoints and recorded steps; trainer.keep, trainer.save_policy_only, recorder.keep"
     return {
         "disk when finished, GB": (round(disk.finished / 1e9, 4), note),
-        "disk at most, GB": (round(disk.at_most / 1e9, 4), "while it runs, after a signal in the middle of a step"),
+        "disk at most, GB": (
+            round(disk.at_most / 1e9, 4),
+            "while it runs, after a signal in a step, with what a collapse keeps",
+        ),
     }
 
 

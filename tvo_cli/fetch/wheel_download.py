@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.util
 import shutil
 import subprocess
 import sys
 import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from tvo_cli.errors import UserError
@@ -47,8 +51,28 @@ def unpack_file(wheel: Path, folder: Path) -> None:
     Raises:
         UserError: it is not there, or no wheel.
     """
+    with _opened_wheel(wheel) as archive:
+        archive.extractall(folder)  # strips drive letters, leading slashes and ".."
+
+
+def sha256_in_wheel(wheel: Path, member: str) -> str | None:
+    """The digest of a file in a wheel at hand, of which nothing is written; None where it has no such file.
+
+    Raises:
+        UserError: it is not there, or no wheel.
+    """
+    with _opened_wheel(wheel) as archive:
+        if member not in archive.namelist():
+            return None
+        with archive.open(member) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()  # type: ignore[arg-type]  # it reads as a file does
+
+
+@contextmanager
+def _opened_wheel(wheel: Path) -> Iterator[zipfile.ZipFile]:
+    """A wheel's archive; what zipfile says of a file that cannot be read is a UserError."""
     try:
         with zipfile.ZipFile(wheel) as archive:
-            archive.extractall(folder)  # strips drive letters, leading slashes and ".."
-    except (OSError, zipfile.BadZipFile) as error:
+            yield archive
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:  # encrypted, or coded
         raise UserError("--wheel", wheel, f"cannot be read as a wheel ({error}).") from error

@@ -19,6 +19,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from tvo_cli.errors import UserError
 from tvo_cli.memory.network_shape import LinearLayer, NetworkShape
 
 FLOAT = 4
@@ -40,10 +41,15 @@ class AdapterSize:
 
     @classmethod
     def of(cls, node: Any, shape: NetworkShape) -> AdapterSize | None:
-        """Return the size of what a config's `adapter` asks for; None where every weight trains."""
+        """Return the size of what a config's `adapter` asks for; None where every weight trains.
+
+        Raises:
+            UserError: no such layer is there, or a block of MiSS is wider than a layer's input; as a run refuses it.
+        """
         if node["kind"] == "none":
             return None
         layers, dora = _adapted_layers(node["target_modules"], shape.linear), node["kind"] == "dora"
+        _check_adapter_fits(node, layers, shape.linear)
         inputs, outputs = sum(one.inputs for one in layers), sum(one.outputs for one in layers)
         rank = int(node["rank"])
         if node["kind"] == "miss":
@@ -74,6 +80,25 @@ def unpacked_bytes(shape: NetworkShape, itemsize: int) -> float:
 
 def _adapted_layers(asked: Sequence[str] | str, linear: Sequence[LinearLayer]) -> list[LinearLayer]:
     """Return the layers of the names asked for; of a name with a path in it, every layer of its last part."""
-    names = [asked] if isinstance(asked, str) else list(asked)
-    last = {str(name).rpartition(".")[2] for name in names}
+    names = _asked_names(asked)
+    last = {name.rpartition(".")[2] for name in names}
     return [one for one in linear if names == ["auto"] or one.name in last]
+
+
+def _asked_names(asked: Sequence[str] | str) -> list[str]:
+    """The names of layers in adapter.target_modules."""
+    return [asked] if isinstance(asked, str) else list(map(str, asked))
+
+
+def _check_adapter_fits(node: Any, layers: Sequence[LinearLayer], linear: Sequence[LinearLayer]) -> None:
+    """Refuse what `attach_adapter` would: only the last part of a layer's name, and its widths, are known here."""
+    names, known = _asked_names(node["target_modules"]), sorted({one.name for one in linear})
+    unknown = [name for name in names if names != ["auto"] and name.rpartition(".")[2] not in known]
+    if known and (unknown or not names):
+        problem = "is no linear layer of this model's backbone." if names else "names no layer."
+        remedy = f"There are: {', '.join(known)}; or auto."
+        raise UserError("adapter.target_modules", (unknown or ["[]"])[0], problem, remedy)
+    narrowest = min(layers, key=lambda one: one.inputs, default=None)
+    if node["kind"] == "miss" and narrowest is not None and narrowest.inputs < int(node["rank"]):
+        problem = f"is wider than the input of {narrowest.name}, {narrowest.inputs}."
+        raise UserError("adapter.rank", node["rank"], problem, "A block is a part of the input.")

@@ -50,7 +50,7 @@ def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = Non
     """
     request = _request_without_rows(config, shape, prompt, device)
     state = request.trained_itemsize + request.optimizer_bytes
-    reference = _reference_choice(config, 0.0 if request.adapter else request.weight_bytes)  # frozen weights are shared
+    reference = _reference_choice(config, request)
     recorder = choose_recorder(config.recorder, (request.trained + request.critic * request.critic_trained) * state)
     request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.held.kept))
     bounds = memory_bounds(config, request, _gpu_bytes(device) if request.gpu else None)
@@ -149,14 +149,15 @@ def is_planned_for_gpu(device: str) -> bool:
     return device.startswith("cuda") or (device == "auto" and torch.cuda.is_available())
 
 
-def _reference_choice(config: Any, copy_bytes: float) -> CopyChoice:
-    """Whether the planned run holds a copy of the model as reference."""
+def _reference_choice(config: Any, request: MemoryRequest) -> CopyChoice:
+    """Whether the planned run holds a copy of the model as reference, or asks the base of its adapter."""
     objective, estimator = (configuration.build(config.algorithm[name]) for name in ("objective", "estimator"))
     return choose_reference(
         config.stability.reference,
         required=objective.needs_reference or estimator.needs_reference,
         named=readers_of_reference(config),
-        copy_bytes=copy_bytes,
+        copy_bytes=0.0 if request.adapter else request.weight_bytes,  # frozen weights are shared
+        network_bytes=request.weight_bytes,
     )
 
 

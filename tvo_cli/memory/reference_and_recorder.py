@@ -43,7 +43,12 @@ class RecorderChoice(NamedTuple):
 
 
 def choose_reference(
-    setting: bool | str, *, required: bool, named: Sequence[str] = (), copy_bytes: float
+    setting: bool | str,
+    *,
+    required: bool,
+    named: Sequence[str] = (),
+    copy_bytes: float,
+    network_bytes: float | None = None,
 ) -> CopyChoice:
     """Choose whether the frozen reference is kept.
 
@@ -51,19 +56,21 @@ def choose_reference(
         setting: stability.reference: auto, true or false.
         required: whether a KL to the reference is part of what is optimised.
         named: what the user has named that reads the reference; see `readers_of_reference`.
-        copy_bytes: what a reference takes besides the policy.
+        copy_bytes: what a reference takes besides the policy: beside an adapter, whose base it is, nothing.
+        network_bytes: the weights that its forward over every batch reads; None: those of the copy.
     """
-    size = format_bytes(copy_bytes)
+    size, read = format_bytes(copy_bytes), copy_bytes if network_bytes is None else network_bytes
     if required:
         return CopyChoice(True, "the algorithm's KL term needs it")
     if setting != AUTO:
         return CopyChoice(bool(setting), f"stability.reference={str(bool(setting)).lower()}")
     if named:
         return CopyChoice(True, f"{', '.join(named)} reads {REFERENCE_READING}")
-    if copy_bytes <= REFERENCE_AT_MOST:
+    if max(copy_bytes, read) <= REFERENCE_AT_MOST:
         return CopyChoice(True, f"{size} for {REFERENCE_READING}")
+    cost = size if copy_bytes >= read else f"a forward of {format_bytes(read)} of weights over every batch"
     return CopyChoice(
-        False, f"no loss needs it and it takes {size}; stability.reference=true keeps it for {REFERENCE_READING}"
+        False, f"no loss needs it and it takes {cost}; stability.reference=true keeps it for {REFERENCE_READING}"
     )
 
 

@@ -24,11 +24,16 @@ CARD = "README.md"
 class BaseOrigin:
     """What is known of a start model, without a path of this machine."""
 
-    hub_id: str  # "" where none is known
+    hub_id: str  # its own, else of what its card says that it was made from; "" where none is known
     name: str  # what a reader may call it
     note: str  # in what the weights differ from the hub's; "" where they do not
     licence: Mapping[str, str]  # LICENCE_KEYS; empty where the base states none
     licence_files: tuple[Path, ...]  # its texts
+
+    @property
+    def is_made_from_hub_model(self) -> bool:
+        """Whether the hub id is that of an ancestor, and the weights are others."""
+        return self.hub_id not in ("", self.name)
 
 
 def base_origin(node: Any) -> BaseOrigin:
@@ -38,7 +43,7 @@ def base_origin(node: Any) -> BaseOrigin:
         return BaseOrigin("", "the embedded model with random weights", "", {}, ())
     folder = folder_at_hand(node)
     head, origin = read_base_card_head(folder), read_fetch_origin(folder) if folder else {}
-    own, ancestor = str(origin.get("hub_id") or _hub_id_of_path(path, folder)), _card_text(head.get("base_model"))
+    own, ancestor = own_hub_id(path, folder), _card_text(head.get("base_model"))
     return BaseOrigin(
         own or ancestor,
         own or _local_model_name(path, ancestor),
@@ -46,6 +51,12 @@ def base_origin(node: Any) -> BaseOrigin:
         _licence(head, origin, folder),
         _licence_files(folder),
     )
+
+
+def own_hub_id(path: str, folder: Path | None) -> str:
+    """The hub id of these very weights, by where they are or what was fetched; "" where they were made from others."""
+    origin = read_fetch_origin(folder) if folder else {}
+    return str(origin.get("hub_id") or _hub_id_of_path(path, folder))
 
 
 def _local_model_name(path: str, ancestor: str) -> str:

@@ -82,6 +82,9 @@ class ModelCard:
 
     def _weights(self) -> str:
         """In what the base's weights differ from those of its name."""
+        if self.base.is_made_from_hub_model and self.adapter in ADAPTERS:
+            original = escaping.markdown(self.base.hub_id)
+            return f"The adapter belongs to the weights of that folder; beside {original} it gives other answers."
         if not self.base.note:
             return ""
         other = " Beside the original weights the adapter gives other answers." if self.adapter in ADAPTERS else ""

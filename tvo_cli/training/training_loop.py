@@ -20,6 +20,7 @@ from tvo_cli.training.metrics.optional_readings import support_readings
 from tvo_cli.training.metrics.peak_memory import peak_memory_metrics
 from tvo_cli.training.metrics.step_metrics import measure_step
 from tvo_cli.training.resume import session_checkpoint
+from tvo_cli.training.resume.save_on_user_error import saved_on_user_error
 from tvo_cli.training.reward_terms.reward_term_values import reward_heldout_responses
 from tvo_cli.training.rollout_collection.assemble_batch import assemble_batch
 from tvo_cli.training.rollout_collection.collect_rollouts import sample_batch
@@ -47,13 +48,13 @@ def train(session: Session) -> EvaluatedTestSets | None:
             evaluation = _evaluate(session, session.test_sets)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
-            with session_checkpoint.saved_on_user_error(session), step_profiler.profiled_if_asked(session):
+            with saved_on_user_error(session), step_profiler.profiled_if_asked(session):
                 train_step(session, interrupted)
             if is_run_over(session):
                 refused_updates.judge_final_update(session)
             else:
                 due = [one for one in session.test_sets if _is_due(session.counters.step, one.every)]
-                with session_checkpoint.saved_on_user_error(session):  # of a scorer or reward function of the user's
+                with saved_on_user_error(session):  # of a scorer or reward function of the user's
                     evaluation = _evaluate(session, due) or evaluation
             if _is_due(session.counters.step, session.limits.checkpoint_every) and not is_run_over(session):
                 session_checkpoint.save_session_if_possible(session)

@@ -244,8 +244,10 @@ def test_a_pruned_run_is_evaluated_again_and_not_made_longer(tmp_path: Path) -> 
     assert main(["prune", str(run), "--yes"]) == 0
     train_in(run, (*words, "trainer.steps=2"))
     assert (run / "metrics.jsonl").read_bytes() == before
+    finished = contents(run)
     with pytest.raises(UserError, match=r"tvo prune\): no step can be added"):
         train_in(run, (*words, "trainer.steps=3"))
+    assert contents(run) == finished
 
 
 def test_checkpoints_behind_a_link_are_not_touched(tmp_path: Path) -> None:

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable, Sequence
+from types import ModuleType
+from typing import Any
 
 import pytest
+import torch
 
 from tests.training.conftest import Checksum, Runs, Whole
 from tvo_cli.checkpoint import checkpoint_folders
 from tvo_cli.errors import UserError
 from tvo_cli.parallel.rank_lost import RankLost
+from tvo_cli.training import training_loop
 from tvo_cli.training.resume import session_checkpoint
 from tvo_cli.training.rollout_collection import collect_rollouts
 from tvo_cli.training.session import Session
@@ -34,6 +38,39 @@ def test_a_prompt_that_is_found_too_long_in_the_middle_costs_no_step_done(
     held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000002"]
     assert weights(run("a")) == weights(whole()), "and it goes on as if nothing had been"
+
+
+def out_of_memory_once_two_steps_are_done(call: Callable[..., Any]) -> Callable[..., Any]:
+    """`call`, whose first argument is the session, until the GPU has no room for it."""
+
+    def limited(session: Session, *rest: Any, **options: Any) -> Any:
+        if session.counters.step == 2:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return call(session, *rest, **options)
+
+    return limited
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("place", "name"),
+    [(collect_rollouts, "sample_responses"), (training_loop, "assemble_batch"), (training_loop, "_evaluate")],
+)
+def test_out_of_memory_outside_of_an_update_costs_no_step_done(
+    place: ModuleType,
+    name: str,
+    *,
+    run: Runs,
+    whole: Whole,
+    weights: Checksum,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with monkeypatch.context() as patch, pytest.raises(UserError, match=r"rollout\.cache_gb=4: the GPU .* goes on"):
+        patch.setattr(place, name, out_of_memory_once_two_steps_are_done(getattr(place, name)))
+        run("a")
+    held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
+    assert [folder.name for folder in held] == ["step-000002"]
+    assert weights(run("a", "rollout.cache_gb=1")) == weights(whole()), "and it goes on as if nothing had been"
 
 
 @pytest.mark.slow

@@ -81,6 +81,15 @@ def test_a_budget_that_leaves_no_room_at_all(config: Callable[..., Any], reading
         run_problems.select_training_problems(config(SHORT, budget=1024), reading)
 
 
+def test_rows_are_not_offered_to_be_left_out_where_there_is_no_room_for_any(
+    config: Callable[..., Any], reading: Policy
+) -> None:
+    with pytest.raises(UserError, match=r"context is 64\. Take rollout\.max_tokens=61 at most\.$"):
+        run_problems.select_training_problems(config([*SHORT, "a" * 70], budget=300, max_prompt_tokens=60), reading)
+    with pytest.raises(UserError, match=r"context is 64\. Take rollout\.max_tokens=4 at most\.$"):  # 56 leaves none
+        run_problems.select_training_problems(config(["a" * 60, "b" * 400], max_prompt_tokens=100), reading)
+
+
 def test_long_rows_are_left_out_and_counted(
     config: Callable[..., Any], reading: Policy, caplog: pytest.LogCaptureFixture
 ) -> None:

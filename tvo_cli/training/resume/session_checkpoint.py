@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import errno
 import logging
-from collections.abc import Collection, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +18,10 @@ from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
 from tvo_cli.training.resume import same_dataset
 from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
+from tvo_cli.training.resume.finished_run import refuse_steps_left
 from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
-from tvo_cli.training.update.out_of_memory import UpdateOutOfMemory
 
 log = logging.getLogger("tvo")
 
@@ -97,32 +96,6 @@ def save_session_if_possible(session: Session) -> None:
         session.tracker.alert("checkpoint", str(error), step=session.counters.step)
 
 
-@contextmanager
-def saved_on_user_error(session: Session) -> Iterator[None]:
-    """Write a checkpoint of what is done when what follows meets what a user has to mend.
-
-    A prompt too long before a step: of the steps done. A GPU too small for an update: of the updates done.
-    """
-    cursor = session.cursor.state_dict()
-    try:
-        yield
-    except UserError as error:
-        if session.work is None:
-            session.cursor.load_state_dict(cursor)  # it had taken the problems of the step that was not to be
-        if _is_session_saveable_after_error(session, error):
-            save_session_if_possible(session)
-        raise
-
-
-def _is_session_saveable_after_error(session: Session, error: UserError) -> bool:
-    """Whether there is something to save, and no update was left half done."""
-    if isinstance(error, RankLost):
-        return False  # the others cannot be asked
-    if session.work is None:
-        return session.counters.step > 0
-    return isinstance(error, UpdateOutOfMemory)
-
-
 def _error_for_full_disk(root: Path, error: OSError) -> Exception:
     """The error for a checkpoint that found no room: what can be resumed, and what to do; any other as it is."""
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
@@ -146,7 +119,8 @@ def resume_session(session: Session) -> Path | None:
     state["cursor"] = _cursor_state_to_resume(session, state)
     weights = session.learner.policy.read_saved(folder / "policy")
     if is_policy_only(folder):
-        _restore_finished(session, folder, weights, state)
+        session.restore_policy(weights, state)  # only evaluated
+        refuse_steps_left(session, folder)  # where a damaged newer one was passed over
     else:
         session.restore(weights, parts, state)
     session.tracker.rewind(session.counters.step)
@@ -171,23 +145,6 @@ def _shape_of_cursor_state(state: Mapping[str, Any]) -> Any:
     """What tells, in a checkpoint, one kind of cursor's state from another's: its keys, and its sources'."""
     sources = state.get("sources", {})
     return sorted(state), {name: sorted(one) for name, one in sources.items()}, len(state.get("stages", ()))
-
-
-def _restore_finished(session: Session, folder: Path, weights: dict[str, Any], state: Any) -> None:
-    """Restore a finished run, which is only evaluated, from a checkpoint of the policy alone.
-
-    Raises:
-        UserError: the run has steps left.
-    """
-    session.restore_policy(weights, state)
-    if not is_run_over(session):
-        raise UserError(
-            "output_dir",
-            session.folder,
-            f"{folder.name} holds the policy alone (trainer.save_policy_only, or tvo prune): "
-            "no step can be added to this run.",
-            f"Start a new run from its policy: model.path={session.folder} and another output_dir.",
-        )
 
 
 def _kept_identity(folder: Path) -> dict[str, str]:

@@ -103,7 +103,7 @@ def check_responses_fit_context(seen: PromptSurvey, reader: PromptReader, key: s
     first = max(long, key=seen.lengths.__getitem__)
     length = seen.lengths[first]
     remedies = [f"take {key}={reader.context - length} at most"] if length < reader.context else []
-    if "max_prompt_tokens" in node and len(long) < len(seen.lengths):
+    if "max_prompt_tokens" in node and room >= 1 and any(length <= room for length in seen.lengths):
         remedies.insert(0, f"leave {len(long)} of {len(seen.lengths)} rows out: {LIMIT}={room}")
     told = "; or ".join(remedies) or "take a model of longer context"
     raise UserError(

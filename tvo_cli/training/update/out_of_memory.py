@@ -45,6 +45,20 @@ class UpdateOutOfMemory(UserError):
         )
 
 
+class OutOfMemoryOutsideUpdate(UserError):
+    """What is generated, scored or evaluated at once does not fit into memory; the steps before it are whole."""
+
+    def __init__(self, cache_bytes: float, tokens: int) -> None:
+        super().__init__(
+            "rollout.cache_gb",
+            f"{cache_bytes / 1e9:.3g}",
+            "the GPU is out of memory while responses are generated, scored or evaluated.",
+            "Take a smaller rollout.cache_gb (generation, evaluation; 0 is no bound) or trainer.microbatch_tokens "
+            f"(scoring; it was {tokens}): with these the same command goes on from the last checkpoint. "
+            "tvo train --dry-run shows where the memory goes.",
+        )
+
+
 def out_of_memory_in_sharded_pass(rows: int, whole: int = 1) -> UserError:
     """A pass over sharded weights cannot be begun anew: the others are inside of it, and wait for this rank's part.
 
@@ -134,6 +148,11 @@ class MemoryGuard:
             "read from here on",
             *(self.update + 1, self.counters.step + 1, rows),
         )
-        gc.collect()
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_cached_memory()
+
+
+def free_cached_memory() -> None:
+    """Hand back what nothing holds any more."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
