@@ -1,11 +1,12 @@
-"""What a divergence between two policies costs a token, by vocabulary size: binary TV against exact TV, KL and top-k.
+"""What TVO's pieces cost a token, by vocabulary size, and exact TV, KL and top-k beside the binary TV.
 
     python -m benchmarks.divergence
 
 Given the log-probabilities of the sampled tokens, which every trainer has, the binary total variation |π − π_old| of
 those tokens needs no logits: 4 bytes a token and a time that does not know V. Exact TV and KL read both rows of
 logits, 8·V bytes a token. Both sides start from what they need in memory; making the log-probability itself is
-O(V) for everyone and is timed as a row of its own.
+O(V) for everyone and is timed as a row of its own. The mobility is made of the same two log-probabilities; the control
+variate's Σπ² reads a row of logits that is there already. Step rule and baselines read one number a token or less.
 """
 
 from __future__ import annotations
@@ -25,6 +26,8 @@ from benchmarks.harness.record import Record, Row, group, number, text
 from benchmarks.harness.settings import Clock, Settings, option
 from benchmarks.workload.stopwatch import CLOCKS, peak
 from tvo_cli.maths.divergence import binary_total_variation
+from tvo_cli.methods.viscous_mobility import viscous_mobility
+from tvo_cli.types import Tokens
 
 SIZES = (1_000, 4_000, 16_000, 64_000, 152_000, 256_000)
 TOKENS = 256
@@ -63,6 +66,14 @@ def sampled_logp(logits: Tensor, token: Tensor) -> Tensor:
     )
 
 
+def sum_of_squares(logits: Tensor, token: Tensor) -> Tensor:
+    """Σπ² of each row, from logits: what the control variate reads besides log π of the sample."""
+    logp = sampled_logp(logits, token)
+    chosen = logits.gather(1, token[:, None]).squeeze(1)
+    totals = (chosen - logp).split(ROWS)
+    return torch.cat([(part - total[:, None]).exp().square().sum(1) for part, total in zip(logits.split(ROWS), totals)])
+
+
 def methods(vocabulary: int, tokens: int, seed: int = 0) -> dict[str, tuple[Method, int]]:
     """By name: a function to time, and the bytes a token that must be kept of the old policy for it."""
     rng = torch.Generator().manual_seed(seed)
@@ -71,12 +82,16 @@ def methods(vocabulary: int, tokens: int, seed: int = 0) -> dict[str, tuple[Meth
     old = torch.cat([(part * 0.98).log_softmax(1) for part in logits.split(ROWS)])
     token = torch.randint(vocabulary, (tokens,), generator=rng)
     logp, old_logp = (rows.gather(1, token[:, None]).squeeze(1) for rows in (new, old))
+    none = torch.zeros_like(logp)
+    sampled = Tokens(logp, old_logp, none, none, none, torch.ones_like(logp, dtype=torch.bool), none)
     return {
         "binary TV": (lambda: binary_total_variation(logp, old_logp), 4),
+        "mobility": (lambda: viscous_mobility(sampled, delta=0.5, floor=1e-4), 4),
         "exact TV": (lambda: exact_tv(new, old), 4 * vocabulary),
         "exact KL": (lambda: exact_kl(new, old), 4 * vocabulary),
         f"top-{TOP} TV": (lambda: top_tv(new, old), 4 * vocabulary),
         "log π of the sample": (lambda: sampled_logp(logits, token), 4),
+        "log π and Σπ²": (lambda: sum_of_squares(logits, token), 4),
     }
 
 
