@@ -46,7 +46,8 @@ def test_hostile_rows_harm_nobody(grade: Grade, tmp_path: Path, monkeypatch: pyt
     given = [one for name, text in HOSTILE.items() for one in (row(text, GOLD, id=name), right)]
     done = grade(given, "--deadline", "0.3", "--workers", "2")
     assert done.code == 0 and [r["id"] for r in done.rows] == [r["id"] for r in given]
-    assert [r["correct"] for r in done.rows] == [False, True] * len(HOSTILE)
+    full_width = [name == "fullwidth" for name in HOSTILE]  # it is 2√3, oddly spelled
+    assert [r["correct"] for r in done.rows] == [correct for odd in full_width for correct in (odd, True)]
     assert [r["prediction"] for r in done.rows] == [r["prediction"] for r in given]
     assert not (tmp_path / "ran").exists()
 
