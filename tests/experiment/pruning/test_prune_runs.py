@@ -194,6 +194,17 @@ def test_an_evaluation_in_a_folder_named_profile_keeps_what_it_names(tmp_path: P
     assert "step-000010" in names(first)
 
 
+def test_a_job_that_waits_keeps_what_it_names(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    first, sweep = run_with(tmp_path / "a", "finished"), tmp_path / "sweep"
+    run_with(sweep / "begun", "interrupted")
+    waiting = {"folder": "next", "overrides": [f"model.path={first}/checkpoints/step-000010/policy"]}
+    (sweep / "sweep.json").write_text(json.dumps({"jobs": [waiting]}))
+    assert main(["prune", str(tmp_path)]) == 0
+    assert f"a/checkpoints/step-000010: stays; {sweep} names it" in capsys.readouterr().out
+    assert main(["prune", str(tmp_path), "--yes"]) == 0
+    assert "step-000010" in names(first)
+
+
 def test_a_run_behind_a_link_keeps_what_it_names_and_is_not_pruned(tmp_path: Path) -> None:
     first, other = run_with(tmp_path / "here" / "a", "finished"), run_with(tmp_path / "there" / "b", "finished")
     (other / "config.yaml").write_text(f"model: {{path: {first}/checkpoints/step-000010}}")

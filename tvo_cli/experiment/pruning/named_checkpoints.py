@@ -23,13 +23,18 @@ SEPARATORS = re.compile(r"[\s=,;:\[\]{}()'\"]+")  # around a path in an override
 def checkpoints_named_by_runs(root: Path) -> dict[Path, Path]:
     """Checkpoints that a run below a folder starts from, evaluates, samples with, or whose adapter stands beside.
 
-    Each with the run that names it. A relative path stands as it is, for nobody knows the folder that a command was
-    given in; besides, as it is read from here.
+    Each with the run that names it, or with the sweep of a job that waits. A relative path stands as it is, for nobody
+    knows the folder that a command was given in; besides, as it is read from here.
     """
     found: dict[Path, Path] = {}
-    for folder in run_folders(root):
+    runs = list(run_folders(root))
+    for folder in runs:
         for checkpoint in _checkpoints_named_by_run(folder):
             found.setdefault(checkpoint, folder)
+    for sweep in dict.fromkeys((root, *(folder.parent for folder in runs))):
+        for text in _texts(_record_of_folder(sweep, run_status.SWEEP_INDEX)):
+            for checkpoint in _checkpoints_in_text(text):
+                found.setdefault(checkpoint, sweep)
     return found
 
 
@@ -57,12 +62,16 @@ def _checkpoints_named_by_run(folder: Path) -> Iterator[Path]:
 
 
 def _records_of_run(folder: Path) -> Iterator[Any]:
-    """What a run has on record besides its config; nothing of what cannot be read."""
-    for name in RECORDS:
-        try:
-            yield json.loads((folder / name).read_text(encoding="utf-8"))
-        except (OSError, ValueError):
-            continue
+    """What a run has on record besides its config."""
+    return (_record_of_folder(folder, name) for name in RECORDS)
+
+
+def _record_of_folder(folder: Path, name: str) -> Any:
+    """A JSON file of a run or a sweep; None where there is none that can be read."""
+    try:
+        return json.loads((folder / name).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
 
 
 def _texts(tree: Any) -> Iterator[str]:
