@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from typing import Any
 
 from tvo_cli.runs.tool_mappings import MappedColumns
+from tvo_cli.runs.trial import finite_number_of
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.tracking.metrics_file import NOT_FINITE
 
@@ -25,7 +25,9 @@ def with_numbers_of_texts(rows: Rows, ours: MappedColumns) -> tuple[Rows, list[s
     known = {name: texts for name, texts in found.items() if _is_metric_column(name, ours)}
     if not known:
         return rows, []
-    numbers = {text: number for texts in known.values() for text in texts if (number := number_of(text)) is not None}
+    numbers = {
+        text: number for texts in known.values() for text in texts if (number := finite_number_of(text)) is not None
+    }
     read = [
         {
             name: numbers.get(value, value) if name in known and isinstance(value, str) else value
@@ -36,17 +38,6 @@ def with_numbers_of_texts(rows: Rows, ours: MappedColumns) -> tuple[Rows, list[s
     return read, [note for name, texts in known.items() for note in _notes_on_texts(name, texts, rows)]
 
 
-def number_of(value: Any) -> float | None:
-    """Return a logged value as a finite number, also of a text; None where it is none."""
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except (ValueError, OverflowError):
-        return None
-    return number if math.isfinite(number) else None
-
-
 def _is_metric_column(theirs: str, ours: MappedColumns) -> bool:
     """Whether another tool's column is a metric by its name, by a trainer's mapping or by the user's."""
     name = ours.name(theirs)
@@ -55,7 +46,7 @@ def _is_metric_column(theirs: str, ours: MappedColumns) -> bool:
 
 def _notes_on_texts(name: str, texts: Sequence[str], rows: Rows) -> list[str]:
     """Return what is said of a metric's column that holds texts: those that were read, and those that were not."""
-    unread = [text for text in texts if number_of(text) is None]
+    unread = [text for text in texts if finite_number_of(text) is None]
     if unread:
         size = sum(name in row for row in rows)
         return [f"{name} is a text ({unread[0][:LONGEST]!r}) in {len(unread)} of {size} rows; not read"]

@@ -12,9 +12,9 @@ from typing import Any
 
 from tvo_cli.report.run_folder_reading import LoadedRun
 from tvo_cli.runs.log_file_formats import LoggedRows, Rows, read_logged_rows
-from tvo_cli.runs.logged_texts import number_of, with_numbers_of_texts
+from tvo_cli.runs.logged_texts import with_numbers_of_texts
 from tvo_cli.runs.tool_mappings import PLAIN, STEPS, TRL, MappedColumns, ToolMapping, find_mapping, read_tool_mapping
-from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial
+from tvo_cli.runs.trial import FINISHED, RATE, UNFINISHED, Trial, finite_number_of
 from tvo_cli.tracking import metrics_file
 
 SEED = re.compile(r"(?:^|[-_,./=+])(?:seed|s)[-_=]?(\d+)(?=$|[-_,./+])")
@@ -145,14 +145,14 @@ def _as_scalar(value: Any) -> Any:
 
 
 def _summary_of_tool_run(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> dict[str, Any]:
-    found = [number for row in rows if (number := number_of(row.get(chosen.seconds))) is not None]
+    found = [number for row in rows if (number := finite_number_of(row.get(chosen.seconds))) is not None]
     return {"seconds": found[-1]} if found and chosen.seconds else {}
 
 
 def _note_on_seconds(rows: Sequence[Mapping[str, Any]], chosen: ToolMapping) -> list[str]:
     """Return a note where the column of another tool's seconds is there, and no row has a number in it."""
     given = [row[chosen.seconds] for row in rows if chosen.seconds in row]
-    if not given or any(number_of(value) is not None for value in given):
+    if not given or any(finite_number_of(value) is not None for value in given):
         return []
     return [f"no row has a number of seconds in {chosen.seconds} ({given[-1]!r})"]
 

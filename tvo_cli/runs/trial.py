@@ -36,7 +36,7 @@ class Trial:
     @property
     def rate(self) -> float | None:
         """The learning rate, to so many DIGITS; None where it is not a number above 0."""
-        found = setting_as_number(self.settings.get(RATE))
+        found = finite_number_of(self.settings.get(RATE))
         return float(f"{found:.{DIGITS}g}") if found is not None and found > 0 else None
 
     @property
@@ -72,8 +72,8 @@ class Trial:
         return replace(self, settings={**self.settings, **more})
 
 
-def setting_as_number(value: Any) -> float | None:
-    """Return a trial's setting as a finite number, also of a text (PyYAML reads 1e-3 as one); None for others."""
+def finite_number_of(value: Any) -> float | None:
+    """Return a setting or a logged value as a finite number, also of a text (PyYAML reads 1e-3 as one); else None."""
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         return None
     try:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from tvo_cli import config as configuration
-from tvo_cli.runs.trial import RATE, Trial, setting_as_number
+from tvo_cli.runs.trial import RATE, Trial, finite_number_of
 
 SEEDED = "seed"
 HARMLESS = (  # where and how a run is done, not what is done
@@ -86,7 +86,7 @@ def setting_text(value: Any) -> str:
     """Return a setting's value as text; a number in its shortest form, of whichever type it was written."""
     if value is None:
         return ABSENT
-    found = setting_as_number(value) if isinstance(value, float | str) else None
+    found = finite_number_of(value) if isinstance(value, float | str) else None
     return str(value) if found is None else f"{found:g}"
 
 
