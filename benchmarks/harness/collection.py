@@ -44,8 +44,7 @@ def collect(
     record, source = begin(benchmark, settings, words, quick), resume or path
     before = None if anew else unfinished(source, record, benchmark)
     if resume is not None and before is None:
-        others = "" if benchmark.any_machine else ", versions, processor and GPU"
-        raise NotResumable(f"{resume} is no unfinished record of these settings{others}")
+        raise NotResumable(_why_it_cannot_go_on(resume, any_machine=benchmark.any_machine))
     if path.exists() and (before is None or source != path):
         path.replace(path.with_name(f"{path.stem}.previous{path.suffix}"))
     if before is not None:
@@ -91,6 +90,16 @@ def unfinished(path: Path, wanted: Record, benchmark: Benchmark[S]) -> Record | 
         name: one.fields for name, one in wanted.tables.items()
     }
     return found if same else None
+
+
+def _why_it_cannot_go_on(path: Path, *, any_machine: bool) -> str:
+    """That a record is complete, or another one's."""
+    try:
+        if read(path).ended is not None:
+            return f"{path} is complete: --read {path} prints its tables, --anew measures it again"
+    except (FileNotFoundError, ValueError):
+        pass
+    return f"{path} is no unfinished record of these settings{'' if any_machine else ', versions, processor and GPU'}"
 
 
 def _where(record: Record) -> tuple[dict[str, str], str, str]:

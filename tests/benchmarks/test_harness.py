@@ -275,7 +275,10 @@ def test_a_record_that_cannot_go_on_is_named(tmp_path: Path, capsys: pytest.Capt
     run(Squares().benchmark(), ["--out", str(over)])
     with pytest.raises(SystemExit) as stopped:
         run(Squares().benchmark(), ["--resume", str(over), "--out", str(path)])
-    assert stopped.value.code == 2 and f"--resume: {over} is no unfinished record" in capsys.readouterr().err
+    assert stopped.value.code == 2 and f"--resume: {over} is complete: --read {over}" in capsys.readouterr().err
+    with pytest.raises(SystemExit):
+        run(Squares().benchmark(), ["--resume", str(tmp_path / "none.json"), "--out", str(path)])
+    assert "none.json is no unfinished record of these settings" in capsys.readouterr().err
     assert not path.exists()
 
 

