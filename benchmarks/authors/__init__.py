@@ -1,0 +1,1 @@
+"""Our recipes against their authors' released code on random batches: loss and gradient."""
