@@ -20,9 +20,11 @@ class Neutral(NamedTuple):
     off: tuple[str, ...]
     base: tuple[str, ...] = ("algorithm=grpo",)
     acting: tuple[str, ...] = ()  # where its own settings would change no bit of so short a run
+    words: tuple[str, ...] = ()  # of all three runs
 
 
 GRPO_OF_TOKENS, DAPO = ("algorithm=grpo", TOKEN_MEAN), ("algorithm=dapo",)
+BRANCHES = "algorithm.branching"
 METHODS = {
     "scope": Neutral(("algorithm.sampling.share=0",)),
     "epo": Neutral((f"{OBJECTIVE}.penalties.epo.coef=0",)),
@@ -38,6 +40,22 @@ METHODS = {
         DAPO,
     ),
     "canon": Neutral(("algorithm.estimator.between=0.5", f"{OBJECTIVE}.surrogate.high=0.2"), ("algorithm=dr_grpo",)),
+    "canon_dynamic": Neutral(("algorithm.estimator.schedule=constant",), ("algorithm=canon",)),
+    "avspo": Neutral(
+        ("algorithm.estimator.threshold=1", "algorithm.estimator.rate=0", "+algorithm.estimator.unbiased=true")
+    ),
+    "aepo_agentic": Neutral(
+        (f"{OBJECTIVE}.shape.strength=0", *(f"{OBJECTIVE}.surrogate.{word}=inf" for word in ("low", "high", "dual"))),
+        ("algorithm=reinforce", TOKEN_MEAN),
+    ),
+    "aepo_branching": Neutral(
+        (f"{BRANCHES}.initial=1",), ("algorithm=aepo_agentic",), (f"{BRANCHES}.threshold=0",), ("rollout.samples=8",)
+    ),
+    "ettrl": Neutral(
+        (f"{BRANCHES}.children=0", f"~{REWARD}.majority_vote", f"{ADVANTAGE}.relative_confidence.strength=0"),
+        words=("rollout.samples=4",),
+    ),
+    "entropy_performance": Neutral((f"{ADVANTAGE}.perplexity.alpha=0", f"{ADVANTAGE}.position.gamma=0"), DAPO),
     "progrpo": Neutral((f"{ADVANTAGE}.progrpo.alpha=0",)),
     "perplexity_shaping": Neutral((f"{ADVANTAGE}.perplexity.alpha=0",), DAPO),
     "position_shaping": Neutral((f"{ADVANTAGE}.position.gamma=0",), DAPO),
@@ -63,9 +81,10 @@ METHODS = {
 
 @pytest.mark.parametrize("name", METHODS)
 def test_a_method_that_is_switched_off_trains_its_base(name: str, run: Runs, whole: Whole, steps: MetricRows) -> None:
-    off, base, acting = METHODS[name]
-    plain, ours = whole(*base, *TWO), run("off", f"algorithm={name}", *off, *TWO)
+    off, base, acting, words = METHODS[name]
+    words += TWO
+    plain, ours = whole(*base, *words), run("off", f"algorithm={name}", *off, *words)
     its = trained_policy(plain, 2)
     assert largest_difference(its, trained_policy(ours, 2)) == 0.0
     assert [row["accuracy/fresh"] for row in steps(plain)] == [row["accuracy/fresh"] for row in steps(ours)]
-    assert largest_difference(its, trained_policy(run("acting", f"algorithm={name}", *acting, *TWO), 2)) > 0.0
+    assert largest_difference(its, trained_policy(run("acting", f"algorithm={name}", *acting, *words), 2)) > 0.0

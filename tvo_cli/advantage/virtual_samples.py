@@ -31,7 +31,8 @@ class VirtualSamples:
     `anchor` is the height of the virtual rewards of a group that is all wrong. It scales all of the pool, so the
     z-scores do not depend on it but by ε: only that it is above 0 matters. The key is the paper's.
 
-    alpha = 0 gives K = G; threshold 1 recovers GRPO's with the standard deviation of n.
+    alpha = 0 gives K = G; threshold 1 and rate 0 recover GRPO's with the standard deviation of n, and with `unbiased`
+    GRPO's, bit for bit.
     """
 
     minimum_samples: ClassVar[int] = 2
@@ -45,6 +46,7 @@ class VirtualSamples:
     anchor: float  # above 0; its value cancels
     threshold: float  # τ
     rate: float  # η
+    unbiased: bool = False  # of groups that are not equal: the standard deviation of n − 1, as GRPO's
     previous: float | None = None  # J of the batch before
 
     def __call__(self, experience: Experience) -> Advantage:
@@ -53,12 +55,15 @@ class VirtualSamples:
         equal = groups.is_homogeneous(rewards, group)
         collapsed = float(equal.float().mean())
         centred = groups.group_centred(rewards, group)
-        spread = groups.group_mean(centred.square(), group).sqrt()
+        spread = self._variance(rewards, centred, group).sqrt()
         normal = centred / (spread[group] + self.epsilon)
         if collapsed > self.threshold_for(collapsed, float(rewards.mean())):
             normal = torch.where(equal[group], self._of_equal_groups(rewards, group, collapsed), normal)
         size, raw = (float(x.square().mean().sqrt()) for x in (normal, centred))
         return Advantage(spread_over_tokens(normal, experience.mask), scale=size / raw if raw > 0 and size > 0 else 1.0)
+
+    def _variance(self, rewards: Tensor, centred: Tensor, group: Tensor) -> Tensor:
+        return groups.group_variance(rewards, group) if self.unbiased else groups.group_mean(centred.square(), group)
 
     def _of_equal_groups(self, rewards: Tensor, group: Tensor, collapsed: float) -> Tensor:
         """Â of each response if its group's rewards were all equal to its own, [B]."""
