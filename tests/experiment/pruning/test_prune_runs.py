@@ -205,6 +205,19 @@ def test_a_job_that_waits_keeps_what_it_names(tmp_path: Path, capsys: pytest.Cap
     assert "step-000010" in names(first)
 
 
+@pytest.mark.parametrize("file", ["b/config.yaml", "b/evaluation.json", "sweep.json"])
+def test_a_record_that_cannot_be_read_may_name_anything_so_nothing_goes(
+    tmp_path: Path, file: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first = run_with(tmp_path / "a", "finished")
+    run_with(tmp_path / "b", "finished")
+    (tmp_path / file).write_text("model: {path: [")
+    assert main(["prune", str(tmp_path), "--yes"]) == 2
+    said = " ".join(capsys.readouterr().err.split())
+    assert Path(file).name in said and "cannot be read" in said and "Mend it" in said
+    assert names(first) == ["step-000010", "step-000020", "step-000030"]
+
+
 def test_a_run_behind_a_link_keeps_what_it_names_and_is_not_pruned(tmp_path: Path) -> None:
     first, other = run_with(tmp_path / "here" / "a", "finished"), run_with(tmp_path / "there" / "b", "finished")
     (other / "config.yaml").write_text(f"model: {{path: {first}/checkpoints/step-000010}}")

@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import checkpoint_folders
+from tvo_cli.errors import UserError
 from tvo_cli.model.adapters.adapter_folder import BASE
 from tvo_cli.model.model_files.policy_checkpoint import CHECKPOINTS, POLICY
 from tvo_cli.report.run_folder_reading import parse_run_config, read_run_json
@@ -45,11 +46,12 @@ def run_that_names(checkpoint: Path, named: Mapping[Path, Path]) -> Path | None:
 
 
 def config_of_run(folder: Path) -> Mapping[str, Any]:
-    """The recorded config of a run; empty where it cannot be read."""
-    try:
-        return parse_run_config((folder / "config.yaml").read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
+    """The recorded config of a run; empty where there is none.
+
+    Raises:
+        UserError: there is one that cannot be read.
+    """
+    return _parse_record(folder / "config.yaml", parse_run_config) or {}
 
 
 def _checkpoints_named_by_run(folder: Path) -> Iterator[Path]:
@@ -67,11 +69,23 @@ def _records_of_run(folder: Path) -> Iterator[Any]:
 
 
 def _record_of_folder(folder: Path, name: str) -> Any:
-    """A JSON file of a run or a sweep; None where there is none that can be read."""
+    """A JSON file of a run or a sweep; None where there is none."""
+    return _parse_record(folder / name, json.loads)
+
+
+def _parse_record(file: Path, parse: Callable[[str], Any]) -> Any:
+    """What a file of a run or a sweep says; None where there is none.
+
+    Raises:
+        UserError: it cannot be read, so nobody knows which checkpoints its run needs.
+    """
     try:
-        return json.loads((folder / name).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return parse(file.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
         return None
+    except (OSError, ValueError) as error:
+        problem = "cannot be read, so which checkpoints its run needs is not known."
+        raise UserError("DIR", file, problem, "Mend it, or move the run elsewhere.") from error
 
 
 def _texts(tree: Any) -> Iterator[str]:

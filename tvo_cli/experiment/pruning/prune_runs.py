@@ -33,7 +33,7 @@ def prunable_runs(root: Path) -> list[PrunableRun]:
     """The runs below a folder, itself included, that have checkpoints, each with what may be deleted.
 
     Raises:
-        UserError: there is no such folder.
+        UserError: there is no such folder, or a run's or sweep's record in it cannot be read.
     """
     runs = runs_with_checkpoints(root)
     named = checkpoints_named_by_runs(root)
