@@ -13,14 +13,32 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.authors import entropy_dynamics
+from benchmarks.authors import (
+    conditional_group,
+    entropy_corridor,
+    entropy_dynamics,
+    focused_thinking,
+    internal_policy,
+    self_imitation,
+    stages_of_exchange,
+    trusted_thinking,
+)
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
 from benchmarks.harness.record import Record, flag, number, text
 from benchmarks.harness.settings import Settings, option
 
-COMPARISONS: list[Comparison] = [*entropy_dynamics.COMPARISONS]
+COMPARISONS: list[Comparison] = [
+    *conditional_group.COMPARISONS,
+    *entropy_corridor.COMPARISONS,
+    *entropy_dynamics.COMPARISONS,
+    *focused_thinking.COMPARISONS,
+    *internal_policy.COMPARISONS,
+    *self_imitation.COMPARISONS,
+    *stages_of_exchange.COMPARISONS,
+    *trusted_thinking.COMPARISONS,
+]
 TABLES = {
     "recipes": {
         "recipe": text("algorithm=…"),

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from benchmarks.authors.random_batch import Outcome, RandomBatch, random_batch
-from benchmarks.authors.released_code import Released
+from benchmarks.authors.released_code import Released, ReleasedStatements
+from benchmarks.authors.stand_ins import in_double
 from benchmarks.harness.record import Row
 
 AGREED = 1e-9  # greatest difference, relative to the authors' greatest number, at which two are called the same
@@ -23,7 +24,7 @@ class Comparison:
     """What is compared for one recipe."""
 
     recipe: str
-    released: Released
+    released: Released | ReleasedStatements
     compare: Callable[[SimpleNamespace, RandomBatch], Pair]
     what: str  # the loss and gradient of what, with settings that are not the recipe's own
     needs: Mapping[str, Any] = field(default_factory=dict)  # names that the authors' code refers to
@@ -32,11 +33,12 @@ class Comparison:
     def row(self, checkouts: Path, seeds: range) -> Row:
         """The greatest differences over one random batch a seed."""
         code = self.released.load(checkouts, {"torch": torch, **self.needs})
-        apart = [_apart(*self.compare(code, random_batch(seed))) for seed in seeds]
+        with in_double():
+            apart = [_apart(*self.compare(code, random_batch(seed))) for seed in seeds]
         loss, gradient, moved = (max(values) for values in zip(*apart, strict=True))
         return {
             "what": self.what,
-            "code": f"{self.released.path} ({', '.join(self.released.names)})",
+            "code": self.released.described,
             "commit": self.released.commit,
             "batches": len(seeds),
             "loss": loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -71,25 +72,39 @@ def random_batch(seed: int) -> RandomBatch:
 
 def advantage_of(recipe: str, experience: Experience, *overrides: str) -> Advantage:
     """What a recipe's estimator and shapings make of a batch."""
-    return build_estimator(_algorithm(recipe, overrides))(experience)
+    return build_estimator(algorithm_of(recipe, *overrides))(experience)
 
 
 def loss_of(
-    recipe: str, batch: RandomBatch, *overrides: str, advantage: Advantage | None = None, **of_tokens: Any
+    recipe: str,
+    batch: RandomBatch,
+    *overrides: str,
+    advantage: Advantage | None = None,
+    past: tuple[float, ...] = (),
+    by: Tensor | None = None,
+    **of_tokens: Any,
 ) -> Outcome:
-    """The loss of a whole recipe on a batch that is one minibatch, and its gradient by log π."""
-    algorithm = _algorithm(recipe, overrides)
+    """The loss of a whole recipe on a batch that is one minibatch, and its gradient by log π, or by another leaf.
+
+    past: mean entropies of batches before this one, for pieces that remember.
+    """
+    algorithm = algorithm_of(recipe, *overrides)
     objective = config.build(algorithm.objective)
+    for entropy in past:
+        objective.end_batch(entropy)
     chosen = advantage or build_estimator(algorithm)(batch.experience)
-    tokens = replace(_tokens(batch, chosen, objective.reduce), **of_tokens)
-    return batch.outcome(objective(tokens).total)
+    tokens = replace(tokens_of(batch, chosen, objective.reduce), **of_tokens)
+    return batch.outcome(objective(tokens).total, by)
 
 
-def _algorithm(recipe: str, overrides: tuple[str, ...]) -> Any:
+@cache
+def algorithm_of(recipe: str, *overrides: str) -> Any:
+    """The node of a recipe's algorithm."""
     return config.compose([f"algorithm={recipe}", "logger=none", *overrides]).algorithm
 
 
-def _tokens(batch: RandomBatch, advantage: Advantage, reduce: Any) -> Tokens:
+def tokens_of(batch: RandomBatch, advantage: Advantage, reduce: Any) -> Tokens:
+    """What an objective is given of a batch that is one minibatch."""
     experience = batch.experience
     counted = experience.mask if advantage.counted is None else advantage.counted
     return Tokens(

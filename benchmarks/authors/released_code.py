@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from benchmarks.harness.benchmark import Skipped
 
+Definition = ast.FunctionDef | ast.ClassDef
 _ANNOTATIONS_ARE_TEXT = __future__.annotations.compiler_flag
 
 
@@ -22,9 +23,10 @@ class Released(NamedTuple):
     commit: str
     path: str
     names: tuple[str, ...]  # functions and classes of the file's outermost level, or CLASS.METHOD
+    beside: tuple[Released, ...] = ()  # of other files of the repository, which these definitions see
 
     def load(self, checkouts: Path, needs: Mapping[str, Any]) -> SimpleNamespace:
-        """Return these definitions alone, by their last names; `needs` is all that their bodies can see.
+        """Return these definitions and those beside, by their last names; `needs` is all else that their bodies see.
 
         Decorators are left out, annotations are not evaluated, and no module of the repository is imported.
 
@@ -35,21 +37,89 @@ class Released(NamedTuple):
         tree = ast.parse(self.text(checkouts))
         found = [_definition(tree.body, name.split(".")) for name in self.names]
         module = ast.Module(body=[_bare(each) for each in found], type_ignores=[])
-        space: dict[str, Any] = dict(needs)
-        exec(compile(module, self.path, "exec", flags=_ANNOTATIONS_ARE_TEXT, dont_inherit=True), space)
-        return SimpleNamespace(**{each.name: space[each.name] for each in found})
+        others = loaded(self.beside, checkouts, needs)
+        space: dict[str, Any] = {**needs, **others}
+        execute(module, self.path, space)
+        return SimpleNamespace(**others, **{each.name: space[each.name] for each in found})
 
     def text(self, checkouts: Path) -> str:
         """Return the file's text at the commit."""
-        command = ["git", "-C", str(checkouts / self.repository), "show", f"{self.commit}:{self.path}"]
-        found = subprocess.run(command, capture_output=True, text=True)
-        if found.returncode:
-            clone = f"git clone https://github.com/{self.repository} {checkouts / self.repository}"
-            raise Skipped(f"{self.path} of {self.repository} at {self.commit[:10]} is not there: {clone}")
-        return found.stdout
+        return text_of(self.repository, self.commit, self.path, checkouts)
+
+    @property
+    def described(self) -> str:
+        """Which definitions of which files are run."""
+        here = f"{self.path} ({', '.join(self.names)})"
+        return "; ".join([here, *(other.described for other in self.beside)])
 
 
-Definition = ast.FunctionDef | ast.ClassDef
+class ReleasedStatements(NamedTuple):
+    """Statements in the middle of a long function: from the first that sets a name to the last beside it that does."""
+
+    repository: str
+    commit: str
+    path: str
+    function: str  # or CLASS.METHOD
+    first: str  # the name that the first statement sets; its block, be it that of a loop, is the one that is run
+    last: str  # the name that the last statement sets, itself or in a branch
+    beside: tuple[Released, ...] = ()
+
+    def load(self, checkouts: Path, needs: Mapping[str, Any]) -> SimpleNamespace:
+        """Return `run`, which takes the names that the statements read and returns all that they set, and those beside.
+
+        Raises:
+            Skipped: the folder holds no such file at this commit.
+            KeyError: the file has no such function, or this no such statements.
+        """
+        tree = ast.parse(text_of(self.repository, self.commit, self.path, checkouts))
+        module = ast.Module(body=self._statements(_definition(tree.body, self.function.split("."))), type_ignores=[])
+        others = loaded(self.beside, checkouts, needs)
+
+        def run(**names: Any) -> SimpleNamespace:
+            space = {**needs, **others, **names}
+            execute(module, self.path, space)
+            return SimpleNamespace(**space)
+
+        return SimpleNamespace(**others, run=run)
+
+    def _statements(self, definition: Definition) -> list[ast.stmt]:
+        """The statements of the outermost block that has the first and, at or behind it, the last."""
+        for block in _blocks(definition):
+            starts = [at for at, each in enumerate(block) if isinstance(each, ast.Assign) and self.first in _set(each)]
+            ends = [at for at, each in enumerate(block) if self.last in _set(each)]
+            if starts and ends and ends[-1] >= starts[0]:
+                return block[starts[0] : ends[-1] + 1]
+        raise KeyError(f"{self.first} … {self.last}")
+
+    @property
+    def described(self) -> str:
+        """Which statements of which file are run."""
+        here = f"{self.path} ({self.function} from {self.first} to {self.last})"
+        return "; ".join([here, *(other.described for other in self.beside)])
+
+
+def loaded(every: Iterable[Released], checkouts: Path, needs: Mapping[str, Any]) -> dict[str, Any]:
+    """Load the definitions of several files, by their last names, and each file's together by the file's name."""
+    found: dict[str, Any] = {}
+    for each in every:
+        definitions = each.load(checkouts, needs)
+        found |= {**vars(definitions), Path(each.path).stem: definitions}
+    return found
+
+
+def execute(module: ast.Module, path: str, space: dict[str, Any]) -> None:
+    """Run a module in a name space."""
+    exec(compile(module, path, "exec", flags=_ANNOTATIONS_ARE_TEXT, dont_inherit=True), space)
+
+
+def text_of(repository: str, commit: str, path: str, checkouts: Path) -> str:
+    """Return a file's text at a commit."""
+    command = ["git", "-C", str(checkouts / repository), "show", f"{commit}:{path}"]
+    found = subprocess.run(command, capture_output=True, text=True)
+    if found.returncode:
+        clone = f"git clone https://github.com/{repository} {checkouts / repository}"
+        raise Skipped(f"{path} of {repository} at {commit[:10]} is not there: {clone}")
+    return found.stdout
 
 
 def _definition(body: Iterable[ast.stmt], names: list[str]) -> Definition:
@@ -69,3 +139,14 @@ def _bare(definition: Definition) -> Definition:
 def _is_method_kind(definition: Definition) -> bool:
     kinds = ("staticmethod", "classmethod", "property")
     return any(isinstance(each, ast.Name) and each.id in kinds for each in definition.decorator_list)
+
+
+def _blocks(definition: Definition) -> Iterable[list[ast.stmt]]:
+    """Every list of statements inside a definition, outer ones first."""
+    for each in ast.walk(definition):
+        yield from (block for name in ("body", "orelse") if isinstance(block := getattr(each, name, None), list))
+
+
+def _set(statement: ast.stmt) -> set[str]:
+    """The names that a statement, or one inside it, sets."""
+    return {each.id for each in ast.walk(statement) if isinstance(each, ast.Name) and isinstance(each.ctx, ast.Store)}

@@ -1,0 +1,77 @@
+"""CANON and CANON-Dynamic beside their authors' fork of verl."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+from torch import Tensor
+
+from benchmarks.authors.comparison import Comparison, Pair
+from benchmarks.authors.random_batch import LENGTH, RandomBatch, loss_of
+from benchmarks.authors.released_code import Released
+from benchmarks.authors.stand_ins import VERL, rewards_at_the_end
+
+REPOSITORY, COMMIT = "biuboomc/CANON", "7d6f814fb71f3d6a30e5312f68973c5207bd142c"
+FILE = "verl/trainer/ppo/core_algos.py"
+CANON = "compute_dr_entropy_per_token_group_outcome_advantage"
+DYNAMIC = "compute_dr_entropy_per_token_annel_group_outcome_advantage"
+BETWEEN, HANDICAP = 0.7, 0.9  # the recipe's 1 and 1 leave a part of the formula out
+REDUCE = f"algorithm.objective.reduce.length={LENGTH}"
+
+
+def loss(code: SimpleNamespace, estimator: str, batch: RandomBatch, **settings: Any) -> Tensor:
+    """The authors' estimator by entropy and their clipped loss, divided by one length for all."""
+    experience = batch.experience
+    mask = experience.mask.double()
+    advantage, _ = getattr(code, estimator)(
+        token_level_rewards=rewards_at_the_end(experience),
+        response_mask=mask,
+        entropy=experience.old_entropy,
+        index=experience.group.tolist(),
+        max_length=LENGTH,
+        **settings,
+    )
+    found: Tensor = code.compute_policy_loss(
+        experience.old_logp,
+        batch.logp,
+        advantage,
+        mask,
+        cliprange_low=0.2,
+        cliprange_high=0.28,
+        loss_agg_mode="seq-mean-token-sum",
+    )[0]
+    return found
+
+
+def canon(code: SimpleNamespace, batch: RandomBatch) -> Pair:
+    """Both compare the halves of each group by entropy, and clip."""
+    theirs = loss(code, CANON, batch, alpha=HANDICAP, _lambda=BETWEEN)
+    chosen = [f"algorithm.estimator.{name}" for name in (f"between={BETWEEN}", f"handicap={HANDICAP}")]
+    return batch.outcome(theirs), loss_of("canon", batch, REDUCE, *chosen)
+
+
+def canon_dynamic(code: SimpleNamespace, batch: RandomBatch) -> Pair:
+    """Both mix the comparison of halves and that within one by the batch's accuracy, and clip."""
+    return batch.outcome(loss(code, DYNAMIC, batch)), loss_of("canon_dynamic", batch, REDUCE)
+
+
+DUAL = "the released loss is dual-clipped at a ratio of 3, ours is not: of these batches no token goes so far"
+COMPARISONS = [
+    Comparison(
+        "canon",
+        Released(REPOSITORY, COMMIT, FILE, (CANON, "compute_policy_loss", "agg_loss")),
+        canon,
+        f"the whole recipe at between {BETWEEN:g} and a handicap of {HANDICAP:g}, by entropy",
+        VERL,
+        DUAL,
+    ),
+    Comparison(
+        "canon_dynamic",
+        Released(REPOSITORY, COMMIT, FILE, (DYNAMIC, "compute_policy_loss", "agg_loss")),
+        canon_dynamic,
+        "the whole recipe",
+        VERL,
+        DUAL,
+    ),
+]
