@@ -13,14 +13,23 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.authors import entropy_dynamics
+from benchmarks.authors import aepo, ares, cure, entropy_dynamics, hapo, light_if, spectral_entropy, ttrl
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
 from benchmarks.harness.record import Record, flag, number, text
 from benchmarks.harness.settings import Settings, option
 
-COMPARISONS: list[Comparison] = [*entropy_dynamics.COMPARISONS]
+COMPARISONS: list[Comparison] = [
+    *entropy_dynamics.COMPARISONS,
+    *hapo.COMPARISONS,
+    *light_if.COMPARISONS,
+    *ares.COMPARISONS,
+    *ttrl.COMPARISONS,
+    *aepo.COMPARISONS,
+    *cure.COMPARISONS,
+    *spectral_entropy.COMPARISONS,
+]
 TABLES = {
     "recipes": {
         "recipe": text("algorithm=…"),
@@ -54,7 +63,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
     if not there:
         raise Skipped(f"{settings.checkouts} holds no clone of {', '.join(sorted(repositories()))}")
     for each in there:
-        key = {"recipe": each.recipe, "repository": each.released.repository}
+        key = {"recipe": each.recipe, "repository": each.released.repository, "what": each.what}
         yield Measurement("recipes", key, partial(each.row, settings.checkouts, range(settings.batches)))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -71,21 +72,23 @@ def random_batch(seed: int) -> RandomBatch:
 
 def advantage_of(recipe: str, experience: Experience, *overrides: str) -> Advantage:
     """What a recipe's estimator and shapings make of a batch."""
-    return build_estimator(_algorithm(recipe, overrides))(experience)
+    return build_estimator(algorithm_of(recipe, *overrides))(experience)
 
 
 def loss_of(
     recipe: str, batch: RandomBatch, *overrides: str, advantage: Advantage | None = None, **of_tokens: Any
 ) -> Outcome:
     """The loss of a whole recipe on a batch that is one minibatch, and its gradient by log π."""
-    algorithm = _algorithm(recipe, overrides)
+    algorithm = algorithm_of(recipe, *overrides)
     objective = config.build(algorithm.objective)
     chosen = advantage or build_estimator(algorithm)(batch.experience)
     tokens = replace(_tokens(batch, chosen, objective.reduce), **of_tokens)
     return batch.outcome(objective(tokens).total)
 
 
-def _algorithm(recipe: str, overrides: tuple[str, ...]) -> Any:
+@cache
+def algorithm_of(recipe: str, *overrides: str) -> Any:
+    """A recipe's settings, from which its pieces are built anew each time."""
     return config.compose([f"algorithm={recipe}", "logger=none", *overrides]).algorithm
 
 
