@@ -14,14 +14,21 @@ from functools import partial
 from pathlib import Path
 
 from benchmarks.authors import (
+    aepo,
+    ares,
     conditional_group,
+    cure,
     entropy_corridor,
     entropy_dynamics,
     focused_thinking,
+    hapo,
     internal_policy,
+    light_if,
     self_imitation,
+    spectral_entropy,
     stages_of_exchange,
     trusted_thinking,
+    ttrl,
 )
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
@@ -30,14 +37,21 @@ from benchmarks.harness.record import Record, flag, number, text
 from benchmarks.harness.settings import Settings, option
 
 COMPARISONS: list[Comparison] = [
+    *aepo.COMPARISONS,
+    *ares.COMPARISONS,
     *conditional_group.COMPARISONS,
+    *cure.COMPARISONS,
     *entropy_corridor.COMPARISONS,
     *entropy_dynamics.COMPARISONS,
     *focused_thinking.COMPARISONS,
+    *hapo.COMPARISONS,
     *internal_policy.COMPARISONS,
+    *light_if.COMPARISONS,
     *self_imitation.COMPARISONS,
+    *spectral_entropy.COMPARISONS,
     *stages_of_exchange.COMPARISONS,
     *trusted_thinking.COMPARISONS,
+    *ttrl.COMPARISONS,
 ]
 TABLES = {
     "recipes": {
@@ -72,7 +86,7 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
     if not there:
         raise Skipped(f"{settings.checkouts} holds no clone of {', '.join(sorted(repositories()))}")
     for each in there:
-        key = {"recipe": each.recipe, "repository": each.released.repository}
+        key = {"recipe": each.recipe, "repository": each.released.repository, "what": each.what}
         yield Measurement("recipes", key, partial(each.row, settings.checkouts, range(settings.batches)))
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from benchmarks.authors.random_batch import Outcome, RandomBatch, random_batch
-from benchmarks.authors.released_code import Released, ReleasedStatements
+from benchmarks.authors.released_code import Released, ReleasedAssignments, ReleasedStatements
 from benchmarks.authors.stand_ins import in_double
 from benchmarks.harness.record import Row
 
@@ -24,7 +24,7 @@ class Comparison:
     """What is compared for one recipe."""
 
     recipe: str
-    released: Released | ReleasedStatements
+    released: Released | ReleasedAssignments | ReleasedStatements
     compare: Callable[[SimpleNamespace, RandomBatch], Pair]
     what: str  # the loss and gradient of what, with settings that are not the recipe's own
     needs: Mapping[str, Any] = field(default_factory=dict)  # names that the authors' code refers to
@@ -37,7 +37,6 @@ class Comparison:
             apart = [_apart(*self.compare(code, random_batch(seed))) for seed in seeds]
         loss, gradient, moved = (max(values) for values in zip(*apart, strict=True))
         return {
-            "what": self.what,
             "code": self.released.described,
             "commit": self.released.commit,
             "batches": len(seeds),

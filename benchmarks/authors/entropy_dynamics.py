@@ -11,7 +11,8 @@ import torch
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import RandomBatch, loss_of
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.stand_ins import DOUBLE_TORCH, rewards_at_the_end
+from benchmarks.authors.stand_ins import DOUBLE_TORCH
+from benchmarks.authors.verl_stand_ins import batch_of_verl
 from tvo_cli.maths import masked
 from tvo_cli.model.forward_pass.logprobs import covariance_of_prob_and_logprob
 
@@ -20,19 +21,6 @@ NEEDS = {"AdvantageFn": object, "defaultdict": defaultdict}
 NEEDS_OF_V = {**NEEDS, "torch": DOUBLE_TORCH, "F": torch.nn.functional}
 WIDTH = 1.0  # standard deviations: at the released 2.5 hardly a token of so small a batch is left out
 WIDTH_OF_V, SHARE = 1.0, 0.05  # released: 8.5 and 1e-4 of the tokens
-
-
-def batch_of_verl(batch: RandomBatch, **more: torch.Tensor) -> SimpleNamespace:
-    """The batch under the names that verl has for it."""
-    experience = batch.experience
-    tensors = {
-        "token_level_rewards": rewards_at_the_end(experience),
-        "response_mask": experience.mask.double(),
-        "old_log_probs": experience.old_logp,
-        "rollout_log_probs": experience.old_logp,
-        "entropys": experience.old_entropy,
-    }
-    return SimpleNamespace(batch=tensors | more, non_tensor_batch={"uid": experience.group.tolist()})
 
 
 def policy_loss(batch: RandomBatch, theirs: SimpleNamespace) -> torch.Tensor:

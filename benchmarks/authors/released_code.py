@@ -98,6 +98,45 @@ class ReleasedStatements(NamedTuple):
         return "; ".join([here, *(other.described for other in self.beside)])
 
 
+class ReleasedAssignments(NamedTuple):
+    """The assignments to some names inside a long function, in their order, outside of its loops and conditions."""
+
+    repository: str
+    commit: str
+    path: str
+    function: str  # or CLASS.METHOD
+    names: tuple[str, ...]
+    beside: tuple[Released, ...] = ()
+
+    def load(self, checkouts: Path, needs: Mapping[str, Any]) -> SimpleNamespace:
+        """Return `run`, which takes the names that the assignments read and returns what they set, and those beside.
+
+        Raises:
+            Skipped: the folder holds no such file at this commit.
+            KeyError: the file has no such function.
+        """
+        tree = ast.parse(text_of(self.repository, self.commit, self.path, checkouts))
+        every = (
+            each for each in ast.walk(_definition(tree.body, self.function.split("."))) if isinstance(each, ast.Assign)
+        )
+        chosen = [each for each in every if isinstance(each.targets[0], ast.Name) and each.targets[0].id in self.names]
+        module = ast.Module(body=sorted(chosen, key=lambda each: each.lineno), type_ignores=[])
+        others = loaded(self.beside, checkouts, needs)
+
+        def run(**names: Any) -> SimpleNamespace:
+            space = {**needs, **others, **names}
+            execute(module, self.path, space)
+            return SimpleNamespace(**{name: space[name] for name in self.names})
+
+        return SimpleNamespace(**others, run=run)
+
+    @property
+    def described(self) -> str:
+        """Which assignments of which file are run."""
+        here = f"{self.path} ({self.function}: {', '.join(self.names)})"
+        return "; ".join([here, *(other.described for other in self.beside)])
+
+
 def loaded(every: Iterable[Released], checkouts: Path, needs: Mapping[str, Any]) -> dict[str, Any]:
     """Load the definitions of several files, by their last names, and each file's together by the file's name."""
     found: dict[str, Any] = {}

@@ -51,7 +51,7 @@ def silent(*_: object, **__: object) -> None:
 
 
 # Where the code asks for float32 it gets float64: what is compared is a formula, not its rounding.
-DOUBLE_TORCH = SimpleNamespace(**{**vars(torch), "float32": torch.float64})
+DOUBLE_TORCH = SimpleNamespace(**{**vars(torch), "float32": torch.float64, "float": torch.float64})
 VERL: dict[str, Any] = {
     "torch": DOUBLE_TORCH,
     "np": numpy,

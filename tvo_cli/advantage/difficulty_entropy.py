@@ -31,12 +31,13 @@ class DifficultyEntropyReward:
     α moves by `rate` times how far a difficulty's windows are from their target, which is their rounded mean.
 
     Fidelity: official code (its reward function as released, and its clip; every token counts where that counts those
-    of a list of trigger words, θ is from the first batch where that takes a validation's, and groups are drawn until
-    they hold right and wrong answers, where that filters by the mean shaped reward. Its KL loss of 0.01, weighed by
-    difficulty, is left out. A wrong answer that explored nothing gains half of its cap, as released). A trap of the
-    released configuration: with `online_filtering: true` the rewards are computed while the batch is drawn, before
-    difficulty, n* and α exist, and are kept; every problem is then scored as easy with n* = 0 and α = 0.5. Here, as
-    the method says, they come first.
+    of a list of trigger words, θ is from the first batch where that takes a validation's and of whole windows alone
+    where that adds, for each token without one, the mean of those before, and groups are drawn until they hold right
+    and wrong answers, where that filters by the mean shaped reward. Its KL loss of 0.01, weighed by difficulty, is left
+    out. A wrong answer that explored nothing gains half of its cap, as released). A trap of the released configuration:
+    with `online_filtering: true` the rewards are computed while the batch is drawn, before difficulty, n* and α exist,
+    and are kept; every problem is then scored as easy with n* = 0 and α = 0.5. Here, as the method says, they come
+    first.
 
     start = 0 with rate 0 recovers R.
     """

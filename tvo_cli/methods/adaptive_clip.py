@@ -36,7 +36,7 @@ def adaptive_clip(
     Fidelity: official code (with released_sign, and together with the redistribution, agreement to 1e-12 in loss and
     gradient on random batches; that code divides a negative level by the negative minimum, so that certain tokens
     count as uncertain ones; the default is the sign that the paper's cases require; statistics over the minibatch
-    where that takes each micro-batch's).
+    where that takes each micro-batch's; the released scripts have 0.2 on both sides where the recipe has DAPO's).
 
     Args:
         ratio: ρ, [B, T].

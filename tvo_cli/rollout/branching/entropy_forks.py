@@ -24,9 +24,9 @@ class EntropyForks:
     shortest = 0. The tokens that are sampled, relative to G responses from the prompt, of equal lengths and with cuts
     uniform in them: (1 + B·N/2)/(1 + B·N). N = 0 or B = 0 recovers G responses from the prompt.
 
-    Fidelity: official code (CURE's; entropies are scored by the policy; padding, which that code ranks with the rest,
-    is never chosen, and the length limit is the whole response's where there each branch has one of its own. ETTRL's
-    is notes: two restatements agree on the tree).
+    Fidelity: official code (CURE's; entropies are scored by the policy; padding is never chosen, there as a special
+    token, and the length limit is the whole response's where there each branch has one of its own. ETTRL's is notes:
+    two restatements agree on the tree).
     """
 
     learns_prefix: ClassVar[bool] = False

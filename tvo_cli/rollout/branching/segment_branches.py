@@ -26,9 +26,10 @@ class SegmentBranches:
     branch's advantage, as in the released code.
 
     Fidelity: official code (read in a fork, for the formula and its numbers; the entropy is the whole vocabulary's
-    where that code sums the ten largest; equal segments for tool calls, responses that are sampled from the prompt at
-    the end and do not branch where that code starts anew, and the trial's H_root are this project's adaptation to a
-    single turn).
+    where that code sums the ten largest; H_0 of a branch is of the tokens that it took over where that takes its own
+    first ones, and keeps every H_0 of the first batch; equal segments for tool calls, responses that are sampled from
+    the prompt at the end and do not branch where that code starts anew, and the trial's H_root are this project's
+    adaptation to a single turn).
 
     initial = 1 recovers G responses from the prompt.
     """

@@ -35,7 +35,8 @@ class TokenTemperature:
 
     Fidelity: official code (agreement to 2e-6, in float32, of the factors of random distributions; that code reads
     entropies at a temperature of 1 and adds 1e-6 to the spread; its negative levels go by a negative scale, so that
-    certain tokens count as uncertain ones: here they are sampled colder, as the paper's cases require).
+    certain tokens count as uncertain ones: here they are sampled colder, as the paper's cases require. As it stands the
+    code hands the levels on under a name that the sampler's metadata do not have).
 
     strength = 0 recovers T for every token.
     """

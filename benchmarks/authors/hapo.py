@@ -1,0 +1,87 @@
+"""HAPO's parts beside their authors' fork of verl and of vLLM."""
+
+from __future__ import annotations
+
+from functools import partial
+from types import SimpleNamespace
+
+import torch
+
+from benchmarks.authors.comparison import Comparison, Pair
+from benchmarks.authors.random_batch import Outcome, RandomBatch, algorithm_of, loss_of
+from benchmarks.authors.released_code import Released
+from benchmarks.authors.verl_stand_ins import NEEDS, drifted, group_advantage, policy_loss
+from tvo_cli import config
+
+REPOSITORY, COMMIT = "starriver030515/HAPO", "7671dde3e268779a949954ec75ed3edda45f7e0a"
+CORE = "verl/trainer/ppo/core_algos.py"
+LEVELS = ("torch_quantile", "compute_entropy_h")
+ADVANTAGE = ("compute_grpo_outcome_advantage", "compute_hapo_outcome_advantage")
+LOSS = Released(
+    REPOSITORY, COMMIT, CORE, (*LEVELS, "ada_clip", "ada_advantage", *ADVANTAGE, "agg_loss", "compute_policy_loss")
+)
+TEMPERATURE = Released(
+    REPOSITORY,
+    COMMIT,
+    "vllm/v1/sample/sampler.py",
+    ("Sampler.sample.compute_entropy_based_temperature",),
+    beside=(Released(REPOSITORY, COMMIT, CORE, LEVELS),),
+)
+SETTINGS = {"clip_ratio_c": 10.0, "entropy_pivot": 0.8, "adaptive_clip": True, "adaptive_advantage": True}
+DRIFT = 2.0  # at the drawn ratios hardly a token meets the widened clip
+
+
+def loss(code: SimpleNamespace, drawn: RandomBatch, *, released_sign: bool) -> Pair:
+    """Advantage, redistribution, clip and token mean of the whole recipe."""
+    batch = drifted(drawn, DRIFT)
+    advantage = group_advantage(code.compute_hapo_outcome_advantage, batch, entropys=batch.experience.old_entropy)
+    settings = SETTINGS | {"cliprange_low": 0.2, "cliprange_high": 0.28, "entropy": batch.entropy}
+    theirs = policy_loss(code.compute_policy_loss, batch, advantage, **settings)
+    override = f"algorithm.objective.surrogate.released_sign={str(released_sign).lower()}"
+    return batch.outcome(theirs), loss_of("hapo", batch, override)
+
+
+def temperature(code: SimpleNamespace, batch: RandomBatch) -> Pair:
+    """The factors of the temperature of random distributions, after a batch of random entropies."""
+    entropy, mask = batch.experience.old_entropy, batch.mask
+    assert entropy is not None
+    _, (pivot, spread, above, below) = code.compute_entropy_h(entropy, response_mask=mask, entropy_pivot=0.8)
+    logits = batch.logits.flatten(0, 1)
+    theirs = code.compute_entropy_based_temperature(
+        logits, torch.ones(len(logits)), True, 0.05, (pivot, spread, above, -below), eps=0.0
+    )
+    rule = config.build(algorithm_of("hapo").token_temperature)
+    rule.end_batch(entropy, mask)
+    ours = rule.heat.factor(logits.log_softmax(-1))
+    return Outcome(theirs.mean(), theirs), Outcome(ours.mean(), ours)
+
+
+CLIP = "above 1 the released scripts clip at 0.2, the recipe at DAPO's 0.28: both run at 0.28"
+SIGN = "a negative level is divided by the negative minimum there, so that certain tokens count as uncertain ones"
+SAMPLER = "of the code the sign of negative levels is turned, 1e-6 beside the spread is 0, and float32 is float64"
+COMPARISONS = [
+    Comparison(
+        "hapo",
+        LOSS,
+        partial(loss, released_sign=True),
+        f"the whole recipe with released_sign, log-ratios times {DRIFT:g}",
+        NEEDS,
+        CLIP,
+    ),
+    Comparison(
+        "hapo",
+        LOSS,
+        partial(loss, released_sign=False),
+        f"the whole recipe as it is, log-ratios times {DRIFT:g}",
+        NEEDS,
+        f"{SIGN}; {CLIP}",
+    ),
+    Comparison(
+        "hapo",
+        TEMPERATURE,
+        temperature,
+        "token temperature: factors in place of a gradient, their mean in place of a loss",
+        NEEDS,
+        SAMPLER,
+    ),
+]
