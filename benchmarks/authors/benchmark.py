@@ -13,14 +13,34 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from benchmarks.authors import entropy_dynamics
+from benchmarks.authors import (
+    entropy_dynamics,
+    entropy_mechanism,
+    high_entropy_tokens,
+    oat,
+    siren,
+    stable_rl,
+    steer,
+    verl,
+    verl_dapo,
+)
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
 from benchmarks.harness.record import Record, flag, number, text
 from benchmarks.harness.settings import Settings, option
 
-COMPARISONS: list[Comparison] = [*entropy_dynamics.COMPARISONS]
+COMPARISONS: list[Comparison] = [
+    *entropy_dynamics.COMPARISONS,
+    *entropy_mechanism.COMPARISONS,
+    *high_entropy_tokens.COMPARISONS,
+    *oat.COMPARISONS,
+    *siren.COMPARISONS,
+    *stable_rl.COMPARISONS,
+    *steer.COMPARISONS,
+    *verl.COMPARISONS,
+    *verl_dapo.COMPARISONS,
+]
 TABLES = {
     "recipes": {
         "recipe": text("algorithm=…"),

@@ -36,7 +36,7 @@ class Comparison:
         loss, gradient, moved = (max(values) for values in zip(*apart, strict=True))
         return {
             "what": self.what,
-            "code": f"{self.released.path} ({', '.join(self.released.names)})",
+            "code": self.released.described,
             "commit": self.released.commit,
             "batches": len(seeds),
             "loss": loss,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, NamedTuple
 
 import torch
@@ -75,16 +76,22 @@ def advantage_of(recipe: str, experience: Experience, *overrides: str) -> Advant
 
 
 def loss_of(
-    recipe: str, batch: RandomBatch, *overrides: str, advantage: Advantage | None = None, **of_tokens: Any
+    recipe: str,
+    batch: RandomBatch,
+    *overrides: str,
+    advantage: Advantage | None = None,
+    by: Tensor | None = None,
+    **of_tokens: Any,
 ) -> Outcome:
-    """The loss of a whole recipe on a batch that is one minibatch, and its gradient by log π."""
+    """The loss of a whole recipe on a batch that is one minibatch, and its gradient by log π, or by another leaf."""
     algorithm = _algorithm(recipe, overrides)
     objective = config.build(algorithm.objective)
     chosen = advantage or build_estimator(algorithm)(batch.experience)
     tokens = replace(_tokens(batch, chosen, objective.reduce), **of_tokens)
-    return batch.outcome(objective(tokens).total)
+    return batch.outcome(objective(tokens).total, by)
 
 
+@cache
 def _algorithm(recipe: str, overrides: tuple[str, ...]) -> Any:
     return config.compose([f"algorithm={recipe}", "logger=none", *overrides]).algorithm
 

@@ -7,8 +7,10 @@ import ast
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
+
+import torch
 
 from benchmarks.harness.benchmark import Skipped
 
@@ -22,11 +24,19 @@ class Released(NamedTuple):
     commit: str
     path: str
     names: tuple[str, ...]  # functions and classes of the file's outermost level, or CLASS.METHOD
+    needs: Mapping[str, Any] = MappingProxyType({})  # names that they refer to; what is Released itself is loaded too
+
+    @property
+    def described(self) -> str:
+        """The files and definitions that are run, those of `needs` too."""
+        beside = dict.fromkeys(each.described for each in self.needs.values() if isinstance(each, Released))
+        return "; ".join([f"{self.path} ({', '.join(self.names)})", *beside])
 
     def load(self, checkouts: Path, needs: Mapping[str, Any]) -> SimpleNamespace:
-        """Return these definitions alone, by their last names; `needs` is all that their bodies can see.
+        """Return these definitions alone, by their last names; both `needs` are all that their bodies can see.
 
-        Decorators are left out, annotations are not evaluated, and no module of the repository is imported.
+        Decorators are left out, annotations are not evaluated, and no module of the repository is imported. A need that
+        is Released is returned by its name too: a definition of this name, else all its definitions as a namespace.
 
         Raises:
             Skipped: the folder holds no such file at this commit.
@@ -35,9 +45,11 @@ class Released(NamedTuple):
         tree = ast.parse(self.text(checkouts))
         found = [_definition(tree.body, name.split(".")) for name in self.names]
         module = ast.Module(body=[_bare(each) for each in found], type_ignores=[])
-        space: dict[str, Any] = dict(needs)
+        beside = {name: _loaded(name, each, checkouts) for name, each in self.needs.items()}
+        space: dict[str, Any] = {**beside, **needs}
         exec(compile(module, self.path, "exec", flags=_ANNOTATIONS_ARE_TEXT, dont_inherit=True), space)
-        return SimpleNamespace(**{each.name: space[each.name] for each in found})
+        released = {name: beside[name] for name, each in self.needs.items() if isinstance(each, Released)}
+        return SimpleNamespace(**released, **{each.name: space[each.name] for each in found})
 
     def text(self, checkouts: Path) -> str:
         """Return the file's text at the commit."""
@@ -47,6 +59,18 @@ class Released(NamedTuple):
             clone = f"git clone https://github.com/{self.repository} {checkouts / self.repository}"
             raise Skipped(f"{self.path} of {self.repository} at {self.commit[:10]} is not there: {clone}")
         return found.stdout
+
+
+def torch_with(**changed: Any) -> SimpleNamespace:
+    """Torch with other things under some names: what a machine without a GPU lacks, or a wider dtype."""
+    return SimpleNamespace(**{**vars(torch), **changed})
+
+
+def _loaded(name: str, need: Any, checkouts: Path) -> Any:
+    if not isinstance(need, Released):
+        return need
+    found = need.load(checkouts, {"torch": torch})
+    return getattr(found, name, found)
 
 
 Definition = ast.FunctionDef | ast.ClassDef
