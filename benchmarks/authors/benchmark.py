@@ -20,15 +20,23 @@ from benchmarks.authors import (
     cure,
     entropy_corridor,
     entropy_dynamics,
+    entropy_mechanism,
     focused_thinking,
     hapo,
+    high_entropy_tokens,
     internal_policy,
     light_if,
+    oat,
     self_imitation,
+    siren,
     spectral_entropy,
+    stable_rl,
     stages_of_exchange,
+    steer,
     trusted_thinking,
     ttrl,
+    verl,
+    verl_dapo,
 )
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
@@ -36,23 +44,32 @@ from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
 from benchmarks.harness.record import Record, flag, number, text
 from benchmarks.harness.settings import Settings, option
 
-COMPARISONS: list[Comparison] = [
-    *aepo.COMPARISONS,
-    *ares.COMPARISONS,
-    *conditional_group.COMPARISONS,
-    *cure.COMPARISONS,
-    *entropy_corridor.COMPARISONS,
-    *entropy_dynamics.COMPARISONS,
-    *focused_thinking.COMPARISONS,
-    *hapo.COMPARISONS,
-    *internal_policy.COMPARISONS,
-    *light_if.COMPARISONS,
-    *self_imitation.COMPARISONS,
-    *spectral_entropy.COMPARISONS,
-    *stages_of_exchange.COMPARISONS,
-    *trusted_thinking.COMPARISONS,
-    *ttrl.COMPARISONS,
-]
+MODULES = (
+    aepo,
+    ares,
+    conditional_group,
+    cure,
+    entropy_corridor,
+    entropy_dynamics,
+    entropy_mechanism,
+    focused_thinking,
+    hapo,
+    high_entropy_tokens,
+    internal_policy,
+    light_if,
+    oat,
+    self_imitation,
+    siren,
+    spectral_entropy,
+    stable_rl,
+    stages_of_exchange,
+    steer,
+    trusted_thinking,
+    ttrl,
+    verl,
+    verl_dapo,
+)
+COMPARISONS: list[Comparison] = [each for module in MODULES for each in module.COMPARISONS]
 TABLES = {
     "recipes": {
         "recipe": text("algorithm=…"),

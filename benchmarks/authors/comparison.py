@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import SimpleNamespace
@@ -29,11 +30,12 @@ class Comparison:
     what: str  # the loss and gradient of what, with settings that are not the recipe's own
     needs: Mapping[str, Any] = field(default_factory=dict)  # names that the authors' code refers to
     differs: str = ""  # where it is known to differ from the authors' code, which `compare` leaves out or shows
+    double: bool = True  # false: the code makes float32 by a method of tensors, which float64 beside it would break
 
     def row(self, checkouts: Path, seeds: range) -> Row:
         """The greatest differences over one random batch a seed."""
         code = self.released.load(checkouts, {"torch": torch, **self.needs})
-        with in_double():
+        with in_double() if self.double else nullcontext():
             apart = [_apart(*self.compare(code, random_batch(seed))) for seed in seeds]
         loss, gradient, moved = (max(values) for values in zip(*apart, strict=True))
         return {

@@ -7,7 +7,7 @@ import ast
 import subprocess
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from types import SimpleNamespace
+from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
 
 from benchmarks.harness.benchmark import Skipped
@@ -23,10 +23,12 @@ class Released(NamedTuple):
     commit: str
     path: str
     names: tuple[str, ...]  # functions and classes of the file's outermost level, or CLASS.METHOD
-    beside: tuple[Released, ...] = ()  # of other files of the repository, which these definitions see
+    beside: tuple[Released, ...] = ()  # of other files, whose definitions these see
+    seen_as: str = ""  # by those that this stands beside, all together; empty: by the file's name
+    needs: Mapping[str, Any] = MappingProxyType({})  # other names that these refer to
 
     def load(self, checkouts: Path, needs: Mapping[str, Any]) -> SimpleNamespace:
-        """Return these definitions and those beside, by their last names; `needs` is all else that their bodies see.
+        """Return these definitions and those beside, by their last names; both `needs` are all else that they see.
 
         Decorators are left out, annotations are not evaluated, and no module of the repository is imported.
 
@@ -38,9 +40,9 @@ class Released(NamedTuple):
         found = [_definition(tree.body, name.split(".")) for name in self.names]
         module = ast.Module(body=[_bare(each) for each in found], type_ignores=[])
         others = loaded(self.beside, checkouts, needs)
-        space: dict[str, Any] = {**needs, **others}
+        space: dict[str, Any] = {**self.needs, **needs, **others}
         execute(module, self.path, space)
-        return SimpleNamespace(**others, **{each.name: space[each.name] for each in found})
+        return SimpleNamespace(**{**others, **{each.name: space[each.name] for each in found}})
 
     def text(self, checkouts: Path) -> str:
         """Return the file's text at the commit."""
@@ -138,11 +140,11 @@ class ReleasedAssignments(NamedTuple):
 
 
 def loaded(every: Iterable[Released], checkouts: Path, needs: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the definitions of several files, by their last names, and each file's together by the file's name."""
+    """Load the definitions of several files, by their last names, and each file's together under `seen_as`."""
     found: dict[str, Any] = {}
     for each in every:
         definitions = each.load(checkouts, needs)
-        found |= {**vars(definitions), Path(each.path).stem: definitions}
+        found |= {**vars(definitions), each.seen_as or Path(each.path).stem: definitions}
     return found
 
 

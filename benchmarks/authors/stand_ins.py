@@ -50,8 +50,14 @@ def silent(*_: object, **__: object) -> None:
     """In place of `print`."""
 
 
+def torch_with(**changed: Any) -> SimpleNamespace:
+    """PyTorch with other things under some names: what a machine without a GPU lacks, or a wider dtype."""
+    return SimpleNamespace(**{**vars(torch), **changed})
+
+
 # Where the code asks for float32 it gets float64: what is compared is a formula, not its rounding.
-DOUBLE_TORCH = SimpleNamespace(**{**vars(torch), "float32": torch.float64, "float": torch.float64})
+DOUBLE_TORCH = torch_with(float32=torch.float64, float=torch.float64)
+ON_CPU = torch_with(cuda=SimpleNamespace(current_device=lambda: "cpu"))
 VERL: dict[str, Any] = {
     "torch": DOUBLE_TORCH,
     "np": numpy,
