@@ -41,7 +41,8 @@ from benchmarks.authors import (
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
-from benchmarks.harness.record import Record, flag, number, text
+from benchmarks.harness.collection import say
+from benchmarks.harness.record import Record, flag, group, number, text
 from benchmarks.harness.settings import Settings, option
 
 MODULES = (
@@ -69,7 +70,9 @@ MODULES = (
     verl,
     verl_dapo,
 )
-COMPARISONS: list[Comparison] = [each for module in MODULES for each in module.COMPARISONS]
+COMPARISONS: list[Comparison] = sorted(
+    (each for module in MODULES for each in module.COMPARISONS), key=lambda each: each.recipe
+)
 TABLES = {
     "recipes": {
         "recipe": text("algorithm=…"),
@@ -77,7 +80,7 @@ TABLES = {
         "what": text("what is compared"),
         "code": text("file and definitions that are run"),
         "commit": text("of the repository"),
-        "batches": number("random batches", "1"),
+        "batches": number("random batches, of seeds from 0 on", "1"),
         "loss": number("greatest difference of the loss, relative to its size", "1"),
         "gradient": number("greatest difference of the gradient, relative to the authors' greatest entry", "1"),
         "greatest": number("the authors' greatest entry of a gradient: not 0, or nothing was compared", "1"),
@@ -91,7 +94,7 @@ class Chosen(Settings):
     """What can be chosen."""
 
     checkouts: Path = option(Path("outputs/authors"), "folder with clones, each at OWNER/NAME")
-    batches: int = option(20, "random batches a recipe", gt=0)
+    batches: int = option(20, "random batches a comparison, of seeds from 0 on", gt=0)
 
 
 QUICK = {"batches": 2}
@@ -102,6 +105,9 @@ def measure(settings: Chosen) -> Iterator[Measurement]:
     there = [each for each in COMPARISONS if (settings.checkouts / each.released.repository).is_dir()]
     if not there:
         raise Skipped(f"{settings.checkouts} holds no clone of {', '.join(sorted(repositories()))}")
+    for name in sorted(repositories() - {each.released.repository for each in there}):
+        left = sorted({each.recipe for each in COMPARISONS if each.released.repository == name})
+        say(f"no clone of {name} in {settings.checkouts}: {', '.join(left)} not compared with it")
     for each in there:
         key = {"recipe": each.recipe, "repository": each.released.repository, "what": each.what}
         yield Measurement("recipes", key, partial(each.row, settings.checkouts, range(settings.batches)))
@@ -113,7 +119,7 @@ def repositories() -> set[str]:
 
 
 def table(record: Record) -> str:
-    """A recipe a line, then what of the authors' code was run."""
+    """A comparison a line, then the repositories."""
     lines = [
         [
             f"`{row['recipe']}`",
@@ -125,10 +131,16 @@ def table(record: Record) -> str:
         for row in record.rows("recipes")
     ]
     heads = ["recipe", "compared", "loss", "gradient", "agree", "known to differ"]
-    code = [
-        [f"`{row['recipe']}`", row["repository"], row["commit"][:10], row["code"]] for row in record.rows("recipes")
+    return markdown.table(heads, lines) + "\n\n" + _repositories(record)
+
+
+def _repositories(record: Record) -> str:
+    """Whose code was run, at which commit; file and definition by definition it is in the record."""
+    lines = [
+        [repository, commit, ", ".join(dict.fromkeys(f"`{row['recipe']}`" for row in rows))]
+        for (repository, commit), rows in sorted(group(record.rows("recipes"), "repository", "commit").items())
     ]
-    return markdown.table(heads, lines) + "\n\n" + markdown.table(["recipe", "repository", "commit", "run"], code)
+    return markdown.table(["repository", "commit", "recipes"], lines)
 
 
-BENCHMARK = Benchmark("authors", __doc__, Chosen, QUICK, TABLES, measure, table, seeds=tuple(range(20)))
+BENCHMARK = Benchmark("authors", __doc__, Chosen, QUICK, TABLES, measure, table)

@@ -14,6 +14,8 @@ from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import RandomBatch, random_batch
 from benchmarks.authors.released_code import Released, ReleasedAssignments, ReleasedStatements
 from benchmarks.harness.benchmark import Skipped
+from tvo_cli import config
+from tvo_cli.cli.algorithm_descriptions import fidelities_of_pieces
 
 CODE = """
 import a_package_that_nobody_has
@@ -131,6 +133,28 @@ def test_a_batch_is_that_of_its_seed_and_holds_what_pieces_act_on() -> None:
 def test_without_clones_it_says_which_are_wanted(tmp_path: Path) -> None:
     with pytest.raises(Skipped, match="hiyuchang/Trinity-RFT"):
         next(measure(Chosen(checkouts=tmp_path)))
+
+
+def test_a_repository_that_is_not_there_is_said_with_its_recipes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "sail-sg/oat").mkdir(parents=True)
+    found = [one.key["recipe"] for one in measure(Chosen(checkouts=tmp_path))]
+    assert found == ["dr_grpo"]
+    assert "no clone of WujiangXu/EPO" in (said := capsys.readouterr().err) and ": epo not compared with it" in said
+
+
+@pytest.mark.slow
+def test_every_recipe_with_a_piece_after_official_code_is_compared() -> None:
+    """`entropy_performance` is two of them at once."""
+    names = set(config.choices_of_group("algorithm"))
+    after_code = {
+        name for name in names if any(text.startswith("official code") for text in fidelities_of_pieces(name).values())
+    }
+    compared = {each.recipe for each in COMPARISONS}
+    assert len(after_code) > 20 and after_code - compared == {"entropy_performance"}
+    assert {"perplexity_shaping", "position_shaping"} <= compared
+    assert compared <= names | {"(reading) spectral_entropy"}
 
 
 def test_every_comparison_names_a_whole_commit_and_no_two_are_the_same() -> None:

@@ -34,7 +34,7 @@ class ConditionalGroup(StatelessEstimator):
     cosine: 0.6(t + 1)/30 over 30 steps, then cycles of 40 from 0.6 to 0; cosine_reversed: 1 − that between 1 and 0.4.
 
     Fidelity: official code (agreement with it to 1e-12 on random batches; it folds the division by the longest length
-    into Â, here it is the reduction's).
+    into Â, here it is the reduction's; its loss is dual-clipped at 3, the recipe's is not).
     """
 
     minimum_samples: ClassVar[int] = 2

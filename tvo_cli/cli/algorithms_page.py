@@ -21,7 +21,8 @@ each other, in [combining.md](combining.md).
 
 **Fidelity** is what the formulas were written after: `official code` of the authors, the full text of
 the `paper`, or `notes` (summaries, common practice, or this project's own work). In brackets: where ours differs. Of
-several pieces the weakest comes first."""
+several pieces the weakest comes first. What could be run of that code gives the same loss and gradient, or the
+difference is named: [results/authors.md](results/authors.md)."""
 
 ELSEWHERE = """## No recipe of their own
 

@@ -19,7 +19,8 @@ def position_shaping(
 
     In the steps first < t < last only: the paper's plateau; Â = 0 stays 0.
 
-    Fidelity: official code (agreement with it to 1e-12 on random batches).
+    Fidelity: official code (agreement with it to 1e-12 on random batches; the released loss has no dual clip, the
+    recipe's is DAPO's 10).
 
     Args:
         experience: the rollout batch, and its step.

@@ -25,7 +25,8 @@ def steer(tokens: Tokens, *, estimator: str, mode: str, low: float, high: float,
     exponential: λ = clamp(exp(−k|Ω|), low, 1), k = −ln(low)/max(max|Ω|, floor). linear: from high at the least |Ω| of
     the minibatch to low at its largest. One outlier flattens all the other weights.
 
-    Fidelity: official code, with statistics over the minibatch where that takes each micro-batch's; exact is ours.
+    Fidelity: official code, with statistics over the minibatch where that takes each micro-batch's, and which
+    holds π_old at 1e-8 or more; exact is ours.
 
     Args:
         tokens: the whole minibatch, with old_entropy (released) or covariance (exact).

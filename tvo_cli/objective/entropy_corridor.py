@@ -23,7 +23,8 @@ class EntropyCorridor:
     −λ inside the corridor, −λ(1 − β_k·α) above it and −λ(1 + β_k·α) below it, times its share. Nats.
 
     Fidelity: paper (the penalty is the differentiable one of its version 2; the released code adds α as a constant
-    outside the corridor, whose gradient is 0, keeps a history for each turn, and acts in late turns only).
+    outside the corridor, whose gradient is 0, keeps a history for each turn, and acts in late turns only; its loss is a
+    mean over tokens, dual-clipped at 3).
 
     coef: λ; 0 recovers the algorithm without it. scale: α; 0 recovers the plain entropy bonus.
     low, high: of H̄; with low = 0, as in the paper's runs, only the upper side acts.
