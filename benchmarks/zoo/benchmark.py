@@ -158,10 +158,13 @@ def _swept(settings: Chosen, key: Row, sweeps: Mapping[str, Sequence[str]]) -> l
 
 
 def _broken_runs(folder: Path, code: int) -> list[Row]:
-    """A row for each job that an error of its own ended. SystemExit where the sweep was stopped, or is at fault."""
+    """A row for each job that an error of its own ended. SystemExit where the sweep was stopped, or is at fault.
+
+    A job that waits though the sweep is over is of an earlier version of its recipe, and was never run.
+    """
     index = folder / "sweep.json"
-    jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if index.is_file() else []
-    failed = [job for job in jobs if job["state"] != "finished"]
+    jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if code and index.is_file() else []
+    failed = [job for job in jobs if job["state"] != "finished" and job["code"] is not None]
     of_machine = len(failed) > max(1.0, BROKEN * len(jobs)) or any(job["code"] != 1 for job in failed)
     if code and (code != 1 or not failed or of_machine):
         say(f"{folder}: ended with {code}; the same command goes on")
@@ -175,7 +178,7 @@ def _row_of_error(job: dict[str, Any]) -> Row:
     row: Row = {name: {"text": "unknown", "number": None, "flag": True}[field.kind] for name, field in FIELDS.items()}
     row |= dict.fromkeys(("kept", "noise", "rollouts", "sampled", "seconds"))
     row |= {"row": given["algorithm"], "lr": float(given["optimizer.lr"]), "seed": int(given["seed"])}
-    return row | {"broke": job["reason"]}
+    return row | {"broke": job["reason"] or f"ended with {job['code']}"}
 
 
 def readings_of_zoo(_: Path, steps: list[dict[str, Any]]) -> Row:

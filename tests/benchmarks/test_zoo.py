@@ -146,6 +146,17 @@ def test_a_run_that_an_error_ends_is_a_row_and_counts_as_nothing_learnt(tmp_path
     assert "| steer | – | – | – | never (0 of 1) | – | – |" in found and "| steer | 0.000 (1) | 1 of 1" in found
 
 
+@pytest.mark.parametrize(("code", "broken"), [(0, []), (1, ["RuntimeError: no"])])
+def test_a_job_of_an_earlier_version_that_waits_for_ever_is_no_row(
+    tmp_path: Path, code: int, broken: list[str]
+) -> None:
+    words = ["algorithm=steer", "seed=0", "optimizer.lr=3e-3"]
+    jobs: list[dict[str, Any]] = [{"state": "waiting", "code": None, "reason": "", "overrides": words}]
+    jobs += [{"state": "failed", "code": 1, "reason": "RuntimeError: no", "overrides": words}] * code
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": jobs}))
+    assert [row["broke"] for row in _broken_runs(tmp_path, code)] == broken
+
+
 def test_one_run_of_a_small_sweep_may_break(tmp_path: Path) -> None:
     """On the pretrained model a sweep may be one job: that it broke is what is known of it."""
     words = ["algorithm=steer", "seed=0", "optimizer.lr=3e-5"]
