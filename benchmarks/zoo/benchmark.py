@@ -33,6 +33,7 @@ from benchmarks.harness.settings import option
 from benchmarks.sweeps.choice import leading_rows
 from benchmarks.sweeps.runs import FIELDS, SweepSettings, command_of_sweep, runs_below
 from benchmarks.sweeps.sweep import last_of_each
+from benchmarks.zoo.figure import draw
 from benchmarks.zoo.tables import counted, tables
 from tvo_cli import config
 from tvo_cli.comparison.analysis.metric_choice import WINDOW
@@ -203,4 +204,6 @@ def table(record: Record) -> str:
     return tables(record.rows("runs"), rates)
 
 
-BENCHMARK = Benchmark("zoo", __doc__, Chosen, QUICK, TABLES, measure, table, of_record=True, any_machine=True)
+BENCHMARK = Benchmark(
+    "zoo", __doc__, Chosen, QUICK, TABLES, measure, table, figure=draw, of_record=True, any_machine=True
+)

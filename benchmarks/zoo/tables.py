@@ -41,12 +41,21 @@ def tables(runs: Sequence[Row], rates: Sequence[float]) -> str:
     told = f"Seeds {_listed(seeds)}." + (f" Not all rates yet, not counted: {_listed(waiting)}." if waiting else "")
     if not seeds:
         return f"No seed has all rates yet: {len(runs)} runs are finished."
-    whole = counted([run for run in runs if run["seed"] in seeds])
-    found = [_recipe(name, mine) for (name,), mine in group(whole, "row").items()]
-    ranked = sorted(found, key=lambda one: (-fmean(one.own.values()), one.name))
+    whole, ranked = _of_seeds(runs, seeds), ranked_recipes(runs, rates)
     parts = [told + ("" if len(seeds) > 1 else " One seed: a rate is chosen by the run that scores it.")]
     parts += [_own_rates(ranked), _verdicts(ranked), _kept_and_cost(ranked), _over_rates(ranked, rates), _broken(whole)]
     return "\n\n".join(filter(None, parts))
+
+
+def ranked_recipes(runs: Sequence[Row], rates: Sequence[float]) -> list[Recipe]:
+    """The recipes by the seeds that have all rates, the best at its own rate first."""
+    seeds, _ = _whole_seeds(runs, rates)
+    found = [_recipe(name, mine) for (name,), mine in group(_of_seeds(runs, seeds), "row").items()]
+    return sorted(found, key=lambda one: (-fmean(one.own.values()), one.name))
+
+
+def _of_seeds(runs: Sequence[Row], seeds: Sequence[int]) -> list[Row]:
+    return counted([run for run in runs if run["seed"] in seeds])
 
 
 def _whole_seeds(runs: Sequence[Row], rates: Sequence[float]) -> tuple[list[int], list[int]]:

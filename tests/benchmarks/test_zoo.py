@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
@@ -23,6 +24,7 @@ from benchmarks.zoo.benchmark import (
     readings_of_zoo,
     sweeps_by_batch,
 )
+from benchmarks.zoo.figure import draw
 from benchmarks.zoo.tables import counted, tables
 from tests.benchmarks.test_second_edition import Readings
 from tvo_cli import config
@@ -175,3 +177,14 @@ def test_what_is_no_methods_fault_stops_the_benchmark(tmp_path: Path, code: int,
         _broken_runs(sweep_of(tmp_path, *codes), code)
     assert stopped.value.code == code
     assert _broken_runs(sweep_of(tmp_path), 0) == []
+
+
+@pytest.mark.slow
+def test_the_figure_is_of_whole_seeds_and_there_is_none_without(tmp_path: Path) -> None:
+    rows = [run_of(name, rate, seed, 0.5) for name in ("tvo", "grpo") for rate in (1e-3, 3e-3) for seed in (1, 2)]
+    settings = {"after": None, "rates": [1e-3, 3e-3]}
+    draw(cast(Any, SimpleNamespace(settings=settings, rows=lambda _: rows[:1])), tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+    draw(cast(Any, SimpleNamespace(settings=settings, rows=lambda _: rows)), tmp_path / "two")
+    assert sorted(path.name for path in (tmp_path / "two").iterdir()) == ["recipes.png", "recipes.svg"]
+    assert "grpo" in (tmp_path / "two" / "recipes.svg").read_text(encoding="utf-8")
