@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import LENGTH, WORDS, Outcome, RandomBatch, advantage_of, loss_of
+from benchmarks.authors.random_batch import LENGTH, WORDS, Outcome, RandomBatch, loss_of
 from benchmarks.authors.released_code import Released
 from benchmarks.authors.stand_ins import ON_CPU, Settings
-from benchmarks.authors.verl_arguments import core_algorithms, on_tokens
+from benchmarks.authors.verl_arguments import core_algorithms, graded, on_tokens
 from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
 
 REPOSITORY, COMMIT = "Linn3a/siren", "fa59a8dfbecf5c3936ed905d5902a06c0ca425ee"
@@ -93,7 +93,7 @@ def their_outcome(code: SimpleNamespace, batch: RandomBatch) -> Outcome:
         responses=batch.mask,
         attention_mask=on_tokens(batch),
         old_log_probs=batch.experience.old_logp,
-        advantages=advantage_of("siren", batch.experience).values,
+        advantages=code.compute_grpo_outcome_advantage(**graded(batch), norm_adv_by_std_in_grpo=False)[0],
     )
     chosen = SimpleNamespace(batch=minibatch)
     data = SimpleNamespace(meta_info={"temperature": 1.0}, non_tensor_batch={}, select=lambda **_: chosen)
@@ -112,7 +112,7 @@ def siren(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     return their_outcome(code, by_logits(batch)), ours
 
 
-CORE = core_algorithms(REPOSITORY, COMMIT, "compute_policy_loss", folder="verl/verl")
+CORE = core_algorithms(REPOSITORY, COMMIT, "compute_grpo_outcome_advantage", "compute_policy_loss", folder="verl/verl")
 ACTOR = Released(
     REPOSITORY,
     COMMIT,
@@ -127,7 +127,7 @@ COMPARISONS = [
         ACTOR,
         siren,
         f"the whole recipe as released beside a whole update of the actor, at a coefficient of {COEFFICIENT:g}, an "
-        f"anchor of {ANCHOR:g} and a dual clip of {DUAL:g}, of our advantage; the gradient by the logits",
+        f"anchor of {ANCHOR:g} and a dual clip of {DUAL:g}; the gradient by the logits",
         {"torch": ON_CPU},
         "the recipe's own nucleus and mean over responses; theirs takes (H − anchor)² of each micro-batch, here the "
         "batch is one; ranks the 10,000 largest logits, here all; takes quantiles in float32: entropies are rounded",
