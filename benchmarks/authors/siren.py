@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import LENGTH, WORDS, Outcome, RandomBatch, loss_of
+from benchmarks.authors.random_batch import LENGTH, WORDS, Outcome, RandomBatch, algorithm_of, loss_of
 from benchmarks.authors.released_code import Released
 from benchmarks.authors.stand_ins import ON_CPU, Settings
 from benchmarks.authors.verl_arguments import core_algorithms, graded, on_tokens
-from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
+from tvo_cli import config
+from tvo_cli.maths.nucleus import nucleus_entropy
 
 REPOSITORY, COMMIT = "Linn3a/siren", "fa59a8dfbecf5c3936ed905d5902a06c0ca425ee"
 MASS = QUANTILE = 0.8
@@ -106,7 +107,8 @@ def their_outcome(code: SimpleNamespace, batch: RandomBatch) -> Outcome:
 def siren(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """Both hold the entropy of peak tokens inside the nucleus at the anchor, besides the clipped loss of Dr.GRPO."""
     own = by_logits(batch)
-    entropy = nucleus_entropy(own.logits.log_softmax(-1).flatten(0, 1), Nucleus(MASS, crossing=False))
+    nucleus = config.build(algorithm_of("siren", *OVERRIDES).objective).nucleus
+    entropy = nucleus_entropy(own.logits.log_softmax(-1).flatten(0, 1), nucleus)
     inside = on_grid(entropy.view_as(batch.mask), batch.mask)
     ours = loss_of("siren", own, *OVERRIDES, by=own.logits, nucleus_entropy=inside)
     return their_outcome(code, by_logits(batch)), ours
