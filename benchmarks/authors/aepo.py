@@ -22,23 +22,21 @@ from benchmarks.authors.random_batch import (
     Outcome,
     RandomBatch,
     algorithm_of,
+    drifted,
     loss_of,
 )
 from benchmarks.authors.released_code import Released, ReleasedAssignments
-from benchmarks.authors.verl_stand_ins import NEEDS, drifted, group_advantage, policy_loss
+from benchmarks.authors.verl_arguments import core_algorithms, graded, scored
 from tvo_cli import config
 from tvo_cli.rollout import SegmentBranches
 from tvo_cli.rollout.branching.branching_rule import GrownResponses
-from tvo_cli.rollout.branching.segment_branches import initial_responses
 from tvo_cli.types import Rollout
 
 REPOSITORY, COMMIT = "multi-agent-deep-research/ARPO", "81e3a5d77c21bc382bc585656ac4278e253b5c35"
 FOLDER = "AEPO/verl_aepo_entropy/verl"
 of_file = partial(Released, REPOSITORY, COMMIT)
-LOSS = of_file(
-    f"{FOLDER}/trainer/ppo/core_algos.py",
-    ("compute_grpo_outcome_advantage", "agg_loss", "compute_policy_loss_entropy_balanced_clipping"),
-)
+NAMES = ("compute_grpo_outcome_advantage", "compute_policy_loss_entropy_balanced_clipping")
+LOSS = core_algorithms(REPOSITORY, COMMIT, *NAMES, folder=FOLDER)
 ROLLOUT = f"{FOLDER}/workers/rollout/vllm_rollout/vllm_rollout_with_tools.py"
 BRANCH = ReleasedAssignments(
     *(REPOSITORY, COMMIT, ROLLOUT),
@@ -50,6 +48,7 @@ INITIAL = ReleasedAssignments(
     *(REPOSITORY, COMMIT, ROLLOUT),
     "vLLMRolloutWithTools._calculate_initial_rollouts_dynamical",
     ("entropy_diff", "sigmoid_input", "sigmoid_value", "num_samples", "initial_rollouts"),
+    (of_file(ROLLOUT, ("vLLMRolloutWithTools._calc_entropy",)),),
 )
 DRIFT = 4.0  # of the drawn ratios none is above 3
 SEGMENTS, SEGMENT = 3, 1  # of LENGTH tokens; the one at whose end is branched
@@ -60,11 +59,9 @@ NEAR = 1e-9
 def loss(code: SimpleNamespace, drawn: RandomBatch) -> Pair:
     """Group advantage, the advantage by entropy, the clip and the token mean, of both."""
     batch = drifted(drawn, DRIFT)
-    advantage = group_advantage(code.compute_grpo_outcome_advantage, batch)
-    theirs = policy_loss(
-        code.compute_policy_loss_entropy_balanced_clipping,
-        batch,
-        advantage,
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(batch))
+    theirs, *_ = code.compute_policy_loss_entropy_balanced_clipping(
+        **scored(batch, advantage),
         entropy=batch.entropy,
         enable_entropy_balanced_clipping=True,
         enable_entropy_balanced_advantage=True,
@@ -114,24 +111,32 @@ def grown_of(batch: RandomBatch) -> Drawn:
     )
 
 
+def entropy_of_segment(code: SimpleNamespace, batch: RandomBatch, row: int, segment: int) -> float:
+    """The authors' summed entropy of a segment's tokens, in units of ln V."""
+    tokens = batch.logits.log_softmax(-1)[row, segment * WIDTH : (segment + 1) * WIDTH]
+    return float(code._calc_entropy(None, tokens.flatten().tolist())) / math.log(WORDS)
+
+
+def rule_of(*overrides: str) -> SegmentBranches:
+    """The recipe's rule for so few tokens."""
+    chosen = (f"segments={SEGMENTS}", f"longest={LENGTH}", *overrides)
+    settings = (f"algorithm.branching.{each}" for each in chosen)
+    rule: SegmentBranches = config.build(algorithm_of("aepo_branching", *settings).branching)
+    return rule
+
+
 def chances_of(code: SimpleNamespace, batch: RandomBatch, grown: Drawn) -> list[float]:
     """The authors' probability that each response branches."""
-    log_pi, found = batch.logits.log_softmax(-1), []
-
-    def entropy_of(row: int, segment: int) -> float:
-        """The summed entropy of a segment's tokens, in units of ln V."""
-        tokens = log_pi[row, segment * WIDTH : (segment + 1) * WIDTH]
-        return float(code._calc_entropy(None, tokens.flatten().tolist())) / math.log(WORDS)
-
+    found = []
     for row, prompt in enumerate(batch.experience.group.tolist()):
         sampler = SimpleNamespace(
             entropy_weight=0.2,
-            initial_entropy_dict={row: entropy_of(row, 0)},
+            initial_entropy_dict={row: entropy_of_segment(code, batch, row, 0)},
             consecutive_branches={prompt: int(prompt % 2 == 0)},
         )
         number = grown.numbers[prompt][row % RESPONSES]
         given = {"self": sampler, "source_idx": row, "orig_sample": prompt}
-        entropies = {"current_entropy_dict": {row: entropy_of(row, SEGMENT)}}
+        entropies = {"current_entropy_dict": {row: entropy_of_segment(code, batch, row, SEGMENT)}}
         uniform = SimpleNamespace(random=lambda number=number: number)
         found.append(code.run(**given, **entropies, random=uniform).prob)
     return found
@@ -141,8 +146,7 @@ def branches(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """Which responses branch at thresholds just below and just above the authors' probability of each."""
     grown = grown_of(batch)
     chances = chances_of(code, batch, grown)
-    settings = (f"algorithm.branching.segments={SEGMENTS}", f"algorithm.branching.longest={LENGTH}")
-    rule: SegmentBranches = config.build(algorithm_of("aepo_branching", *settings).branching)
+    rule = rule_of()
 
     def branched(threshold: float) -> set[int]:
         """The responses that branch at a threshold."""
@@ -155,15 +159,22 @@ def branches(code: SimpleNamespace, batch: RandomBatch) -> Pair:
 
 
 def initial(code: SimpleNamespace, batch: RandomBatch) -> Pair:
-    """How many responses a trial leaves to the prompt, for random entropies."""
-    root, tool = (batch.entropy.detach()[:, at].mul(4).tolist() for at in (0, 1))
-    sampler = SimpleNamespace(sampling_params=SimpleNamespace(n=16))
-    theirs = [
-        code.run(self=sampler, i=0, initial_entropies=[one], avg_step_entropy=other)
-        for one, other in zip(root, tool, strict=True)
-    ]
-    ours = [initial_responses(16, 0.5 * (one - other)) for one, other in zip(root, tool, strict=True)]
-    return outcome_of(torch.tensor([each.initial_rollouts for each in theirs])), outcome_of(torch.tensor(ours))
+    """How many responses of each prompt are sampled from it, by the first one as a trial."""
+    grown = grown_of(batch)
+    cuts = rule_of("initial=null").cuts(grown, 0)  # at their very start, so these are sampled from the prompt, too
+    trials = [rows[0] for rows in grown.rows]
+    theirs = [first_by_trial(code, batch, grown.samples, row) for row in trials]
+    ours = [1 + sum(cut.row == row for cut in cuts) for row in trials]
+    return outcome_of(torch.tensor(theirs)), outcome_of(torch.tensor(ours))
+
+
+def first_by_trial(code: SimpleNamespace, batch: RandomBatch, samples: int, row: int) -> int:
+    """The authors' number of responses of a prompt by the entropies of its trial's segments."""
+    first, *others = (entropy_of_segment(code, batch, row, segment) for segment in range(SEGMENTS))
+    sampler = SimpleNamespace(sampling_params=SimpleNamespace(n=samples))
+    step = sum(others) / len(others)
+    found: int = code.run(self=sampler, i=0, initial_entropies=[first], avg_step_entropy=step).initial_rollouts
+    return found
 
 
 def outcome_of(numbers: Tensor) -> Outcome:
@@ -178,17 +189,16 @@ COMPARISONS = [
         LOSS,
         loss,
         f"the whole recipe, log-ratios times {DRIFT:g}",
-        NEEDS,
-        "the released scripts compute no entropy, so that their advantage does nothing",
+        differs="the released scripts compute no entropy, so that their advantage does nothing",
     ),
     Comparison(
         "aepo_branching",
         BRANCH,
         branches,
         f"which responses branch at the end of a segment, at thresholds {NEAR:g} beside their probabilities, {NUMBERS}",
-        NEEDS | {"math": math},
+        {"math": math},
         "segments for tool calls; H_0 of a branch is of the tokens that it took over, there of its own first ones; "
         "there H_0 of a place in the batch is kept from the first batch on",
     ),
-    Comparison("aepo_branching", INITIAL, initial, f"n₀ by a trial's entropies, {NUMBERS}", NEEDS | {"math": math}),
+    Comparison("aepo_branching", INITIAL, initial, f"n₀ by a trial's segments, {NUMBERS}", {"math": math}),
 ]

@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import Outcome, RandomBatch, loss_of
+from benchmarks.authors.random_batch import Outcome, RandomBatch, drifted, loss_of, with_entropy_of_logits
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.stand_ins import silent
-from benchmarks.authors.verl_stand_ins import NEEDS, drifted, group_advantage, with_entropy_of_logits
+from benchmarks.authors.stand_ins import VERL, silent
+from benchmarks.authors.verl_arguments import graded, masks_of, on_tokens
 from tvo_cli.advantage import DifficultyEntropyReward
 
 REPOSITORY, COMMIT = "shawn0728/ARES", "146620e3d7166281ffb14634c580c6dcd3a5943d"
@@ -44,7 +44,7 @@ REWARD = of_file(
 CODE = of_file(
     "verl/trainer/core_algos.py",
     ("compute_grpo_outcome_advantage", "average_loss", "compute_policy_loss"),
-    beside=(WINDOWS, DIFFICULTY, REWARD),
+    beside=(WINDOWS, DIFFICULTY, REWARD, masks_of(REPOSITORY, COMMIT, names=("masked_mean",), seen_as="VF")),
 )
 WINDOW = 2  # tokens: of the released 4 the short responses have hardly more than one
 THRESHOLD = 1.2  # nats, θ
@@ -96,9 +96,9 @@ def loss(code: SimpleNamespace, drawn: RandomBatch) -> Pair:
     """Windows, difficulties, targets and strengths, rewards, advantage and clipped loss, of both."""
     batch = with_entropy_of_logits(drifted(drawn, DRIFT))
     shaped = replace(batch, experience=replace(batch.experience, rewards=rewards_of(code, batch)))
-    advantage = group_advantage(code.compute_grpo_outcome_advantage, shaped)
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(shaped))
     theirs, _ = code.compute_policy_loss(
-        batch.experience.old_logp, batch.logp, advantage, batch.mask.double(), 0.2, 0.3, 3.0, "token"
+        batch.experience.old_logp, batch.logp, advantage, on_tokens(batch), 0.2, 0.3, 3.0, "token"
     )
     shaping = "algorithm.reward_shaping.ares"
     ours = loss_of("ares", batch, f"{shaping}.window={WINDOW}", f"+{shaping}.threshold={THRESHOLD}")
@@ -116,7 +116,7 @@ def threshold(code: SimpleNamespace, drawn: RandomBatch) -> Pair:
     return Outcome(theirs, theirs[None]), Outcome(ours, ours[None])
 
 
-MORE = NEEDS | {
+MORE = VERL | {
     "math": math,
     "re": re,
     "extract_boxed_content": silent,
@@ -128,7 +128,8 @@ COMPARISONS = [
         "ares",
         CODE,
         loss,
-        f"the whole recipe at a θ of {THRESHOLD:g} and windows of {WINDOW}, log-ratios times {DRIFT:g}",
+        f"the whole recipe, its first batch, at a θ of {THRESHOLD:g} and windows of {WINDOW}, log-ratios times "
+        f"{DRIFT:g}",
         MORE,
         LEFT_OUT,
     ),

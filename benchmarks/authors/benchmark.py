@@ -123,6 +123,7 @@ def table(record: Record) -> str:
     lines = [
         [
             f"`{row['recipe']}`",
+            row["repository"],
             row["what"],
             *(f"{row[name]:.1e}" for name in ("loss", "gradient")),
             "yes" if row["agrees"] else "NO",
@@ -130,7 +131,7 @@ def table(record: Record) -> str:
         ]
         for row in record.rows("recipes")
     ]
-    heads = ["recipe", "compared", "loss", "gradient", "agree", "known to differ"]
+    heads = ["recipe", "code of", "compared", "loss", "gradient", "agree", "known to differ"]
     return markdown.table(heads, lines) + "\n\n" + _repositories(record)
 
 

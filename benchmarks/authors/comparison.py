@@ -13,7 +13,7 @@ import torch
 
 from benchmarks.authors.random_batch import Outcome, RandomBatch, random_batch
 from benchmarks.authors.released_code import Released, ReleasedAssignments, ReleasedStatements
-from benchmarks.authors.stand_ins import in_double
+from benchmarks.authors.stand_ins import DOUBLE_TORCH, in_double
 from benchmarks.harness.record import Row
 
 AGREED = 1e-9  # greatest difference, relative to the authors' greatest number, at which two are called the same
@@ -34,10 +34,10 @@ class Comparison:
 
     def row(self, checkouts: Path, seeds: range) -> Row:
         """The greatest differences over one random batch a seed."""
-        code = self.released.load(checkouts, {"torch": torch, **self.needs})
+        code = self.released.load(checkouts, {"torch": DOUBLE_TORCH, **self.needs})
         with in_double() if self.double else nullcontext():
             apart = [_apart(*self.compare(code, random_batch(seed))) for seed in seeds]
-        loss, gradient, moved = (max(values) for values in zip(*apart, strict=True))
+        loss, gradient, moved = torch.tensor(apart, dtype=torch.float64).amax(0).tolist()  # not a number stays that
         return {
             "code": self.released.described,
             "commit": self.released.commit,
@@ -54,4 +54,4 @@ def _apart(theirs: Outcome, ours: Outcome) -> tuple[float, float, float]:
     loss = (theirs.loss - ours.loss).abs() / theirs.loss.abs().clamp(min=1.0)
     greatest = theirs.gradient.abs().max()
     gradient = (theirs.gradient - ours.gradient).abs().max() / greatest.clamp(min=torch.finfo(greatest.dtype).tiny)
-    return loss.item(), gradient.item() if greatest > 0 else float(ours.gradient.abs().max()), greatest.item()
+    return loss.item(), ours.gradient.abs().max().item() if greatest == 0 else gradient.item(), greatest.item()

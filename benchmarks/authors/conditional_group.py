@@ -9,11 +9,9 @@ from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import LENGTH, RandomBatch, loss_of
-from benchmarks.authors.released_code import Released
-from benchmarks.authors.stand_ins import VERL, rewards_at_the_end
+from benchmarks.authors.verl_arguments import core_algorithms, graded, scored
 
 REPOSITORY, COMMIT = "biuboomc/CANON", "7d6f814fb71f3d6a30e5312f68973c5207bd142c"
-FILE = "verl/trainer/ppo/core_algos.py"
 CANON = "compute_dr_entropy_per_token_group_outcome_advantage"
 DYNAMIC = "compute_dr_entropy_per_token_annel_group_outcome_advantage"
 BETWEEN, HANDICAP = 0.7, 0.9  # the recipe's 1 and 1 leave a part of the formula out
@@ -22,25 +20,10 @@ REDUCE = f"algorithm.objective.reduce.length={LENGTH}"
 
 def loss(code: SimpleNamespace, estimator: str, batch: RandomBatch, **settings: Any) -> Tensor:
     """The authors' estimator by entropy and their clipped loss, divided by one length for all."""
-    experience = batch.experience
-    mask = experience.mask.double()
-    advantage, _ = getattr(code, estimator)(
-        token_level_rewards=rewards_at_the_end(experience),
-        response_mask=mask,
-        entropy=experience.old_entropy,
-        index=experience.group.tolist(),
-        max_length=LENGTH,
-        **settings,
-    )
-    found: Tensor = code.compute_policy_loss(
-        experience.old_logp,
-        batch.logp,
-        advantage,
-        mask,
-        cliprange_low=0.2,
-        cliprange_high=0.28,
-        loss_agg_mode="seq-mean-token-sum",
-    )[0]
+    entropy = batch.experience.old_entropy
+    advantage, _ = getattr(code, estimator)(**graded(batch), entropy=entropy, max_length=LENGTH, **settings)
+    clips = {"cliprange_low": 0.2, "cliprange_high": 0.28, "loss_agg_mode": "seq-mean-token-sum"}
+    found: Tensor = code.compute_policy_loss(**scored(batch, advantage), **clips)[0]
     return found
 
 
@@ -60,18 +43,16 @@ DUAL = "the released loss is dual-clipped at a ratio of 3, ours is not: of these
 COMPARISONS = [
     Comparison(
         "canon",
-        Released(REPOSITORY, COMMIT, FILE, (CANON, "compute_policy_loss", "agg_loss")),
+        core_algorithms(REPOSITORY, COMMIT, CANON, "compute_policy_loss"),
         canon,
         f"the whole recipe at between {BETWEEN:g} and a handicap of {HANDICAP:g}, by entropy",
-        VERL,
-        DUAL,
+        differs=DUAL,
     ),
     Comparison(
         "canon_dynamic",
-        Released(REPOSITORY, COMMIT, FILE, (DYNAMIC, "compute_policy_loss", "agg_loss")),
+        core_algorithms(REPOSITORY, COMMIT, DYNAMIC, "compute_policy_loss"),
         canon_dynamic,
         "the whole recipe",
-        VERL,
-        DUAL,
+        differs=DUAL,
     ),
 ]

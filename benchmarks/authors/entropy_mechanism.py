@@ -9,8 +9,8 @@ import torch
 
 from benchmarks.authors import verl
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import RandomBatch, advantage_of, loss_of
-from benchmarks.authors.verl_arguments import actor, core_algorithms, scored
+from benchmarks.authors.random_batch import RandomBatch, loss_of
+from benchmarks.authors.verl_arguments import actor, core_algorithms, graded, scored
 
 REPOSITORY, COMMIT = "PRIME-RL/Entropy-Mechanism-of-RL", "88505792fd97a11993445e93195145e3c1181955"
 SHARE = 0.125  # of the tokens: at the released shares of 2e-4 and 2e-3 it is one token of so small a batch
@@ -33,31 +33,31 @@ def rewarded(batch: RandomBatch) -> RandomBatch:
 def clip_cov(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """Both leave the same drawn tokens out of the clipped loss: the random numbers begin at the same seed."""
     batch = rewarded(batch)
-    advantage = advantage_of("clip_cov", batch.experience)
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(batch))
     settings = {"cliprange": CLIP, "clip_ratio": SHARE, "clip_cov_lb": LOW}
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        theirs = code.compute_policy_loss_clip_cov(**scored(batch, advantage.values), **settings)[0]
+        theirs = code.compute_policy_loss_clip_cov(**scored(batch, advantage), **settings)[0]
     return batch.outcome(theirs), loss_of("clip_cov", batch, *CLIP_COV)
 
 
 def kl_cov(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """Both add |log π − log π_old| on the same tokens of largest covariance."""
     batch = rewarded(batch)
-    advantage = advantage_of("kl_cov", batch.experience)
-    theirs = code.compute_policy_loss_kl_cov(**scored(batch, advantage.values), k_percent=100 * SHARE)[0]
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(batch))
+    theirs = code.compute_policy_loss_kl_cov(**scored(batch, advantage), k_percent=100 * SHARE)[0]
     return batch.outcome(theirs), loss_of("kl_cov", batch, *KL_COV)
 
 
 def clip_cov_of_verl(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """The same in verl's port."""
     batch = rewarded(batch)
-    advantage = advantage_of("clip_cov", batch.experience)
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(batch))
     chosen = SimpleNamespace(clip_cov_ratio=SHARE, clip_cov_lb=LOW, clip_cov_ub=5.0)
     with torch.random.fork_rng():
         torch.manual_seed(0)
         theirs = code.compute_policy_loss_clip_cov(
-            **scored(batch, advantage.values), config=actor(CLIP, CLIP, policy_loss=chosen)
+            **scored(batch, advantage), config=actor(CLIP, CLIP, policy_loss=chosen)
         )[0]
     return batch.outcome(theirs), loss_of("clip_cov", batch, *CLIP_COV)
 
@@ -65,16 +65,14 @@ def clip_cov_of_verl(code: SimpleNamespace, batch: RandomBatch) -> Pair:
 def kl_cov_of_verl(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """The same in verl's port."""
     batch = rewarded(batch)
-    advantage = advantage_of("kl_cov", batch.experience)
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(batch))
     settings = actor(CLIP, CLIP, policy_loss=SimpleNamespace(kl_cov_ratio=SHARE, ppo_kl_coef=1.0))
-    theirs = code.compute_policy_loss_kl_cov(**scored(batch, advantage.values), config=settings)[0]
+    theirs = code.compute_policy_loss_kl_cov(**scored(batch, advantage), config=settings)[0]
     return batch.outcome(theirs), loss_of("kl_cov", batch, *KL_COV)
 
 
-OF_CLIP_COV = (
-    f"the policy loss at a share of {SHARE:g}, covariances above {LOW:g} and a clip of {CLIP:g}, of our advantage"
-)
-OF_KL_COV = f"the policy loss at a share of {SHARE:g}, of our advantage"
+OF_CLIP_COV = f"advantage and policy loss at a share of {SHARE:g}, covariances above {LOW:g} and a clip of {CLIP:g}"
+OF_KL_COV = f"advantage and policy loss at a share of {SHARE:g}"
 STATISTICS = (
     "theirs takes the statistics of each micro-batch: here the batch is one; of tokens with equal covariances, as in a "
     "batch without advantage, another may be chosen: here rewards are any numbers"
@@ -82,7 +80,7 @@ STATISTICS = (
 COMPARISONS = [
     Comparison(
         f"{name}_cov",
-        core_algorithms(repository, commit, f"compute_policy_loss_{name}_cov"),
+        core_algorithms(repository, commit, "compute_grpo_outcome_advantage", f"compute_policy_loss_{name}_cov"),
         compare,
         OF_CLIP_COV if name == "clip" else OF_KL_COV,
         differs=STATISTICS,

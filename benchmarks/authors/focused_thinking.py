@@ -12,7 +12,6 @@ from torch import Tensor
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import PROMPTS, RESPONSES, RandomBatch, loss_of
 from benchmarks.authors.released_code import Released, ReleasedStatements
-from benchmarks.authors.stand_ins import DOUBLE_TORCH
 from tvo_cli.model.group_divergence import divergence_from_mean_log
 
 REPOSITORY, COMMIT = "longmalongma/TW-GRPO", "aa529ffca7ae408e4f3df7ba71cb0dc58544c6b7"
@@ -66,7 +65,7 @@ COMPARISONS = [
         ),
         tw_grpo,
         f"the whole recipe at the released ε of {EPSILON:g} beside the group's spread, off-policy, and the divergence",
-        {"torch": DOUBLE_TORCH, "math": math},
+        {"math": math},
         "in the released trainer the weights are of the policy under training and the gradient flows through them; "
         "here they are numbers. Its ratio is always 1, its upper clip 0.28",
     )

@@ -8,18 +8,17 @@ from types import SimpleNamespace
 import torch
 
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import Outcome, RandomBatch, algorithm_of, loss_of
+from benchmarks.authors.random_batch import Outcome, RandomBatch, algorithm_of, drifted, loss_of
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.verl_stand_ins import NEEDS, drifted, group_advantage, policy_loss
+from benchmarks.authors.stand_ins import VERL
+from benchmarks.authors.verl_arguments import core_algorithms, graded, scored
 from tvo_cli import config
 
 REPOSITORY, COMMIT = "starriver030515/HAPO", "7671dde3e268779a949954ec75ed3edda45f7e0a"
 CORE = "verl/trainer/ppo/core_algos.py"
 LEVELS = ("torch_quantile", "compute_entropy_h")
 ADVANTAGE = ("compute_grpo_outcome_advantage", "compute_hapo_outcome_advantage")
-LOSS = Released(
-    REPOSITORY, COMMIT, CORE, (*LEVELS, "ada_clip", "ada_advantage", *ADVANTAGE, "agg_loss", "compute_policy_loss")
-)
+LOSS = core_algorithms(REPOSITORY, COMMIT, *LEVELS, "ada_clip", "ada_advantage", *ADVANTAGE, "compute_policy_loss")
 TEMPERATURE = Released(
     REPOSITORY,
     COMMIT,
@@ -27,18 +26,19 @@ TEMPERATURE = Released(
     ("Sampler.sample.compute_entropy_based_temperature",),
     beside=(Released(REPOSITORY, COMMIT, CORE, LEVELS),),
 )
-SETTINGS = {"clip_ratio_c": 10.0, "entropy_pivot": 0.8, "adaptive_clip": True, "adaptive_advantage": True}
+DUAL = 1.5  # the bound of the dual clip: at the released 10 it never acts on these ratios
+SETTINGS = {"clip_ratio_c": DUAL, "entropy_pivot": 0.8, "adaptive_clip": True, "adaptive_advantage": True}
 DRIFT = 2.0  # at the drawn ratios hardly a token meets the widened clip
 
 
 def loss(code: SimpleNamespace, drawn: RandomBatch, *, released_sign: bool) -> Pair:
     """Advantage, redistribution, clip and token mean of the whole recipe."""
     batch = drifted(drawn, DRIFT)
-    advantage = group_advantage(code.compute_hapo_outcome_advantage, batch, entropys=batch.experience.old_entropy)
+    advantage, _ = code.compute_hapo_outcome_advantage(**graded(batch), entropys=batch.experience.old_entropy)
     settings = SETTINGS | {"cliprange_low": 0.2, "cliprange_high": 0.28, "entropy": batch.entropy}
-    theirs = policy_loss(code.compute_policy_loss, batch, advantage, **settings)
-    override = f"algorithm.objective.surrogate.released_sign={str(released_sign).lower()}"
-    return batch.outcome(theirs), loss_of("hapo", batch, override)
+    theirs = code.compute_policy_loss(**scored(batch, advantage), **settings)[0]
+    chosen = (f"released_sign={str(released_sign).lower()}", f"dual={DUAL}")
+    return batch.outcome(theirs), loss_of("hapo", batch, *(f"algorithm.objective.surrogate.{each}" for each in chosen))
 
 
 def temperature(code: SimpleNamespace, batch: RandomBatch) -> Pair:
@@ -56,7 +56,10 @@ def temperature(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     return Outcome(theirs.mean(), theirs), Outcome(ours.mean(), ours)
 
 
-CLIP = "above 1 the released scripts clip at 0.2, the recipe at DAPO's 0.28: both run at 0.28"
+CLIP = (
+    "above 1 the released scripts clip at 0.2, the recipe at DAPO's 0.28: both run at 0.28; what either does with a "
+    "normalised reward of 5 or more does not occur"
+)
 SIGN = "a negative level is divided by the negative minimum there, so that certain tokens count as uncertain ones"
 SAMPLER = "of the code the sign of negative levels is turned, 1e-6 beside the spread is 0, and float32 is float64"
 COMPARISONS = [
@@ -64,16 +67,16 @@ COMPARISONS = [
         "hapo",
         LOSS,
         partial(loss, released_sign=True),
-        f"the whole recipe with released_sign, log-ratios times {DRIFT:g}",
-        NEEDS,
+        f"the whole recipe with released_sign, log-ratios times {DRIFT:g} and a dual clip of {DUAL:g}",
+        VERL,
         CLIP,
     ),
     Comparison(
         "hapo",
         LOSS,
         partial(loss, released_sign=False),
-        f"the whole recipe as it is, log-ratios times {DRIFT:g}",
-        NEEDS,
+        f"the whole recipe as it is, log-ratios times {DRIFT:g} and a dual clip of {DUAL:g}",
+        VERL,
         f"{SIGN}; {CLIP}",
     ),
     Comparison(
@@ -81,7 +84,7 @@ COMPARISONS = [
         TEMPERATURE,
         temperature,
         "token temperature: factors in place of a gradient, their mean in place of a loss",
-        NEEDS,
+        VERL,
         SAMPLER,
     ),
 ]

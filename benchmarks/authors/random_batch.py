@@ -70,6 +70,25 @@ def random_batch(seed: int) -> RandomBatch:
     return RandomBatch(experience, logp.requires_grad_(), entropy.requires_grad_(), logits, advantage)
 
 
+def drifted(batch: RandomBatch, times: float) -> RandomBatch:
+    """The same batch with log-ratios so many times as large, for clips that the drawn ones hardly meet."""
+    logp = batch.logp.detach()
+    old = (logp + times * (batch.experience.old_logp - logp)).clamp(max=0.0)
+    return replace(batch, experience=replace(batch.experience, old_logp=old))
+
+
+def with_entropy_of_logits(batch: RandomBatch) -> RandomBatch:
+    """The same batch sampled by the policy of its logits, as code that reads log-probabilities of words needs it."""
+    log_pi = batch.logits.log_softmax(-1)
+    entropy = -(log_pi.exp() * log_pi).sum(-1)
+    return replace(batch, experience=replace(batch.experience, old_entropy=entropy))
+
+
+def with_entropy_after_logp(batch: RandomBatch, slope: float) -> RandomBatch:
+    """The same batch with an entropy that follows log π, anew at each call: its gradient is in that by log π."""
+    return replace(batch, entropy=batch.entropy.detach() + slope * (batch.logp - batch.logp.detach()))
+
+
 def advantage_of(recipe: str, experience: Experience, *overrides: str) -> Advantage:
     """What a recipe's estimator and shapings make of a batch."""
     return build_estimator(algorithm_of(recipe, *overrides))(experience)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,9 +25,11 @@ from benchmarks.authors.random_batch import (
 )
 from benchmarks.authors.released_code import Released, ReleasedStatements
 from benchmarks.authors.stand_ins import VERL, Settings, rewards_at_the_end
+from benchmarks.authors.verl_arguments import core_algorithms
 from tvo_cli import config
 from tvo_cli.maths import groups
 from tvo_cli.rollout.self_imitation import KeptResponses, SelfImitation
+from tvo_cli.training.replayed_updates import objective_of_replay
 from tvo_cli.types import Advantage, Experience
 
 REPOSITORY, COMMIT = "TencentYoutuResearch/SPEAR", "7e8431513165640b4b1f78d09ebaae8807ee4f85"
@@ -129,19 +130,12 @@ def spear(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     algorithm = algorithm_of("spear", *chosen)
     imitation = config.build(algorithm.self_imitation)
     kept, advantage = ours_of(imitation, batches, seed)
-    whole = config.build(algorithm.objective)
-    objective = replace(whole, weight=imitation.weight, reduce=partial(risen, whole.reduce, imitation))
+    objective = objective_of_replay(config.build(algorithm.objective), imitation, BATCHES)
     alone = torch.arange(len(kept))
     experience = Experience(kept.rewards, kept.mask, alone, torch.zeros_like(alone), kept.old_logp)
     own = RandomBatch(experience, logp, batch.entropy[rows], batch.logits[rows], batch.advantage[rows])
     tokens = tokens_of(own, Advantage(advantage[:, None] * kept.mask, 1.0), objective.reduce)
     return own.outcome(loss), own.outcome(objective(replace(tokens, seed=seed)).total)
-
-
-def risen(reduce: Any, imitation: SelfImitation, mask: Tensor) -> Tensor:
-    """The objective's shares times γ of the step after the batches that are kept."""
-    shares: Tensor = imitation.loss_weight(BATCHES) * reduce(mask)
-    return shares
 
 
 def theirs_loss(code: SimpleNamespace, drawn: Columns, logp: Tensor, seed: int) -> Tensor:
@@ -158,8 +152,8 @@ def theirs_loss(code: SimpleNamespace, drawn: Columns, logp: Tensor, seed: int) 
 
 
 FOLDER = "verl-agent/verl"
-LOSS = ("compute_policy_loss_clip_cov", "agg_loss", "compute_grpo_outcome_advantage")
-CORE = Released(REPOSITORY, COMMIT, f"{FOLDER}/trainer/ppo/core_algos.py", LOSS)
+LOSS = ("compute_policy_loss_clip_cov", "compute_grpo_outcome_advantage")
+CORE = core_algorithms(REPOSITORY, COMMIT, *LOSS, folder=FOLDER)
 BUFFER = Released(
     REPOSITORY, COMMIT, f"{FOLDER}/trainer/ppo/ray_trainer_hybrid.py", ("TrajectoryBufferBatch",), (CORE,)
 )

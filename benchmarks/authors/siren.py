@@ -9,11 +9,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import LENGTH, WORDS, Outcome, RandomBatch, advantage_of, loss_of
+from benchmarks.authors.random_batch import LENGTH, WORDS, Outcome, RandomBatch, algorithm_of, loss_of
 from benchmarks.authors.released_code import Released
 from benchmarks.authors.stand_ins import ON_CPU, Settings
-from benchmarks.authors.verl_arguments import core_algorithms, on_tokens
-from tvo_cli.maths.nucleus import Nucleus, nucleus_entropy
+from benchmarks.authors.verl_arguments import core_algorithms, graded, on_tokens
+from tvo_cli import config
+from tvo_cli.maths.nucleus import nucleus_entropy
 
 REPOSITORY, COMMIT = "Linn3a/siren", "fa59a8dfbecf5c3936ed905d5902a06c0ca425ee"
 MASS = QUANTILE = 0.8
@@ -93,7 +94,7 @@ def their_outcome(code: SimpleNamespace, batch: RandomBatch) -> Outcome:
         responses=batch.mask,
         attention_mask=on_tokens(batch),
         old_log_probs=batch.experience.old_logp,
-        advantages=advantage_of("siren", batch.experience).values,
+        advantages=code.compute_grpo_outcome_advantage(**graded(batch), norm_adv_by_std_in_grpo=False)[0],
     )
     chosen = SimpleNamespace(batch=minibatch)
     data = SimpleNamespace(meta_info={"temperature": 1.0}, non_tensor_batch={}, select=lambda **_: chosen)
@@ -106,13 +107,14 @@ def their_outcome(code: SimpleNamespace, batch: RandomBatch) -> Outcome:
 def siren(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """Both hold the entropy of peak tokens inside the nucleus at the anchor, besides the clipped loss of Dr.GRPO."""
     own = by_logits(batch)
-    entropy = nucleus_entropy(own.logits.log_softmax(-1).flatten(0, 1), Nucleus(MASS, crossing=False))
+    nucleus = config.build(algorithm_of("siren", *OVERRIDES).objective).nucleus
+    entropy = nucleus_entropy(own.logits.log_softmax(-1).flatten(0, 1), nucleus)
     inside = on_grid(entropy.view_as(batch.mask), batch.mask)
     ours = loss_of("siren", own, *OVERRIDES, by=own.logits, nucleus_entropy=inside)
     return their_outcome(code, by_logits(batch)), ours
 
 
-CORE = core_algorithms(REPOSITORY, COMMIT, "compute_policy_loss", folder="verl/verl")
+CORE = core_algorithms(REPOSITORY, COMMIT, "compute_grpo_outcome_advantage", "compute_policy_loss", folder="verl/verl")
 ACTOR = Released(
     REPOSITORY,
     COMMIT,
@@ -127,7 +129,7 @@ COMPARISONS = [
         ACTOR,
         siren,
         f"the whole recipe as released beside a whole update of the actor, at a coefficient of {COEFFICIENT:g}, an "
-        f"anchor of {ANCHOR:g} and a dual clip of {DUAL:g}, of our advantage; the gradient by the logits",
+        f"anchor of {ANCHOR:g} and a dual clip of {DUAL:g}; the gradient by the logits",
         {"torch": ON_CPU},
         "the recipe's own nucleus and mean over responses; theirs takes (H − anchor)² of each micro-batch, here the "
         "batch is one; ranks the 10,000 largest logits, here all; takes quantiles in float32: entropies are rounded",

@@ -11,9 +11,11 @@ from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import RandomBatch, loss_of
 from benchmarks.authors.released_code import Released
 from benchmarks.authors.stand_ins import VERL, rewards_at_the_end
+from benchmarks.authors.verl_arguments import masks_of
 
 REPOSITORY, COMMIT = "RUCAIBox/Slow_Thinking_with_LLMs", "834e1b79a6ebb307cca0c63f0ed4b10f91f1170c"
-FILE = "entropy2performance/verl/verl/trainer/ppo/core_algos.py"
+FOLDER = "entropy2performance/verl/verl"
+FILE = f"{FOLDER}/trainer/ppo/core_algos.py"
 PLAIN_CLIP = "algorithm.objective.surrogate.dual=inf"
 ALPHA = 0.2  # at the released 0.01 the factor stays far from its bounds
 
@@ -55,11 +57,12 @@ def position_shaping(code: SimpleNamespace, batch: RandomBatch) -> Pair:
 
 
 LOSS = ("compute_grpo_outcome_advantage", "compute_policy_loss")
+MASKS = (masks_of(REPOSITORY, COMMIT, FOLDER),)
 NO_DUAL = "the released loss has no dual clip: ours at 10 is put out for the comparison"
 COMPARISONS = [
     Comparison(
         "perplexity_shaping",
-        Released(REPOSITORY, COMMIT, FILE, ("calculate_ppl", *LOSS)),
+        Released(REPOSITORY, COMMIT, FILE, ("calculate_ppl", *LOSS), MASKS),
         perplexity_shaping,
         f"the whole recipe at α = {ALPHA:g}, where the factor meets its bounds; theirs by way of its ablation at −α",
         VERL,
@@ -67,7 +70,7 @@ COMPARISONS = [
     ),
     Comparison(
         "position_shaping",
-        Released(REPOSITORY, COMMIT, FILE, LOSS),
+        Released(REPOSITORY, COMMIT, FILE, LOSS, MASKS),
         position_shaping,
         "the whole recipe",
         VERL,

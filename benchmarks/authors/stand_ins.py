@@ -23,11 +23,6 @@ class Settings(SimpleNamespace):
         return getattr(self, name, default)
 
 
-def masked_mean(values: Tensor, mask: Tensor, axis: int | None = None) -> Tensor:
-    """The mean where the mask is not 0."""
-    return (values * mask).sum(axis) / mask.sum(axis)
-
-
 def rewards_at_the_end(experience: Experience) -> Tensor:
     """Each response's reward at its last token, 0 elsewhere, [B, T]."""
     last = torch.zeros_like(experience.old_logp)
@@ -59,9 +54,7 @@ def torch_with(**changed: Any) -> SimpleNamespace:
 DOUBLE_TORCH = torch_with(float32=torch.float64, float=torch.float64)
 ON_CPU = torch_with(cuda=SimpleNamespace(current_device=lambda: "cpu"))
 VERL: dict[str, Any] = {
-    "torch": DOUBLE_TORCH,
     "np": numpy,
     "defaultdict": defaultdict,
-    "verl_F": SimpleNamespace(masked_mean=masked_mean),
     "print": silent,
 }

@@ -10,7 +10,6 @@ import torch
 
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import Outcome, RandomBatch, advantage_of, loss_of
-from benchmarks.authors.stand_ins import DOUBLE_TORCH
 from benchmarks.authors.verl_arguments import core_algorithms, graded, scored
 
 REPOSITORY, COMMIT = "zz-haooo/STEER", "b31df71652cd103ddc3512656a430c39ba15dd13"
@@ -59,8 +58,7 @@ COMPARISONS = [
         steer,
         f"advantage and policy loss at a dual clip of {DUAL:g}: with exponential weights, plus with linear ones, plus "
         f"with exponential ones of {FAINT:g} of the advantage, where the floor acts",
-        {"torch": DOUBLE_TORCH},
-        "theirs takes the statistics of each micro-batch, here the batch is one; its weights are of float32, here of "
-        "float64; it holds π_old at 1e-8 or more, which no token of these batches is below",
+        differs="theirs takes the statistics of each micro-batch, here the batch is one; its weights are of "
+        "float32, here of float64; it holds π_old at 1e-8 or more, which no token of these batches is below",
     )
 ]

@@ -15,7 +15,8 @@ from torch import Tensor
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import PROMPTS, RESPONSES, RandomBatch, loss_of
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.stand_ins import VERL, masked_mean
+from benchmarks.authors.stand_ins import VERL
+from benchmarks.authors.verl_arguments import masks_of
 from tvo_cli.types import Experience
 
 REPOSITORY, COMMIT = "kxfan2002/SophiaVL-R1", "a8184947bf3ba215c511225a739789bdfce44930"
@@ -103,15 +104,14 @@ def of_text(place: int) -> Any:
 
 
 NEEDS = VERL | {
-    "VF": SimpleNamespace(masked_mean=masked_mean),
     "math": math,
     "re": re,
     "math_compute_score": of_text(0),
     "get_process_reward": of_text(1),
 }
-LOSS = Released(
-    REPOSITORY, COMMIT, "verl/trainer/core_algos.py", ("compute_grpo_outcome_advantage", "compute_policy_loss")
-)
+MASKS = masks_of(REPOSITORY, COMMIT, names=("masked_mean",), seen_as="VF")
+NAMES = ("compute_grpo_outcome_advantage", "compute_policy_loss")
+LOSS = Released(REPOSITORY, COMMIT, "verl/trainer/core_algos.py", NAMES, (MASKS,))
 COMPARISONS = [
     Comparison(
         "trust_grpo",

@@ -15,18 +15,12 @@ from torch import Tensor
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import PROMPTS, RESPONSES, RandomBatch, loss_of
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.verl_stand_ins import NEEDS, group_advantage, policy_loss
+from benchmarks.authors.verl_arguments import FAR, core_algorithms, graded, scored
 
 REPOSITORY, COMMIT = "PRIME-RL/TTRL", "3e2cc9376dc7486256f6021b37c4353d0e1abe2b"
 VOTE = Released(REPOSITORY, COMMIT, "verl/verl/utils/reward_score/ttrl/ttt_metrics.py", ("test_time_train_metrics",))
-CODE = Released(
-    REPOSITORY,
-    COMMIT,
-    "verl/verl/trainer/ppo/core_algos.py",
-    ("compute_grpo_outcome_advantage", "agg_loss", "compute_policy_loss"),
-    beside=(VOTE,),
-)
-NO_DUAL_CLIP = 1e6
+LOSS = ("compute_grpo_outcome_advantage", "compute_policy_loss")
+CODE = core_algorithms(REPOSITORY, COMMIT, *LOSS, folder="verl/verl", beside=(VOTE,))
 ANSWERS = 3  # different ones of a prompt; −1 is none
 
 
@@ -59,16 +53,16 @@ def loss(code: SimpleNamespace, drawn: RandomBatch, *, ties: bool) -> Pair:
     groups = [[str(answer) for answer in group.tolist()] for group in answers.split(RESPONSES)]
     rewards = [reward for group in groups for reward in code.test_time_train_metrics(group, ["?"] * RESPONSES)[0]]
     voted = replace(batch, experience=replace(batch.experience, rewards=torch.tensor(rewards, dtype=torch.float64)))
-    advantage = group_advantage(code.compute_grpo_outcome_advantage, voted)
-    settings = {"cliprange": 0.2, "clip_ratio_c": NO_DUAL_CLIP, "loss_agg_mode": "seq-mean-token-mean"}
-    theirs = policy_loss(code.compute_policy_loss, batch, advantage, **settings)
+    advantage, _ = code.compute_grpo_outcome_advantage(**graded(voted))
+    settings = {"cliprange": 0.2, "clip_ratio_c": FAR, "loss_agg_mode": "seq-mean-token-mean"}
+    theirs = code.compute_policy_loss(**scored(batch, advantage), **settings)[0]
     strength = "algorithm.advantage_shaping.relative_confidence.strength=0"
     return batch.outcome(theirs), loss_of("ettrl", batch, strength)
 
 
 WHAT = "majority vote inside GRPO, without relative confidence and branching; answers as numbers for the grader's"
 SCRIPT = "TTRL's scripts average over tokens, with a dual clip of 3: here both over responses, without one"
-MORE = NEEDS | {"Counter": Counter, "auto_extract": extract, "auto_verify": verify}
+MORE = {"Counter": Counter, "auto_extract": extract, "auto_verify": verify}
 COMPARISONS = [
     Comparison("ettrl", CODE, partial(loss, ties=False), f"{WHAT}; one answer has the most votes", MORE, SCRIPT),
     Comparison(

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
-from benchmarks.authors.random_batch import LENGTH, Outcome, RandomBatch, advantage_of, loss_of
+from benchmarks.authors.random_batch import LENGTH, Outcome, RandomBatch, advantage_of, algorithm_of, loss_of
 from benchmarks.authors.released_code import Released
 from benchmarks.authors.stand_ins import rewards_at_the_end
 from benchmarks.authors.verl_arguments import (
@@ -23,7 +23,7 @@ from benchmarks.authors.verl_arguments import (
     graded,
     on_tokens,
     scored,
-    share_of_a_response,
+    share_with_length_of_verl,
 )
 from tvo_cli.maths import masked
 from tvo_cli.maths.value_loss import clipped_value_loss
@@ -58,7 +58,7 @@ def grpo(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     advantages, _ = code.compute_grpo_outcome_advantage(**graded(batch))
     mode = "seq-mean-token-mean"
     theirs = vanilla(code, batch, advantages, mode) + kl_loss(code, batch, "low_var_kl", mode)
-    ours = loss_of("grpo", batch, _kl_coefficient(), share=share_of_a_response(batch))
+    ours = loss_of("grpo", batch, _kl_coefficient(), share=share_with_length_of_verl("grpo", batch))
     return batch.outcome(theirs), ours
 
 
@@ -109,7 +109,8 @@ def ppo(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     settings = (f"algorithm.estimator.discount={DISCOUNT}", f"algorithm.estimator.trace={TRACE}")
     ours = advantage_of("ppo", replace(batch.experience, values=before), *settings)
     assert ours.returns is not None
-    own = masked.mean(clipped_value_loss(after, before, ours.returns, 0.2), batch.mask)
+    clip = algorithm_of("ppo", *settings).critic.clip
+    own = masked.mean(clipped_value_loss(after, before, ours.returns, clip), batch.mask)
     return _both(*theirs), _both(loss_of("ppo", batch, advantage=ours), batch.outcome(own, after))
 
 
@@ -121,7 +122,7 @@ def gspo(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     """The group's z-score and the clipped ratio of a response."""
     advantages, _ = code.compute_grpo_outcome_advantage(**graded(batch))
     theirs = code.compute_policy_loss_gspo(**scored(batch, advantages), config=actor(3.0e-4, 4.0e-4))
-    return batch.outcome(theirs[0]), loss_of("gspo", batch, share=share_of_a_response(batch))
+    return batch.outcome(theirs[0]), loss_of("gspo", batch, share=share_with_length_of_verl("gspo", batch))
 
 
 def cispo(code: SimpleNamespace, batch: RandomBatch) -> Pair:

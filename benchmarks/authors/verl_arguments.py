@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from typing import Any
 
 from torch import Tensor
 
-from benchmarks.authors.random_batch import Outcome, RandomBatch
+from benchmarks.authors.random_batch import Outcome, RandomBatch, algorithm_of
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.stand_ins import Settings, rewards_at_the_end
+from benchmarks.authors.stand_ins import VERL, Settings, rewards_at_the_end
+from tvo_cli import config
 
 FAR = 1e6  # a bound that no ratio reaches
 OF_THE_LENGTH = 1e-8  # what verl adds to the length that a response's loss is divided by
+OF_MASKS = ("masked_sum", "masked_mean", "masked_var", "masked_whiten", "clip_by_value")
 
 
 def actor(low: float, high: float, *, length: float | None = None, **more: Any) -> Settings:
@@ -21,15 +22,23 @@ def actor(low: float, high: float, *, length: float | None = None, **more: Any) 
     return Settings(clip_ratio=low, clip_ratio_low=low, clip_ratio_high=high, global_batch_info=scale, **more)
 
 
-NEEDS: dict[str, Any] = {"ActorConfig": Settings, "AlgoConfig": str, "defaultdict": defaultdict}
+NEEDS: dict[str, Any] = VERL | {"ActorConfig": Settings, "AlgoConfig": str}
 
 
-def core_algorithms(repository: str, commit: str, *names: str, folder: str = "verl") -> Released:
+def masks_of(
+    repository: str, commit: str, folder: str = "verl", names: tuple[str, ...] = OF_MASKS, seen_as: str = "verl_F"
+) -> Released:
+    """A fork's own masked sums and means, under the name by which its other files know them."""
+    return Released(repository, commit, f"{folder}/utils/torch_functional.py", names, seen_as=seen_as)
+
+
+def core_algorithms(
+    repository: str, commit: str, *names: str, folder: str = "verl", beside: tuple[Released, ...] = ()
+) -> Released:
     """Functions of a fork's core_algos.py, with the fork's own masked means and reductions."""
-    of_masks = ("masked_sum", "masked_mean", "masked_var", "masked_whiten", "clip_by_value")
-    masks = Released(repository, commit, f"{folder}/utils/torch_functional.py", of_masks, seen_as="verl_F")
     path = f"{folder}/trainer/ppo/core_algos.py"
-    return Released(repository, commit, path, ("agg_loss", *names), (masks,), needs=NEEDS)
+    masks = masks_of(repository, commit, folder)
+    return Released(repository, commit, path, ("agg_loss", *names), (masks, *beside), needs=NEEDS)
 
 
 def on_tokens(batch: RandomBatch) -> Tensor:
@@ -56,10 +65,12 @@ def scored(batch: RandomBatch, advantages: Tensor) -> dict[str, Tensor]:
     }
 
 
-def share_of_a_response(batch: RandomBatch) -> Tensor:
-    """Every response alike, with what verl adds to its length."""
+def share_with_length_of_verl(recipe: str, batch: RandomBatch) -> Tensor:
+    """The recipe's own share of each token in the loss, with what verl adds to the length of a response."""
     mask = on_tokens(batch)
-    return mask / (mask.sum(1, keepdim=True) + OF_THE_LENGTH) / len(mask)
+    length = mask.sum(1, keepdim=True)
+    share: Tensor = config.build(algorithm_of(recipe).objective).reduce(mask)
+    return share * length / (length + OF_THE_LENGTH)
 
 
 def by_gradient(batch: RandomBatch, ours: Outcome) -> Outcome:

@@ -110,6 +110,19 @@ def test_a_difference_is_seen_and_rounding_is_none(repository: tuple[Path, str])
     assert not other["agrees"] and other["gradient"] == pytest.approx(1e-8, rel=1e-6)
 
 
+@pytest.mark.parametrize("broken", [0, 1, 2])
+def test_what_is_no_number_in_one_batch_does_not_agree(repository: tuple[Path, str], broken: int) -> None:
+    checkouts, commit = repository
+
+    def compare(code: SimpleNamespace, batch: RandomBatch) -> Pair:
+        is_broken = torch.equal(batch.logits, random_batch(broken).logits)
+        outcome = batch.outcome(batch.logp.sum() * (float("nan") if is_broken else 1.0))
+        return outcome, outcome
+
+    piece = Released("owner/name", commit, "code.py", ("doubled",))
+    assert not Comparison("one", piece, compare, "a loss").row(checkouts, range(3))["agrees"]
+
+
 def test_a_gradient_of_zero_compares_nothing(repository: tuple[Path, str]) -> None:
     checkouts, commit = repository
 

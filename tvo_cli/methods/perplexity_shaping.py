@@ -25,8 +25,8 @@ def perplexity_shaping(
     from the quartiles; z is taken of these too. The sign of Â stays.
 
     Fidelity: official code (agreement with its factor to 1e-12 on random batches; the snapshot computes the factor for
-    low perplexity and never multiplies it in, only its ablation with 1 + α·z does; the clamp is the code's; the released
-    loss has no dual clip, the recipe's is DAPO's 10).
+    low perplexity and never multiplies it in, only its ablation with 1 + α·z does; the clamp is the code's; the
+    released loss has no dual clip, the recipe's is DAPO's 10).
 
     Args:
         experience: the rollout batch.

@@ -11,8 +11,9 @@ import torch
 from torch import Tensor
 
 from tvo_cli.maths import groups
+from tvo_cli.objective import Objective
 from tvo_cli.objective.reduction import Reduction
-from tvo_cli.rollout.self_imitation import KeptResponses
+from tvo_cli.rollout.self_imitation import KeptResponses, SelfImitation
 from tvo_cli.training.batch import GradedBatch, RolloutBatch, SampledBatch
 from tvo_cli.training.counters import RunCounters
 from tvo_cli.training.rng import rng_from_names
@@ -90,11 +91,17 @@ def update_by_replay(
 
 
 def _imitating_learner(learner: Learner, step: int) -> Learner:
-    """The learner with the loss of the replay: the policy's term alone, its own weight, γ_t times the shares."""
-    algorithm, objective = learner.algorithm, learner.algorithm.objective
+    """The learner with the loss of the replay."""
+    algorithm = learner.algorithm
     imitation = algorithm.self_imitation
     assert imitation is not None
-    own = replace(
+    own = objective_of_replay(algorithm.objective, imitation, step)
+    return replace(learner, algorithm=replace(algorithm, objective=own))
+
+
+def objective_of_replay(objective: Objective, imitation: SelfImitation, step: int) -> Objective:
+    """The loss of the replay: the policy's term alone, its own weight, γ_t times the shares."""
+    return replace(
         objective,
         weight=imitation.weight,
         reduce=partial(_reduction_of_replay, objective.reduce, imitation.loss_weight(step)),
@@ -102,7 +109,6 @@ def _imitating_learner(learner: Learner, step: int) -> Learner:
         penalties={},
         reads={**objective.reads, "minibatch": True},
     )
-    return replace(learner, algorithm=replace(algorithm, objective=own))
 
 
 def _reduction_of_replay(reduce: Reduction, factor: float, mask: Tensor) -> Tensor:
