@@ -12,7 +12,7 @@ from torch import Tensor
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import PROMPTS, RESPONSES, Outcome, RandomBatch, algorithm_of
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.stand_ins import torch_with
+from benchmarks.authors.stand_ins import silent, torch_with
 from tvo_cli import config
 from tvo_cli.rollout import EntropyForks
 from tvo_cli.rollout.branching.branching_rule import GrownResponses
@@ -124,7 +124,7 @@ COMPARISONS = [
         CODE,
         cuts,
         f"places of the cuts with {CANDIDATES} candidates in place of a gradient, their mean in place of a loss",
-        {"torch": torch_with(randint=LOT.randint)},
+        {"torch": torch_with(randint=LOT.randint), "print": silent},
         "a branch has a length limit of its own there",
     )
 ]
