@@ -11,33 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import partial
+from importlib import import_module
 from pathlib import Path
+from pkgutil import iter_modules
 
-from benchmarks.authors import (
-    aepo,
-    ares,
-    conditional_group,
-    cure,
-    entropy_corridor,
-    entropy_dynamics,
-    entropy_mechanism,
-    focused_thinking,
-    hapo,
-    high_entropy_tokens,
-    internal_policy,
-    light_if,
-    oat,
-    self_imitation,
-    siren,
-    spectral_entropy,
-    stable_rl,
-    stages_of_exchange,
-    steer,
-    trusted_thinking,
-    ttrl,
-    verl,
-    verl_dapo,
-)
+from benchmarks.authors import recipes
 from benchmarks.authors.comparison import AGREED, Comparison
 from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement, Skipped
@@ -45,31 +23,7 @@ from benchmarks.harness.collection import say
 from benchmarks.harness.record import Record, flag, group, number, text
 from benchmarks.harness.settings import Settings, option
 
-MODULES = (
-    aepo,
-    ares,
-    conditional_group,
-    cure,
-    entropy_corridor,
-    entropy_dynamics,
-    entropy_mechanism,
-    focused_thinking,
-    hapo,
-    high_entropy_tokens,
-    internal_policy,
-    light_if,
-    oat,
-    self_imitation,
-    siren,
-    spectral_entropy,
-    stable_rl,
-    stages_of_exchange,
-    steer,
-    trusted_thinking,
-    ttrl,
-    verl,
-    verl_dapo,
-)
+MODULES = [import_module(f"{recipes.__name__}.{found.name}") for found in iter_modules(recipes.__path__)]
 COMPARISONS: list[Comparison] = sorted(
     (each for module in MODULES for each in module.COMPARISONS), key=lambda each: each.recipe
 )

@@ -12,7 +12,7 @@ from typing import Any
 import torch
 
 from benchmarks.authors.random_batch import Outcome, RandomBatch, random_batch
-from benchmarks.authors.released_code import Released, ReleasedAssignments, ReleasedStatements
+from benchmarks.authors.released_code import Piece
 from benchmarks.authors.stand_ins import DOUBLE_TORCH, in_double
 from benchmarks.harness.record import Row
 
@@ -25,7 +25,7 @@ class Comparison:
     """What is compared for one recipe."""
 
     recipe: str
-    released: Released | ReleasedAssignments | ReleasedStatements
+    released: Piece
     compare: Callable[[SimpleNamespace, RandomBatch], Pair]
     what: str  # the loss and gradient of what, with settings that are not the recipe's own
     needs: Mapping[str, Any] = field(default_factory=dict)  # names that the authors' code refers to
@@ -45,7 +45,7 @@ class Comparison:
             "loss": loss,
             "gradient": gradient,
             "greatest": moved,
-            "agrees": max(loss, gradient) <= AGREED and moved > 0,
+            "agrees": loss <= AGREED and gradient <= AGREED and moved > 0,
             "differs": self.differs,
         }
 

@@ -5,7 +5,7 @@ import __future__
 
 import ast
 import subprocess
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType, SimpleNamespace
 from typing import Any, NamedTuple
@@ -36,23 +36,16 @@ class Released(NamedTuple):
             Skipped: the folder holds no such file at this commit.
             KeyError: the file does not define one of the names.
         """
-        tree = ast.parse(self.text(checkouts))
-        found = [_definition(tree.body, name.split(".")) for name in self.names]
-        module = ast.Module(body=[_bare(each) for each in found], type_ignores=[])
-        others = loaded(self.beside, checkouts, needs)
-        space: dict[str, Any] = {**self.needs, **needs, **others}
-        execute(module, self.path, space)
+        tree = _tree(self, checkouts)
+        found = [_definition(tree, name) for name in self.names]
+        others = _loaded(self.beside, checkouts, needs)
+        space = _executed([_bare(each) for each in found], self.path, {**self.needs, **needs, **others})
         return SimpleNamespace(**{**others, **{each.name: space[each.name] for each in found}})
-
-    def text(self, checkouts: Path) -> str:
-        """Return the file's text at the commit."""
-        return text_of(self.repository, self.commit, self.path, checkouts)
 
     @property
     def described(self) -> str:
         """Which definitions of which files are run."""
-        here = f"{self.path} ({', '.join(self.names)})"
-        return "; ".join([here, *(other.described for other in self.beside)])
+        return _described(self, ", ".join(self.names))
 
 
 class ReleasedStatements(NamedTuple):
@@ -73,16 +66,7 @@ class ReleasedStatements(NamedTuple):
             Skipped: the folder holds no such file at this commit.
             KeyError: the file has no such function, or this no such statements.
         """
-        tree = ast.parse(text_of(self.repository, self.commit, self.path, checkouts))
-        module = ast.Module(body=self._statements(_definition(tree.body, self.function.split("."))), type_ignores=[])
-        others = loaded(self.beside, checkouts, needs)
-
-        def run(**names: Any) -> SimpleNamespace:
-            space = {**needs, **others, **names}
-            execute(module, self.path, space)
-            return SimpleNamespace(**space)
-
-        return SimpleNamespace(**others, run=run)
+        return _to_run(self, self._statements(_definition(_tree(self, checkouts), self.function)), checkouts, needs)
 
     def _statements(self, definition: Definition) -> list[ast.stmt]:
         """The statements of the outermost block that has the first and, at or behind it, the last."""
@@ -96,8 +80,7 @@ class ReleasedStatements(NamedTuple):
     @property
     def described(self) -> str:
         """Which statements of which file are run."""
-        here = f"{self.path} ({self.function} from {self.first} to {self.last})"
-        return "; ".join([here, *(other.described for other in self.beside)])
+        return _described(self, f"{self.function} from {self.first} to {self.last}")
 
 
 class ReleasedAssignments(NamedTuple):
@@ -117,30 +100,41 @@ class ReleasedAssignments(NamedTuple):
             Skipped: the folder holds no such file at this commit.
             KeyError: the file has no such function.
         """
-        tree = ast.parse(text_of(self.repository, self.commit, self.path, checkouts))
-        every = (
-            each for each in ast.walk(_definition(tree.body, self.function.split("."))) if isinstance(each, ast.Assign)
-        )
+        function = _definition(_tree(self, checkouts), self.function)
+        every = (each for each in ast.walk(function) if isinstance(each, ast.Assign))
         chosen = [each for each in every if isinstance(each.targets[0], ast.Name) and each.targets[0].id in self.names]
-        module = ast.Module(body=sorted(chosen, key=lambda each: each.lineno), type_ignores=[])
-        others = loaded(self.beside, checkouts, needs)
-
-        def run(**names: Any) -> SimpleNamespace:
-            space = {**needs, **others, **names}
-            execute(module, self.path, space)
-            return SimpleNamespace(**{name: space[name] for name in self.names})
-
-        return SimpleNamespace(**others, run=run)
+        return _to_run(self, sorted(chosen, key=lambda each: each.lineno), checkouts, needs)
 
     @property
     def described(self) -> str:
         """Which assignments of which file are run."""
-        here = f"{self.path} ({self.function}: {', '.join(self.names)})"
-        return "; ".join([here, *(other.described for other in self.beside)])
+        return _described(self, f"{self.function}: {', '.join(self.names)}")
 
 
-def loaded(every: Iterable[Released], checkouts: Path, needs: Mapping[str, Any]) -> dict[str, Any]:
-    """Load the definitions of several files, by their last names, and each file's together under `seen_as`."""
+Piece = Released | ReleasedStatements | ReleasedAssignments
+
+
+def _to_run(
+    piece: ReleasedStatements | ReleasedAssignments,
+    statements: Sequence[ast.stmt],
+    checkouts: Path,
+    needs: Mapping[str, Any],
+) -> SimpleNamespace:
+    """`run`, which executes the statements with the names that it is given, and the definitions beside them."""
+    others = _loaded(piece.beside, checkouts, needs)
+
+    def run(**names: Any) -> SimpleNamespace:
+        return SimpleNamespace(**_executed(statements, piece.path, {**needs, **others, **names}))
+
+    return SimpleNamespace(**others, run=run)
+
+
+def _described(piece: Piece, what: str) -> str:
+    return "; ".join([f"{piece.path} ({what})", *(other.described for other in piece.beside)])
+
+
+def _loaded(every: Iterable[Released], checkouts: Path, needs: Mapping[str, Any]) -> dict[str, Any]:
+    """The definitions of several files, by their last names, and each file's together under `seen_as`."""
     found: dict[str, Any] = {}
     for each in every:
         definitions = each.load(checkouts, needs)
@@ -148,26 +142,31 @@ def loaded(every: Iterable[Released], checkouts: Path, needs: Mapping[str, Any])
     return found
 
 
-def execute(module: ast.Module, path: str, space: dict[str, Any]) -> None:
-    """Run a module in a name space."""
+def _executed(statements: Sequence[ast.stmt], path: str, space: dict[str, Any]) -> dict[str, Any]:
+    """The name space after these statements."""
+    module = ast.Module(body=list(statements), type_ignores=[])
     exec(compile(module, path, "exec", flags=_ANNOTATIONS_ARE_TEXT, dont_inherit=True), space)
+    return space
 
 
-def text_of(repository: str, commit: str, path: str, checkouts: Path) -> str:
-    """Return a file's text at a commit."""
-    command = ["git", "-C", str(checkouts / repository), "show", f"{commit}:{path}"]
+def _tree(piece: Piece, checkouts: Path) -> Sequence[ast.stmt]:
+    """The file at the commit."""
+    clone = checkouts / piece.repository
+    command = ["git", "-C", str(clone), "show", f"{piece.commit}:{piece.path}"]
     found = subprocess.run(command, capture_output=True, text=True)
     if found.returncode:
-        clone = f"git clone https://github.com/{repository} {checkouts / repository}"
-        raise Skipped(f"{path} of {repository} at {commit[:10]} is not there: {clone}")
-    return found.stdout
+        how = f"git clone https://github.com/{piece.repository} {clone}"
+        raise Skipped(f"{piece.path} of {piece.repository} at {piece.commit[:10]} is not there: {how}")
+    return ast.parse(found.stdout).body
 
 
-def _definition(body: Iterable[ast.stmt], names: list[str]) -> Definition:
+def _definition(body: Iterable[ast.stmt], name: str) -> Definition:
+    """A function or class by its dotted name."""
+    outer, _, inner = name.partition(".")
     for each in body:
-        if isinstance(each, Definition) and each.name == names[0]:
-            return each if len(names) == 1 else _definition(each.body, names[1:])
-    raise KeyError(".".join(names))
+        if isinstance(each, Definition) and each.name == outer:
+            return _definition(each.body, inner) if inner else each
+    raise KeyError(name)
 
 
 def _bare(definition: Definition) -> Definition:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -13,9 +11,7 @@ from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.rollout import SelfImitation
-from tvo_cli.training.replayed_updates import _imitating_learner
-from tvo_cli.training.update.algorithm import Algorithm
-from tvo_cli.training.update.learner import Learner
+from tvo_cli.training.replayed_updates import objective_of_replay
 from tvo_cli.types import Tokens
 
 OBJECTIVE = "algorithm.objective"
@@ -43,15 +39,12 @@ def test_the_loss_of_the_replay_has_the_weight_of_the_replay() -> None:
     """C = 6 of two tokens: among the replay's candidates, within (2, 60), and not among the batch's, within (1, 5)."""
     chosen = composed("spear").algorithm
     objective, imitation = config.build(chosen.objective), config.build(chosen.self_imitation)
-    unused: Any = None
-    algorithm = Algorithm("spear", unused, objective, unused, unused, self_imitation=imitation)
-    learner = Learner(unused, algorithm, unused, unused, 1.0, 1.0, unused)
     logp = torch.tensor([[-5.0], [-1.0]], dtype=D, requires_grad=True)
     zero, mask, advantage = torch.zeros(2, 1, dtype=D), torch.ones(2, 1, dtype=torch.bool), torch.tensor([[3.0], [9.0]])
     tokens = Tokens(logp, logp.detach(), zero, zero, advantage=advantage.double(), mask=mask, share=mask.double())
     silent = [
         int((torch.autograd.grad(made(tokens).total, logp)[0] == 0).sum())
-        for made in (objective, _imitating_learner(learner, step=0).algorithm.objective)
+        for made in (objective, objective_of_replay(objective, imitation, step=0))
     ]
     assert silent == [0, 1]
 

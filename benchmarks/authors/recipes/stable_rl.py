@@ -7,7 +7,7 @@ from types import SimpleNamespace
 
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import LENGTH, RandomBatch, loss_of
-from benchmarks.authors.verl import CAP, LINEAR, SPENT, dppo_settings
+from benchmarks.authors.recipes.verl import CAP, LINEAR, SPENT, dppo_settings
 from benchmarks.authors.verl_arguments import actor, by_gradient, core_algorithms, graded, scored
 
 REPOSITORY, COMMIT = "sail-sg/Stable-RL", "c6af1d119c0fe30d16dd9a837d35fdf695acd226"

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import LENGTH, RandomBatch, loss_of
+from benchmarks.authors.recipes.verl import COMMIT, REPOSITORY
 from benchmarks.authors.released_code import Released
-from benchmarks.authors.verl import COMMIT, REPOSITORY
 from benchmarks.authors.verl_arguments import actor, core_algorithms, graded, scored
 from tvo_cli import config
 from tvo_cli.reward.reward_terms import Rewards

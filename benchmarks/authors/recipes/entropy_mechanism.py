@@ -7,9 +7,9 @@ from types import SimpleNamespace
 
 import torch
 
-from benchmarks.authors import verl
 from benchmarks.authors.comparison import Comparison, Pair
 from benchmarks.authors.random_batch import RandomBatch, loss_of
+from benchmarks.authors.recipes import verl
 from benchmarks.authors.verl_arguments import actor, core_algorithms, graded, scored
 
 REPOSITORY, COMMIT = "PRIME-RL/Entropy-Mechanism-of-RL", "88505792fd97a11993445e93195145e3c1181955"

@@ -1,0 +1,1 @@
+"""One file an authors' repository: its comparisons, as COMPARISONS."""
