@@ -164,7 +164,7 @@ def _broken_runs(folder: Path, code: int) -> list[Row]:
     A job that waits though the sweep is over is of an earlier version of its recipe, and was never run.
     """
     index = folder / "sweep.json"
-    jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if code and index.is_file() else []
+    jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if index.is_file() else []
     failed = [job for job in jobs if job["state"] != "finished" and job["code"] is not None]
     of_machine = len(failed) > max(1.0, BROKEN * len(jobs)) or any(job["code"] != 1 for job in failed)
     if code and (code != 1 or not failed or of_machine):

@@ -45,11 +45,16 @@ def repository(tmp_path: Path) -> tuple[Path, str]:
     clone = tmp_path / "owner" / "name"
     clone.mkdir(parents=True)
     (clone / "code.py").write_text(CODE)
+    subprocess.run(["git", "-C", str(clone), "init", "-q"], check=True)
+    return tmp_path, commit_all(clone)
+
+
+def commit_all(clone: Path) -> str:
+    """Commit what the folder holds; the commit."""
     git = ["git", "-C", str(clone), "-c", "user.name=a", "-c", "user.email=a@b"]
-    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "one"]):
+    for words in (["add", "."], ["commit", "-qm", "one"]):
         subprocess.run([*git, *words], check=True)
-    found = subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True)
-    return tmp_path, found.stdout.strip()
+    return subprocess.run([*git, "rev-parse", "HEAD"], check=True, capture_output=True, text=True).stdout.strip()
 
 
 def test_a_definition_is_run_without_the_packages_around_it(repository: tuple[Path, str]) -> None:
@@ -62,7 +67,9 @@ def test_a_definition_is_run_without_the_packages_around_it(repository: tuple[Pa
 
 def test_it_is_the_code_of_the_commit_whatever_the_folder_holds_now(repository: tuple[Path, str]) -> None:
     checkouts, commit = repository
-    (checkouts / "owner/name/code.py").write_text("def doubled(x):\n    return 0\n")
+    clone = checkouts / "owner" / "name"
+    (clone / "code.py").write_text("def doubled(x):\n    return 0\n")
+    commit_all(clone)
     found = Released("owner/name", commit, "code.py", ("doubled",)).load(checkouts, {"plus": lambda x, y: x + y})
     assert found.doubled(3) == 6
 
@@ -108,6 +115,19 @@ def test_a_difference_is_seen_and_rounding_is_none(repository: tuple[Path, str])
     same, other = (comparison(commit, factor).row(checkouts, range(3)) for factor in (1.0, 1.0 + 1e-8))
     assert same["agrees"] and same["loss"] < 1e-15 and same["greatest"] > 0 and same["batches"] == 3
     assert not other["agrees"] and other["gradient"] == pytest.approx(1e-8, rel=1e-6)
+
+
+@pytest.mark.parametrize("field", ["loss", "gradient"])
+def test_a_difference_of_one_of_the_two_is_enough(repository: tuple[Path, str], field: str) -> None:
+    checkouts, commit = repository
+
+    def compare(code: SimpleNamespace, batch: RandomBatch) -> Pair:
+        theirs = batch.outcome(batch.logp.sum())
+        return theirs, theirs._replace(**{field: getattr(theirs, field) * 1.001})
+
+    piece = Released("owner/name", commit, "code.py", ("doubled",))
+    row = Comparison("one", piece, compare, "a loss").row(checkouts, range(2))
+    assert not row["agrees"] and row[field] > 0 and row["loss" if field == "gradient" else "gradient"] == 0
 
 
 @pytest.mark.parametrize("broken", [0, 1, 2])
