@@ -5,9 +5,9 @@
 
 Sweeps are `tvo train -m experiment=zoo_small` and `zoo_real`, so a run that is there is not made again. What is
 finished of a seed and rate, of all recipes, is in the record, which is all that another machine needs to go on
-(--resume); a whole seed comes before the next one. A run that ends with an error is a row too. On the pretrained model
-a batch has 32 responses, cut and used as the recipe's own is. A rehearsal in a minute, no number of which is to be
-quoted:
+(--resume); a whole seed comes before the next one, on the pretrained model the recipes of one batch before those of
+the next. A run that ends with an error is a row too. A batch there has 32 responses, cut and used as the recipe's own
+is. A rehearsal in a minute, no number of which is to be quoted:
 
     python -m benchmarks.zoo --seeds 0 --rates 2e-4 1e-3 --overrides algorithm=tvo,grpo trainer.steps=3 \\
         --folder /tmp/rehearsal --out /tmp/rehearsal.json
@@ -104,12 +104,13 @@ def _on_embedded_task(settings: Chosen) -> Iterator[Measurement]:
 
 
 def _on_pretrained_model(settings: Chosen) -> Iterator[Measurement]:
-    """The recipes that lead on the embedded task."""
+    """The recipes that lead on the embedded task, those of a batch at a time: an hour of them is kept at once."""
     assert settings.after is not None
     sweeps = sweeps_by_batch(_leaders(settings.after, settings.leading))
     for seed in REAL_SEEDS:
-        key = {"sweep": REAL, "seed": seed, "lr": REAL_RATE}
-        yield _sweep(settings, key, sweeps)
+        for name, (recipes, *words) in sweeps.items():
+            key = {"sweep": REAL, "seed": seed, "lr": REAL_RATE, "row": recipes.partition("=")[2].split(",")[0]}
+            yield _sweep(settings, key, {name: (recipes, *words)})
 
 
 def _leaders(path: Path, count: int) -> list[str]:

@@ -36,11 +36,11 @@ def counted(runs: Sequence[Row]) -> list[Row]:
 
 
 def tables(runs: Sequence[Row], rates: Sequence[float]) -> str:
-    """Three tables of the seeds that have all rates, what they decide, and the runs that broke."""
+    """Three tables of the seeds that have all recipes at all rates, what they decide, and the runs that broke."""
     seeds, waiting = _whole_seeds(runs, rates)
-    told = f"Seeds {_listed(seeds)}." + (f" Not all rates yet, not counted: {_listed(waiting)}." if waiting else "")
+    told = f"Seeds {_listed(seeds)}." + (f" Not all runs yet, not counted: {_listed(waiting)}." if waiting else "")
     if not seeds:
-        return f"No seed has all rates yet: {len(runs)} runs are finished."
+        return f"No seed has all runs yet: {len(runs)} are finished."
     whole, ranked = _of_seeds(runs, seeds), ranked_recipes(runs, rates)
     parts = [told + ("" if len(seeds) > 1 else " One seed: a rate is chosen by the run that scores it.")]
     parts += [_own_rates(ranked), _verdicts(ranked), _kept_and_cost(ranked), _over_rates(ranked, rates), _broken(whole)]
@@ -48,7 +48,7 @@ def tables(runs: Sequence[Row], rates: Sequence[float]) -> str:
 
 
 def ranked_recipes(runs: Sequence[Row], rates: Sequence[float]) -> list[Recipe]:
-    """The recipes by the seeds that have all rates, the best at its own rate first."""
+    """The recipes by the seeds that have all runs, the best at its own rate first."""
     seeds, _ = _whole_seeds(runs, rates)
     found = [_recipe(name, mine) for (name,), mine in group(_of_seeds(runs, seeds), "row").items()]
     return sorted(found, key=lambda one: (-fmean(one.own.values()), one.name))
@@ -59,9 +59,10 @@ def _of_seeds(runs: Sequence[Row], seeds: Sequence[int]) -> list[Row]:
 
 
 def _whole_seeds(runs: Sequence[Row], rates: Sequence[float]) -> tuple[list[int], list[int]]:
-    """Seeds that have every rate, and those that lack some: a recipe's best rate is not known of fewer."""
-    by_seed = {seed: {run["lr"] for run in mine} for (seed,), mine in group(runs, "seed").items()}
-    whole = sorted(seed for seed, there in by_seed.items() if there >= set(rates))
+    """Seeds with every recipe of any seed at every rate, and those that lack some: of fewer no best rate is known."""
+    wanted = {(run["row"], rate) for run in runs for rate in rates}
+    by_seed = {seed: {(run["row"], run["lr"]) for run in mine} for (seed,), mine in group(runs, "seed").items()}
+    whole = sorted(seed for seed, there in by_seed.items() if there >= wanted)
     return whole, sorted(by_seed.keys() - set(whole))
 
 

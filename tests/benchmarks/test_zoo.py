@@ -70,9 +70,11 @@ def test_the_best_of_a_finished_record_go_on_a_seed_at_a_time(tmp_path: Path, mo
     started: list[list[str]] = []
     monkeypatch.setattr(zoo, "wait_for", lambda words: started.append(words) or 0)
     monkeypatch.setattr(zoo, "_leaders", lambda path, count: ["tvo", "grpo"])
-    first, *others = measure(Chosen(after=tmp_path / "record.json", folder=tmp_path), cast(Any, Readings([])))
-    assert [first.key["seed"], *(one.key["seed"] for one in others)] == list(REAL_SEEDS)
-    assert first.rows() == [] and len({words[-1] for words in started}) == 2 == len(started), "a folder a batch"
+    chosen = Chosen(after=tmp_path / "record.json", folder=tmp_path)
+    first, second, *others = measure(chosen, cast(Any, Readings([])))
+    assert [one.key["seed"] for one in others] == [seed for seed in REAL_SEEDS[1:] for _ in range(2)]
+    assert (first.key["row"], second.key["row"]) == ("tvo", "grpo"), "a record has each batch as soon as it is there"
+    assert first.rows() == second.rows() == [] and len({words[-1] for words in started}) == 2 == len(started)
     assert all("seed=0" in words and "optimizer.lr=3e-05" in words for words in started)
     tvo, grpo = started
     assert {"algorithm=tvo", "rollout.samples=1", "rollout.epochs=4"} <= set(tvo)
@@ -114,12 +116,13 @@ def test_every_recipe_is_set_against_the_references_at_its_own_rate() -> None:
     assert "| grpo | 0.110 (3) | 3 of 3 [0.439, 1.000] |" in found
 
 
-def test_a_seed_without_all_rates_waits_and_one_seed_separates_nothing() -> None:
+def test_a_seed_without_all_runs_waits_and_one_seed_separates_nothing() -> None:
     runs = [run_of(row, rate, 0, 0.5 + 100 * rate) for row in ("tvo", "grpo") for rate in (1e-4, 1e-3)]
-    found = tables([*runs, run_of("tvo", 1e-4, 1, 0.99), run_of("grpo", 1e-4, 1, 0.99)], (1e-4, 1e-3))
-    assert found.startswith("Seeds 0. Not all rates yet, not counted: 1.") and "0.99" not in found
+    for lacks in ([("tvo", 1e-4), ("grpo", 1e-4)], [("tvo", 1e-4), ("tvo", 1e-3)]):
+        found = tables([*runs, *(run_of(row, rate, 1, 0.99) for row, rate in lacks)], (1e-4, 1e-3))
+        assert found.startswith("Seeds 0. Not all runs yet, not counted: 1.") and "0.99" not in found
     assert "| tvo | 0.001 (end) | 0.600 |" in found and "not separated from `tvo` (1): grpo" in found
-    assert tables(runs[:1], (1e-4, 1e-3)) == "No seed has all rates yet: 1 runs are finished."
+    assert tables(runs[:1], (1e-4, 1e-3)) == "No seed has all runs yet: 1 are finished."
 
 
 def sweep_of(folder: Path, *codes: int) -> Path:
