@@ -106,8 +106,27 @@ def test_evaluation_on_a_gpu_is_in_bfloat16(words: tuple[str, ...]) -> None:
     assert said == ["model.dtype=auto: bfloat16 weights (cuda, 1,543,714,304 parameters)"]
 
 
-def test_on_a_cpu_nothing_changes_and_nothing_is_said() -> None:
+@pytest.mark.parametrize("model", ["qwen2.5-0.5b", "tiny"])
+def test_a_cpu_with_amx_trains_a_model_of_real_size_in_bfloat16_and_evaluates_in_float32(
+    model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
     said: list[str] = []
+    monkeypatch.setattr(automatic_settings, "has_bfloat16_products", lambda kind: kind == "cpu")
+    monkeypatch.setattr(automatic_settings, "parameter_count", lambda node: 5e8 if model != "tiny" else 1e5)
+    trained, evaluated = (composed(f"model={model}", root=root) for root in ("train", "eval"))
+    trained.trainer.device = evaluated.device = "cpu"
+    settle_training_settings(trained, said.append)
+    settle_evaluation_settings(evaluated, said.append)
+    found = "float32" if model == "tiny" else "bfloat16"
+    assert (trained.trainer.precision, trained.model.dtype, evaluated.model.dtype) == (found, "float32", "float32")
+    assert [line.split(" over ")[0] for line in said if "precision" in line] == (
+        [] if model == "tiny" else ["trainer.precision=auto: bfloat16 forward and backward"]
+    )
+
+
+def test_on_a_cpu_without_amx_nothing_changes_and_nothing_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    monkeypatch.setattr(automatic_settings, "has_bfloat16_products", lambda kind: False)
     trained, evaluated = composed("model=qwen2.5-0.5b"), composed("model=qwen2.5-0.5b", root="eval")
     trained.trainer.device = evaluated.device = "cpu"
     settle_training_settings(trained, said.append)

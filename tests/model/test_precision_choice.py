@@ -5,7 +5,13 @@ from __future__ import annotations
 import pytest
 import torch
 
-from tvo_cli.model.precision_choice import REAL_SIZE, allows_tf32, choose_precision, describe_precision
+from tvo_cli.model.precision_choice import (
+    REAL_SIZE,
+    allows_tf32,
+    choose_precision,
+    describe_precision,
+    has_bfloat16_products,
+)
 from tvo_cli.training.device_and_precision import set_product_precision, set_up_runtime
 
 
@@ -17,12 +23,14 @@ from tvo_cli.training.device_and_precision import set_product_precision, set_up_
         ("cuda", "float32", REAL_SIZE, True, "bfloat16"),
         ("cuda", "float32", REAL_SIZE - 1, True, "float32"),  # the embedded models say the same on every device
         ("cuda", "float32", 1_543_714_304, False, "float32"),  # a GPU without such products, which would emulate them
-        ("cpu", "float32", 1_543_714_304, True, "float32"),
+        ("cpu", "float32", 134_515_008, True, "bfloat16"),  # AMX
+        ("cpu", "float32", REAL_SIZE - 1, True, "float32"),
+        ("cpu", "float32", 1_543_714_304, False, "float32"),
         ("mps", "float32", 1_543_714_304, False, "float32"),
         ("cpu", "bfloat16", 100, False, "bfloat16"),  # weights in bfloat16 compute in it anywhere
     ],
 )
-def test_a_model_of_real_size_computes_in_bfloat16_on_cuda(
+def test_a_model_of_real_size_computes_in_bfloat16_where_there_are_units_for_it(
     kind: str, dtype: str, parameters: int, bfloat16: bool, expected: str
 ) -> None:
     assert choose_precision(kind, dtype, parameters, bfloat16=bfloat16) == expected
@@ -43,6 +51,16 @@ def test_the_choice_is_told_with_its_reason() -> None:
         "(cuda, 1,543,714,304 parameters)"
     )
     assert describe_precision("cuda", "float32", 99_000) == "float32 (cuda, 99,000 parameters)"
+
+
+@pytest.mark.parametrize("features", [{"amx_bf16": True}, {"amx_bf16": False, "avx512_bf16": True}, {}])
+def test_a_cpu_has_units_for_bfloat16_products_where_it_has_amx(
+    features: dict[str, bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """AVX-512's are not taken unasked; an arm64 CPU lists no such feature."""
+    assert "amx_bf16" in torch.cpu.get_capabilities() or torch.cpu.get_capabilities()["architecture"] != "x86_64"
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: features)
+    assert has_bfloat16_products("cpu") is features.get("amx_bf16", False)
 
 
 def test_an_explicit_precision_that_is_none_is_refused() -> None:

@@ -142,7 +142,8 @@ def _fused_optimiser_reason(on: bool) -> str:
 
 def fast_paths_of_accelerators(precision: str = "float32") -> Iterator[FastPath]:
     """Yield the fast paths of accelerators: bfloat16, TF32, CUDA, MPS."""
-    wanted = f"by itself on CUDA, from {REAL_SIZE:,} parameters on; else with trainer.precision=bfloat16"
+    own = f"by itself on CUDA and on a CPU with AMX, from {REAL_SIZE:,} parameters on"
+    wanted = f"{own}; else with trainer.precision=bfloat16"
     yield FastPath("bfloat16", precision == "bfloat16", "the forward pass" if precision == "bfloat16" else wanted)
     there = torch.cuda.is_available()
     tf32 = there and allows_tf32("cuda", precision)

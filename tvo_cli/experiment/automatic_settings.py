@@ -42,7 +42,8 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
     if config.model.dtype == AUTO:
         served = config.rollout.get("engine") == "vllm"  # which runs on CUDA, and chooses the device itself
         kind = "cuda" if served else choose_device(str(config.device)).type
-        chosen, parameters = _precision(config.model, kind, bfloat16=served or has_bfloat16_products(kind))
+        on_gpu = served or (kind != "cpu" and has_bfloat16_products(kind))
+        chosen, parameters = _precision(config.model, kind, bfloat16=on_gpu)
         config.model.dtype = chosen
         if kind != "cpu":
             tell(f"model.dtype=auto: {chosen} weights ({kind}, {parameters:,} parameters)")
@@ -51,15 +52,16 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
 def automatic_precision(model: Any, device: str, tell: Tell = log.info, device_key: str = "device") -> str:
     """What precision=auto means for a training forward: float32 or bfloat16."""
     kind = choose_device(device, device_key).type
-    chosen, parameters = _precision(model, kind, bfloat16=has_bfloat16_products(kind))
-    if kind != "cpu":
+    bfloat16 = has_bfloat16_products(kind)
+    chosen, parameters = _precision(model, kind, bfloat16=bfloat16)
+    if kind != "cpu" or chosen != "float32":
         tell(f"trainer.precision=auto: {describe_precision(kind, chosen, parameters)}")
     return chosen
 
 
 def _precision(model: Any, kind: str, *, bfloat16: bool) -> tuple[str, int]:
     """What precision=auto means for a model on a kind of device, and its parameters where they have a say."""
-    parameters = 0 if kind == "cpu" else parameter_count(model)
+    parameters = parameter_count(model) if kind != "cpu" or bfloat16 else 0
     dtype = "float32" if model["dtype"] == AUTO else str(model["dtype"])
     return choose_precision(kind, dtype, parameters, bfloat16=bfloat16), parameters
 

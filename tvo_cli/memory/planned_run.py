@@ -22,7 +22,7 @@ from tvo_cli.memory.reference_and_recorder import (
     choose_reference,
     readers_of_reference,
 )
-from tvo_cli.model.precision_choice import choose_precision
+from tvo_cli.model.precision_choice import choose_precision, has_bfloat16_products
 
 GATHERED = {"float32": 4, "bfloat16": 2}
 
@@ -90,11 +90,12 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
 
 
 def _planned_precision(config: Any, shape: NetworkShape, gpu: bool) -> str:
-    """Return the precision of the forward pass; `auto` as on a GPU that has products in bfloat16."""
+    """Return the precision of the forward pass; `auto` as on a GPU that has products in bfloat16, or on this CPU."""
     asked = str(config.trainer.precision)
     if asked != "auto":
         return asked
-    return choose_precision("cuda" if gpu else "cpu", str(config.model.dtype), shape.parameters, bfloat16=True)
+    kind, bfloat16 = ("cuda", True) if gpu else ("cpu", has_bfloat16_products("cpu"))
+    return choose_precision(kind, str(config.model.dtype), shape.parameters, bfloat16=bfloat16)
 
 
 def _with_rows(request: MemoryRequest, config: Any, bounds: MemoryBounds) -> MemoryRequest:

@@ -175,7 +175,7 @@ class TrainerConfig(DeclaredKeys):
     steps: Count = key("rollout batches")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
     precision: Literal["auto", "float32", "bfloat16"] = key(
-        "autocast of forward and backward; auto: bfloat16 on a GPU from 1e7 parameters on"
+        "autocast of forward and backward; auto: bfloat16 on a GPU, or a CPU with AMX, from 1e7 parameters on"
     )
     microbatch_rows: Whole = key("responses a forward pass; 0: a whole minibatch, within microbatch_tokens")
     microbatch_tokens: Literal["auto"] | Whole = key("positions a forward pass; 0: no bound", before=0)
