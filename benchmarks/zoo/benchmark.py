@@ -162,12 +162,13 @@ def _swept(settings: Chosen, key: Row, sweeps: Mapping[str, Sequence[str]]) -> l
 def _broken_runs(folder: Path, code: int) -> list[Row]:
     """A row for each job that an error of its own ended. SystemExit where the sweep was stopped, or is at fault.
 
-    A job that waits though the sweep is over is of an earlier version of its recipe, and was never run.
+    A job that waits or was interrupted though the sweep is over is of an earlier version of its recipe or preset.
     """
     index = folder / "sweep.json"
     jobs = json.loads(index.read_text(encoding="utf-8"))["jobs"] if index.is_file() else []
-    failed = [job for job in jobs if job["state"] != "finished" and job["code"] is not None]
+    failed = [job for job in jobs if job["state"] == "failed"]
     of_machine = len(failed) > max(1.0, BROKEN * len(jobs)) or any(job["code"] != 1 for job in failed)
+    of_machine |= any(job["state"] == "interrupted" for job in jobs)
     if code and (code != 1 or not failed or of_machine):
         say(f"{folder}: ended with {code}; the same command goes on")
         raise SystemExit(code)

@@ -152,11 +152,12 @@ def test_a_run_that_an_error_ends_is_a_row_and_counts_as_nothing_learnt(tmp_path
 
 
 @pytest.mark.parametrize(("code", "broken"), [(0, []), (1, ["RuntimeError: no"])])
-def test_a_job_of_an_earlier_version_that_waits_for_ever_is_no_row(
+def test_a_job_of_an_earlier_version_that_waits_or_was_interrupted_is_no_row(
     tmp_path: Path, code: int, broken: list[str]
 ) -> None:
     words = ["algorithm=steer", "seed=0", "optimizer.lr=3e-3"]
     jobs: list[dict[str, Any]] = [{"state": "waiting", "code": None, "reason": "", "overrides": words}]
+    jobs += [{"state": "interrupted", "code": 75, "reason": "saved", "overrides": words}] * (not code)
     jobs += [{"state": "failed", "code": 1, "reason": "RuntimeError: no", "overrides": words}] * code
     (tmp_path / "sweep.json").write_text(json.dumps({"jobs": jobs}))
     assert [row["broke"] for row in _broken_runs(tmp_path, code)] == broken
@@ -168,6 +169,9 @@ def test_one_run_of_a_small_sweep_may_break(tmp_path: Path) -> None:
     job = {"state": "failed", "code": 1, "reason": "RuntimeError: no", "overrides": words}
     (tmp_path / "sweep.json").write_text(json.dumps({"jobs": [job]}))
     assert [row["broke"] for row in _broken_runs(tmp_path, 1)] == ["RuntimeError: no"]
+    (tmp_path / "sweep.json").write_text(json.dumps({"jobs": [job, job | {"state": "interrupted", "code": 137}]}))
+    with pytest.raises(SystemExit):
+        _broken_runs(tmp_path, 1)
 
 
 @pytest.mark.parametrize(
