@@ -17,6 +17,7 @@ from tvo_cli.stats.confidence_interval import ConfidenceInterval
 from tvo_cli.stats.t_tests import Difference
 
 REFERENCES = ("tvo", "grpo")  # every recipe is compared with each of them
+LEARNT = 0.5  # final accuracy that is not below half of any peak
 LEVEL = 0.05  # of Holm's p, below which a difference is called one
 
 
@@ -144,9 +145,12 @@ def _at(one: Recipe, rate: float) -> str:
 
 
 def _collapsed(runs: Sequence[Row]) -> str:
-    count = sum(run["collapsed"] for run in runs)
-    bound = wilson_interval(count, len(runs))
-    return f"{count} of {len(runs)} [{bound.low:.3f}, {bound.high:.3f}]"
+    """A run that ends at half or more has not lost the task: its entropy alone, under a tenth of the start, counts."""
+    fallen = [run for run in runs if run["collapsed"]]
+    bound = wilson_interval(len(fallen), len(runs))
+    certain = sum(run["final"] >= LEARNT for run in fallen)
+    told = f", {certain} by entropy alone" if certain else ""
+    return f"{len(fallen)} of {len(runs)} [{bound.low:.3f}, {bound.high:.3f}]{told}"
 
 
 def _broken(runs: Sequence[Row]) -> str:

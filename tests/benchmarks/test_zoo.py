@@ -116,6 +116,13 @@ def test_every_recipe_is_set_against_the_references_at_its_own_rate() -> None:
     assert "| grpo | 0.110 (3) | 3 of 3 [0.439, 1.000] |" in found
 
 
+def test_a_run_that_is_certain_of_the_task_is_told_apart_from_one_that_lost_it() -> None:
+    """On a pretrained model entropy under a tenth of the start goes with nine answers of ten right."""
+    found = tables([run_of("tvo", 1e-3, 0, 0.9) | {"collapsed": True}, run_of("grpo", 1e-3, 0, 0.1)], (1e-3,))
+    assert "| tvo | 0.900 (1) | 1 of 1 [0.207, 1.000], 1 by entropy alone |" in found
+    assert "| grpo | 0.100 (1) | 1 of 1 [0.207, 1.000] |" in found
+
+
 def test_a_seed_without_all_runs_waits_and_one_seed_separates_nothing() -> None:
     runs = [run_of(row, rate, 0, 0.5 + 100 * rate) for row in ("tvo", "grpo") for rate in (1e-4, 1e-3)]
     for lacks in ([("tvo", 1e-4), ("grpo", 1e-4)], [("tvo", 1e-4), ("tvo", 1e-3)]):
