@@ -38,6 +38,16 @@ def test_a_group_of_equal_rewards_is_pushed_by_virtual_ones() -> None:
     assert 0 < right <= 1 and -1 <= wrong < 0
 
 
+def test_the_count_of_virtual_rewards_is_not_rounded_up_by_rounding() -> None:
+    """ACR = .81: K = ⌈10·.9⌉ = 9, though .81 in float32 is more than .81."""
+    base = VirtualSamples(**BASE | {"alpha": 0.5, "threshold": 0.0})
+    found = base(batch(*[(1.0,) * 10] * 81, *[(1.0,) + (0.0,) * 9] * 19)).values[0, 0].item()
+    pool = [1.0] * 10 + [1 - k / 10 for k in range(1, 10)]
+    mean = sum(pool) / 19
+    expected = (1 - mean) / math.sqrt(sum((x - mean) ** 2 for x in pool) / 19)
+    assert found == pytest.approx(expected, abs=1e-5)
+
+
 def test_the_height_of_the_virtual_rewards_of_a_wrong_group_cancels() -> None:
     low, high = (VirtualSamples(**BASE | {"anchor": anchor})(batch(WRONG, RIGHT)).values for anchor in (0.1, 1.0))
     torch.testing.assert_close(low, high, rtol=1e-6, atol=0)

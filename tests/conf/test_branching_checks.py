@@ -41,6 +41,8 @@ def refusal(*words: str) -> str:
                 (["algorithm=ettrl", *SERVED, "rollout.stop=['\n\n']"], ["EntropyForks", "one that a cut divides"]),
                 (["algorithm=reinforce_plus", "++" + SECOND], ["estimator=WhitenedReturn", "over all prompts"]),
                 (["algorithm=tvo", "++" + SECOND], ["estimator=ShrunkLeaveOneOut", "over all prompts"]),
+                (["algorithm=avspo", "++" + SECOND], ["estimator=VirtualSamples", "over all prompts"]),
+                (["algorithm=canon_dynamic", "++" + SECOND], ["estimator=ConditionalGroup", "over all prompts"]),
                 (["algorithm=ettrl", "++" + SECOND], ["branching=EntropyForks", "once more at another temperature"]),
             )
         ),
@@ -53,6 +55,8 @@ def refusal(*words: str) -> str:
         "served stops",
         "batch scale",
         "batch baseline",
+        "batch share",
+        "batch schedule",
         "second sampling",
     ],
 )

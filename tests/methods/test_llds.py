@@ -50,6 +50,15 @@ def test_nothing_acts_where_the_policy_has_not_moved(on_f0: Callable[..., Result
     assert (torch.autograd.grad(llds(still).sum(), still.logp)[0] == 0).all()
 
 
+def test_a_token_that_did_not_move_is_not_pulled(on_f0: Callable[..., Result]) -> None:
+    """Row 0 is kept and fell by .5 on its first token alone."""
+    tokens = on_f0("llds").tokens
+    logp = tokens.old_logp.clone()
+    logp[0, 0] -= 0.5
+    given = replace(tokens, logp=logp.requires_grad_())
+    assert torch.autograd.grad(llds(given).sum(), given.logp)[0][0].tolist() == [-1.0, 0.0, 0.0]
+
+
 def test_the_loss_on_f0(on_f0: Callable[..., Result]) -> None:
     """All neutral: rows 1 and 2 (falls by .3 and −.1): only row 1's .4 counts, .1·.4/9, beside a policy term of 0."""
     found = on_f0("llds")

@@ -38,6 +38,9 @@ def test_the_least_likely_fifth_of_a_text() -> None:
     assert _confidence(logp, mask, 0.4).item() == pytest.approx(math.exp(-1.15))
     assert _confidence(logp, mask | True, 0.2).item() == pytest.approx(math.exp(-5.5)), "two of six: rounded up"
     assert _confidence(logp, mask & False, 0.2).item() == 1.0
+    many = torch.arange(-25.0, 0.0)[None]
+    least = _confidence(many, many < 0, 0.6).log().item()
+    assert least == pytest.approx(-18.0), "15 of 25, though .6·25 is more than 15 in float32"
 
 
 def test_the_sure_learn_less_and_groups_without_a_right_answer_nothing(batch: tuple[Experience, Advantage]) -> None:

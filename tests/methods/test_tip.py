@@ -74,6 +74,17 @@ def test_one_wild_entropy_does_not_hide_the_others(four: Tokens) -> None:
     assert kept == list(range(61, 101)), "where 50 is the scale, ĥ of the others is below .02 and the first is kept"
 
 
+def test_a_minibatch_of_more_tokens_than_torch_ranks(four: Tokens, monkeypatch: pytest.MonkeyPatch) -> None:
+    """torch.quantile stops at 2²⁴ entries."""
+
+    def refused(*_: object) -> torch.Tensor:
+        raise RuntimeError("quantile() input tensor is too large")
+
+    expected = tip(four, share=0.5, divergence="surprise")
+    monkeypatch.setattr(torch, "quantile", refused)
+    torch.testing.assert_close(tip(four, share=0.5, divergence="surprise"), expected, rtol=0, atol=0)
+
+
 def test_each_response_keeps_its_share_and_one_at_the_least(on_f0: Callable[..., Result]) -> None:
     tokens = on_f0("tip").tokens
     for share, counts in ((0.5, [1, 1, 1, 1]), (0.7, [2, 1, 2, 1]), (1.0, [3, 2, 3, 1])):

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from tvo_cli.advantage.estimator import StatelessEstimator
 from tvo_cli.errors import UserError
-from tvo_cli.maths import groups
+from tvo_cli.maths import groups, masked
 from tvo_cli.maths.masked import spread_over_tokens
 from tvo_cli.types import Advantage, Experience
 
@@ -52,6 +52,11 @@ class ConditionalGroup(StatelessEstimator):
             if value not in known:
                 raise UserError(f"algorithm.estimator.{key}", value, "is none.", f"Choose {', '.join(known)}.")
 
+    @property
+    def of_whole_batch(self) -> bool:  # type: ignore[override]
+        """μ follows the batch's mean reward."""
+        return self.schedule.startswith("accuracy")
+
     def __call__(self, experience: Experience) -> Advantage:
         """Estimate Â, [B, T]."""
         rewards, group = experience.rewards, experience.group
@@ -77,12 +82,12 @@ class ConditionalGroup(StatelessEstimator):
         return rank >= (size // 2)[group]
 
     def _metric_of_responses(self, experience: Experience) -> Tensor:
-        length = experience.mask.sum(1)
         if self.metric == "length":
-            return length.to(experience.rewards.dtype)
+            return masked.extent(experience.mask).to(experience.rewards.dtype)
         if experience.old_entropy is None:
             raise ValueError("algorithm.objective.reads.old_entropy must be true for the metric entropy")
-        return torch.where(experience.mask, experience.old_entropy, 0.0).sum(1) / length.clamp(min=1)
+        total = torch.where(experience.mask, experience.old_entropy, 0.0).sum(1)
+        return total / experience.mask.sum(1).clamp(min=1)
 
     def mix(self, experience: Experience) -> float:
         """μ of this batch."""

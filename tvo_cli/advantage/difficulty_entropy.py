@@ -94,7 +94,7 @@ class DifficultyEntropyReward:
         width = entropy.shape[1]
         sums = padded[:, self.window + 1 : self.window + 1 + width - 1] - padded[:, 1:width]
         means = torch.nn.functional.pad(sums / self.window, (0, 1))
-        left = experience.mask.sum(1, keepdim=True) - torch.arange(1, width + 1, device=entropy.device)
+        left = experience.mask.flip(1).cumsum(1).flip(1) - 1  # tokens after each
         return means, (left >= self.window) & experience.mask
 
     def _threshold_of(self, means: Tensor, whole: Tensor) -> float:

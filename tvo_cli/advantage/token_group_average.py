@@ -22,7 +22,9 @@ class TokenGroupAverage(StatelessEstimator):
     0. A group in which one is as large as `largest` gets GRPO's instead. κ as GRPO's. With responses of one length it
     is GRPO's with the standard deviation of n.
 
-    Fidelity: official code (agreement with it to 1e-12 on random batches).
+    Fidelity: official code (agreement with it to 1e-12 on random batches of rewards 0 and 1; the released code looks
+    for |Â| ≥ `largest` on padding too, where it takes the reward for 0, so that a group with padding and rewards that
+    are far from 0 beside their spread, as an overlong penalty makes them, gets GRPO's; here response tokens decide).
     """
 
     minimum_samples: ClassVar[int] = 2

@@ -5,13 +5,14 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from tvo_cli.maths import masked
 from tvo_cli.maths.divergence import kl_k1
 from tvo_cli.types import Experience
 
 
 def token_rewards(experience: Experience, outcome: Tensor, kl_coef: float) -> Tensor:
     """r_t = 1[t last]·R − c_KL·k1_t, [B, T]: an outcome [B] on the last response token, the KL charged on each."""
-    mask, length = experience.mask, experience.mask.sum(1)
+    mask, length = experience.mask, masked.extent(experience.mask)
     rewards = torch.zeros(mask.shape, dtype=outcome.dtype, device=mask.device)
     rows = torch.arange(len(mask), device=mask.device)[length > 0]
     rewards[rows, length[rows] - 1] = outcome[rows]

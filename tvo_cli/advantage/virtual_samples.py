@@ -40,6 +40,7 @@ class VirtualSamples:
     needs_critic: ClassVar[bool] = False
     needs_reference: ClassVar[bool] = False
     teaches_equal_rewards: ClassVar[bool] = True
+    of_whole_batch: ClassVar[bool] = True  # ACR is
 
     epsilon: float
     alpha: float
@@ -53,7 +54,7 @@ class VirtualSamples:
         """Estimate Â, [B, T]."""
         rewards, group = experience.rewards, experience.group
         equal = groups.is_homogeneous(rewards, group)
-        collapsed = float(equal.float().mean())
+        collapsed = float(equal.double().mean())
         centred = groups.group_centred(rewards, group)
         spread = self._variance(rewards, centred, group).sqrt()
         normal = centred / (spread[group] + self.epsilon)
@@ -79,7 +80,7 @@ class VirtualSamples:
         """Â of every response of a group of `size` equal rewards; 0 of a negative one."""
         if reward < 0:
             return 0.0
-        count = max(1, min(size, math.ceil(size * collapsed**self.alpha)))
+        count = max(1, min(size, math.ceil(size * collapsed**self.alpha - 1e-9)))
         virtual = [reward * (1 - k / (count + 1)) if reward else self.anchor * k / count for k in range(1, count + 1)]
         pool = [reward] * size + virtual
         mean = sum(pool) / len(pool)
@@ -95,7 +96,7 @@ class VirtualSamples:
 
     def end_batch(self, experience: Experience) -> None:
         """Carry τ and the mean reward over."""
-        collapsed = float(groups.is_homogeneous(experience.rewards, experience.group).float().mean())
+        collapsed = float(groups.is_homogeneous(experience.rewards, experience.group).double().mean())
         mean = float(experience.rewards.mean())
         self.threshold, self.previous = self.threshold_for(collapsed, mean), mean
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from tvo_cli.config.instantiation import target_object
+from tvo_cli.config.instantiation import build, target_object
 from tvo_cli.errors import UserError
 
 BRANCHING, HEAT = "algorithm.branching", "algorithm.token_temperature"
@@ -39,7 +39,7 @@ def check_sampling_pieces(config: Any) -> None:
 def _check_estimator_of_tempered_branch(algorithm: Any) -> None:
     """Refuse a baseline or scale of the whole batch, which would be of two policies."""
     target = str(algorithm.estimator._target_)
-    if getattr(target_object("algorithm.estimator._target_", target), "of_whole_batch", False):
+    if getattr(build(algorithm.estimator), "of_whole_batch", False):
         problem = f"{SECOND}, and this takes its baseline or scale over all prompts, hot ones and others alike."
         remedy = "Take one of a prompt's own group, as tvo_cli.advantage.GroupNormalised."
         raise UserError("algorithm.estimator", target.rpartition(".")[2], problem, remedy)

@@ -84,6 +84,15 @@ def row_quantile(x: Tensor, mask: Tensor, share: float) -> Tensor:
     return (low + step).squeeze(1)
 
 
+def extent(mask: Tensor) -> Tensor:
+    """Places of each row up to its last True entry, [B, T] → [B]: a response's length, with what a branch took over.
+
+    >>> extent(torch.tensor([[False, True, True, False], [True, False, False, False], [False] * 4]))
+    tensor([3, 1, 0])
+    """
+    return (mask.flip(1).cumsum(1) > 0).sum(1)
+
+
 def scatter_to_mask(values: Tensor, mask: Tensor) -> Tensor:
     """[N] values of the True places of mask [B, T], in row order → [B, T], 0 elsewhere."""
     return values.new_zeros(mask.shape).masked_scatter(mask, values)

@@ -45,8 +45,10 @@ def empg(
     """
     if experience.old_entropy is None:
         raise ValueError("algorithm.objective.reads.old_entropy must be true for EMPG")
-    mask, step = experience.mask, torch.arange(experience.mask.shape[1], device=experience.mask.device) // window
-    exists, own = mask[:, ::window], advantage.values[:, ::window]
+    mask, place = experience.mask, torch.arange(experience.mask.shape[1], device=experience.mask.device)
+    step, first = place // window, _first_token_of_steps(mask, place[::window])
+    exists = mask.gather(1, first) & (step[first] == step[::window])
+    own = advantage.values.gather(1, first)
     spread = masked.scaled_to_unit(_mean_of_steps(experience.old_entropy, mask, step, exists), exists)
     weight = (-scaling * spread).exp()
     weight = weight / masked.mean(weight, exists).clamp(min=torch.finfo(weight.dtype).tiny)
@@ -55,6 +57,11 @@ def empg(
     shift = 0.0 if centre == "none" else masked.mean(changed, moving)
     changed = torch.where(moving, changed - shift, 0.0)
     return replace(advantage, values=torch.where(mask, changed[:, step], 0.0))
+
+
+def _first_token_of_steps(mask: Tensor, start: Tensor) -> Tensor:
+    """Place of each step's first token, [B, S]: where it starts, or where a branch's own tokens do."""
+    return torch.maximum(start, mask.long().argmax(1, keepdim=True))
 
 
 def _mean_of_steps(x: Tensor, mask: Tensor, step: Tensor, exists: Tensor) -> Tensor:

@@ -26,7 +26,7 @@ def llds(tokens: Tokens) -> Tensor:
     """
     fall = torch.where(tokens.mask, tokens.old_logp - tokens.logp, 0.0)
     kept = (fall.detach().sum(1) > 0) & _has_no_negative_advantage(tokens)
-    return torch.where(kept[:, None], fall.clamp(min=0.0), 0.0)
+    return torch.where(kept[:, None], fall.relu(), 0.0)  # whose gradient at 0 is 0
 
 
 def _has_no_negative_advantage(tokens: Tokens) -> Tensor:

@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import torch
 
+from tvo_cli.maths import masked
 from tvo_cli.types import Advantage, Experience
 
 
@@ -32,7 +33,7 @@ def position_shaping(
     """
     if not first < experience.step < last:
         return advantage
-    mask, values = experience.mask, advantage.values
-    place = (mask.cumsum(1) - 1) / mask.sum(1, keepdim=True).clamp(min=1)
+    values, length = advantage.values, masked.extent(experience.mask)[:, None].clamp(min=1)
+    place = torch.arange(values.shape[1], device=values.device) / length
     bonus = gamma * torch.sigmoid(steepness * (place.to(values.dtype) - 0.5))
     return replace(advantage, values=values + values.sign() * torch.minimum(bonus, 0.5 * values.abs()))

@@ -46,7 +46,7 @@ def progrpo(experience: Experience, advantage: Advantage, *, alpha: float, share
 
 def _confidence(logp: Tensor, mask: Tensor, share: float) -> Tensor:
     """ProGRPO's confidence: exp of the mean of a row's least log-probabilities, [B]; 1 of an empty row."""
-    count = (share * mask.sum(1) - 1e-9).ceil().clamp(min=1)
+    count = (share * mask.sum(1).double() - 1e-9).ceil().clamp(min=1)  # float32 has no room for the 1e-9
     ordered = torch.where(mask, logp, torch.inf).sort(dim=1).values
     least = torch.arange(mask.shape[1], device=mask.device) < torch.minimum(count, mask.sum(1))[:, None]
     return (torch.where(least, ordered, 0.0).sum(1) / count).exp()

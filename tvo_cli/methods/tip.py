@@ -39,7 +39,8 @@ def tip(tokens: Tokens, *, share: float, divergence: str) -> Tensor:
     mask, entropy = tokens.mask, tokens.entropy.detach()
     if not bool(mask.any()):
         return torch.zeros_like(entropy)
-    h = masked.scaled_to_unit(entropy.clamp(max=float(torch.quantile(entropy[mask], CLIPPED_ABOVE))), mask)
+    highest = masked.row_quantile(entropy.view(1, -1), mask.view(1, -1), CLIPPED_ABOVE)
+    h = masked.scaled_to_unit(torch.minimum(entropy, highest), mask)
     d = masked.scaled_to_unit(_divergence(tokens, divergence), mask)
     kept = _best_of_each_row(h + d - h * d, mask, share)
     return kept * (mask.sum() / kept.sum()).to(entropy.dtype)

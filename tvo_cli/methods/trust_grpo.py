@@ -26,7 +26,8 @@ def trust_grpo(experience: Experience, *, quality: str, strength: float, lifetim
     Fidelity: official code (agreement with it to 1e-12 on random groups for qualities of all responses; it asks its
     judge only of answers with R ≥ 0.2 and takes 0 for the others, so that with rewards of 1 and 0 its g is always 1.
     The recipe's loss is a mean over the minibatch's tokens, the released one over those of a micro-batch of 4; and the
-    released script adds a k3 penalty to the reference of 0.04 and an entropy bonus of 1e-3, which are off here).
+    released script adds a k3 penalty to the reference of 0.04 and an entropy bonus of 1e-3, which are off here. Its
+    log-ratio is cut at 10 either way, ours at 20).
 
     Args:
         experience: the rollout batch, and its step.

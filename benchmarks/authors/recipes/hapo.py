@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from types import SimpleNamespace
 
@@ -31,9 +32,11 @@ SETTINGS = {"clip_ratio_c": DUAL, "entropy_pivot": 0.8, "adaptive_clip": True, "
 DRIFT = 2.0  # at the drawn ratios hardly a token meets the widened clip
 
 
-def loss(code: SimpleNamespace, drawn: RandomBatch, *, released_sign: bool) -> Pair:
-    """Advantage, redistribution, clip and token mean of the whole recipe."""
+def loss(code: SimpleNamespace, drawn: RandomBatch, *, released_sign: bool, wrong: float = 0.0) -> Pair:
+    """Advantage, redistribution, clip and token mean of the whole recipe; `wrong`: in place of a reward of 0."""
     batch = drifted(drawn, DRIFT)
+    rewards = batch.experience.rewards.clamp(min=wrong)
+    batch = replace(batch, experience=replace(batch.experience, rewards=rewards))
     advantage, _ = code.compute_hapo_outcome_advantage(**graded(batch), entropys=batch.experience.old_entropy)
     settings = SETTINGS | {"cliprange_low": 0.2, "cliprange_high": 0.28, "entropy": batch.entropy}
     theirs = code.compute_policy_loss(**scored(batch, advantage), **settings)[0]
@@ -56,9 +59,11 @@ def temperature(code: SimpleNamespace, batch: RandomBatch) -> Pair:
     return Outcome(theirs.mean(), theirs), Outcome(ours.mean(), ours)
 
 
-CLIP = (
-    "above 1 the released scripts clip at 0.2, the recipe at DAPO's 0.28: both run at 0.28; what either does with a "
-    "normalised reward of 5 or more does not occur"
+CLIP = "above 1 the released scripts clip at 0.2, the recipe at DAPO's 0.28: both run at 0.28"
+NEAR = 0.9  # a wrong answer's reward, so near 1 that padding is far away in units of the spread
+WAY_OUT = (
+    "a group that holds a normalised reward of 5 or more gets GRPO's advantage: there padding counts, whose reward is "
+    "0, so every group with padding does whose rewards are far from 0 beside their spread; here response tokens alone"
 )
 SIGN = "a negative level is divided by the negative minimum there, so that certain tokens count as uncertain ones"
 SAMPLER = "of the code the sign of negative levels is turned, 1e-6 beside the spread is 0, and float32 is float64"
@@ -78,6 +83,14 @@ COMPARISONS = [
         f"the whole recipe as it is, log-ratios times {DRIFT:g} and a dual clip of {DUAL:g}",
         VERL,
         f"{SIGN}; {CLIP}",
+    ),
+    Comparison(
+        "hapo",
+        LOSS,
+        partial(loss, released_sign=True, wrong=NEAR),
+        f"as the first row, with rewards of 1 and {NEAR:g}",
+        VERL,
+        f"{WAY_OUT}; {CLIP}",
     ),
     Comparison(
         "hapo",

@@ -120,6 +120,7 @@ COMPARISONS = [
         f"the whole recipe at batch {STEP}, with graded rewards and a judge of the thinking that both ask",
         NEEDS,
         "theirs asks its judge only of answers with R ≥ 0.2: ours is given 0 for the others. Its mean is over a "
-        "micro-batch, and the released run adds a KL and an entropy term",
+        "micro-batch, the released run adds a KL and an entropy term, and its log-ratio is cut at 10 either way, "
+        "ours at 20",
     )
 ]

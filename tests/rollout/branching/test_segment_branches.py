@@ -92,6 +92,8 @@ def test_a_trial_gives_an_unclear_question_more_responses_of_its_own() -> None:
     assert Counter(rule.cuts(grown_responses(clear, samples=16), 0)) == {Cut(0, 0): 8}
     assert Counter(rule.cuts(grown_responses(unclear, samples=16), 0)) == {Cut(0, 0): 15}, "⌊16·σ(4)⌋ = 15"
     assert rule.cuts(grown_responses([FLAT] * 8, samples=16, group=[0] * 8), 1)[0].at == 4
+    short = grown_responses([[9.0] * 4], samples=16)
+    assert Counter(rule.cuts(short, 0)) == {Cut(0, 0): 8}, "a trial of one segment: H_tool is H_root, as released"
 
 
 @pytest.mark.parametrize(("name", "value"), [("segments", 1), ("initial", 0.0), ("initial", 1.5)])

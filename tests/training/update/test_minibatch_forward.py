@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import torch
 
-from tests.training.conftest import Runs, largest_difference, trained_policy
+from tests.training.conftest import MetricRows, Runs, largest_difference, trained_policy
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.update import minibatch_forward, minibatch_gradient
 from tvo_cli.types import Tokens
@@ -37,6 +37,14 @@ def test_no_split_changes_an_update_whose_weights_are_statistics(run: Runs, name
     )
     assert largest_difference(whole, split) < 1e-6
     assert largest_difference(whole, apart) > 1e-5
+
+
+@pytest.mark.slow
+def test_a_shape_of_the_whole_minibatch_is_not_taken_for_damping(run: Runs, steps: MetricRows) -> None:
+    """At π = π_old nothing is damped, also where a part alone would have another mean entropy than the minibatch."""
+    given = ("algorithm=aepo_agentic", *ONE_STEP, "rollout.epochs=1", "rollout.minibatches=1")
+    found = steps(run("split", *given, "trainer.microbatch_rows=4", "trainer.variance_parts=1"))[0]
+    assert found["policy/damped"] == pytest.approx(0.0, abs=1e-4)
 
 
 @pytest.fixture

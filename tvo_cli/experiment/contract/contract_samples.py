@@ -82,6 +82,7 @@ def extremes() -> Iterator[tuple[str, Tokens]]:
         "one token": {"mask": torch.arange(6).expand(4, 6) < 1},
         "empty row": {"mask": tokens.mask & (torch.arange(4)[:, None] > 0)},
         "no token": {"mask": torch.zeros(4, 6, dtype=torch.bool)},
+        "branches": {"mask": tokens.mask & (torch.arange(6) >= torch.tensor([[0], [2], [0], [3]]))},
     }
     for case, changed in changes.items():
         typed = {key: value if value.dtype is torch.bool else value.double() for key, value in changed.items()}
@@ -124,5 +125,6 @@ def extreme_experiences() -> Iterator[tuple[str, Experience]]:
         "one token": {"mask": first.expand(4, 3)},
         "empty row": {"mask": found.mask & (torch.arange(4)[:, None] > 0)},
         "no token": {"mask": torch.zeros(4, 3, dtype=torch.bool)},
+        "branches": {"mask": found.mask & (torch.arange(3) >= torch.tensor([[0], [1], [2], [0]]))},
     }
     return ((case, replace(found, **changed)) for case, changed in changes.items())

@@ -28,8 +28,8 @@ class SegmentBranches:
     Fidelity: official code (read in a fork, for the formula and its numbers; the entropy is the whole vocabulary's
     where that code sums the ten largest; H_0 of a branch is of the tokens that it took over where that takes its own
     first ones, and keeps every H_0 of the first batch; equal segments for tool calls, responses that are sampled from
-    the prompt at the end and do not branch where that code starts anew, and the trial's H_root are this project's
-    adaptation to a single turn).
+    the prompt at the end and do not branch where that code starts anew, the trial's H_root, and that a last segment cut
+    short by the end of the trial counts in H_tool as a whole one are this project's adaptation to a single turn).
 
     initial = 1 recovers G responses from the prompt.
     """
@@ -98,8 +98,9 @@ class SegmentBranches:
     def _initial_by_trial(self, grown: GrownResponses, row: int) -> int:
         """n₀ by a trial response."""
         others = range(1, math.ceil(grown.lengths[row] / self.width))
-        tool = sum(self._entropy(grown, row, j) for j in others) / max(1, len(others))
-        return initial_responses(grown.samples, self.beta * (self._entropy(grown, row, 0) - tool))
+        root, later = self._entropy(grown, row, 0), [self._entropy(grown, row, j) for j in others]
+        tool = sum(later) / len(later) if later else root  # as released for a trial without a tool call
+        return initial_responses(grown.samples, self.beta * (root - tool))
 
 
 def initial_responses(samples: int, excess: float) -> int:

@@ -89,6 +89,7 @@ class GradientPart(NamedTuple):
     rows: Tensor
     tokens: Tokens  # detached
     losses: dict[str, float]
+    soft: Tensor  # the objective's soft advantage, by what it knows of the whole minibatch
     push: Tensor  # ∂L_policy/∂log π
     moved: Tensor  # sum of the step rule's divergence over tokens
 
@@ -144,9 +145,9 @@ def _differentiate_part(
         backward_through_network(forwarded.scores, forces)
     moved = masked.total(algorithm.step_rule.divergence(tokens.logp.detach(), tokens.old_logp), tokens.mask)
     losses = {name: float(part.detach()) for name, part in loss.parts.items()}
-    return _MicroBatchGradient(
-        GradientPart(forwarded.rows, replace(join_tokens([tokens]), whole=None), losses, push, moved), ""
-    )
+    soft = algorithm.objective.soft_advantage(tokens).detach()
+    detached = replace(join_tokens([tokens]), whole=None)
+    return _MicroBatchGradient(GradientPart(forwarded.rows, detached, losses, soft, push, moved), "")
 
 
 def _numbered_squares(reading: MicroBatchVariance, ranks: Ranks) -> list[tuple[int, Tensor]]:
@@ -168,7 +169,7 @@ def _non_finite_in_update(tokens: Tokens, loss: Loss) -> str:
 def _report_losses_and_forces(
     report: UpdateReport, part: GradientPart, learner: Learner, minibatch: Minibatch, *, first: bool
 ) -> None:
-    rows, detached, losses, push, _ = part
+    rows, detached, losses, soft, push, _ = part
     for name, loss in losses.items():
         summed = report.losses.setdefault(name, [])
         if first:
@@ -177,7 +178,7 @@ def _report_losses_and_forces(
     objective = learner.algorithm.objective
     if minibatch.epoch == 0:
         objective.observe(detached)
-    free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * objective.soft_advantage(detached)
+    free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * soft
     free = free if detached.importance is None else free * detached.importance
     weight = torch.where(free != 0, push / free, 1.0)
     report.last_epoch.append(StepTokenForces(rows, detached.logp, detached.entropy, push, weight))
