@@ -1,7 +1,7 @@
 """TVO at learning rates from 1e-5 to 3e-3 on the three embedded tasks: docs/decisions/any-rate.md.
 
     python -m benchmarks.any_rate --plan-only      the sum of core hours, from batches timed on this machine
-    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      2.9 core hours by its own sum; resumable
+    python -m benchmarks.any_rate --out docs/results/any-rate/record.json      2.5 core hours by its own sum; resumable
 
 Each sweep is `tvo train -m experiment=second_edition… algorithm=…`, a seed at a time: `tvo` on the seeds of the second
 edition; `tvo` whose set-point time cools further, on those seeds of arithmetic and on ten of addition and sparse that

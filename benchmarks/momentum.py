@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
@@ -98,7 +99,8 @@ def _gain(first: Sequence[Row], second: Sequence[Row], name: str) -> list[str]:
     one, other = ({run["seed"]: float(run[name]) for run in runs} for runs in (first, second))
     seeds = sorted(one.keys() & other.keys())
     found = paired_difference([one[seed] for seed in seeds], [other[seed] for seed in seeds])
-    return [f"{found.difference:+.3f} [{found.low:+.3f}, {found.high:+.3f}]", f"{found.p:.3g}"]
+    ends = "(equal in every seed)" if math.isnan(found.low) else f"[{found.low:+.3f}, {found.high:+.3f}]"
+    return [f"{found.difference:+.3f} {ends}", f"{found.p:.3g}"]
 
 
 BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, any_machine=True)
