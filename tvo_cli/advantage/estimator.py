@@ -39,7 +39,7 @@ class StatelessEstimator:
     minimum_prompts: ClassVar[int] = 1
     needs_critic: ClassVar[bool] = False
     needs_reference: bool = False
-    of_whole_batch: bool = False  # whether Â of a response depends on those to other prompts
+    of_whole_batch: ClassVar[bool] = False  # whether Â of a response depends on those to other prompts
 
     def end_batch(self, experience: Experience) -> None:
         """Nothing to learn."""

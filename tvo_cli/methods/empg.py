@@ -31,8 +31,7 @@ def empg(
     steps of the batch, g = exp(−k·u)/mean exp(−k·u), f = exp(−k'·u); the last step of a response gets no bonus. A step
     is `window` tokens here, a single-turn form of this project's; the paper's are the turns of an agent.
 
-    Fidelity: notes (two restatements of the paper's equations agree; no code of the authors was found, ζ is that of a
-    later study, and the paper's own constants were not seen).
+    Fidelity: notes (two restatements of the paper's equations agree; no code was found, ζ is a later study's).
 
     Args:
         experience: with old_entropy.
@@ -47,8 +46,7 @@ def empg(
         raise ValueError("algorithm.objective.reads.old_entropy must be true for EMPG")
     mask, place = experience.mask, torch.arange(experience.mask.shape[1], device=experience.mask.device)
     step, first = place // window, _first_token_of_steps(mask, place[::window])
-    exists = mask.gather(1, first) & (step[first] == step[::window])
-    own = advantage.values.gather(1, first)
+    exists, own = mask.gather(1, first) & (step[first] == step[::window]), advantage.values.gather(1, first)
     spread = masked.scaled_to_unit(_mean_of_steps(experience.old_entropy, mask, step, exists), exists)
     weight = (-scaling * spread).exp()
     weight = weight / masked.mean(weight, exists).clamp(min=torch.finfo(weight.dtype).tiny)
