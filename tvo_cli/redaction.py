@@ -7,12 +7,17 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-SECRET = re.compile(r"token(?!s)|key|password|secret", re.IGNORECASE)  # microbatch_tokens is none
+SECRET = re.compile(r"token(?!s)|key|password|secret", re.IGNORECASE)  # of a variable; WANDB_MICROBATCH_TOKENS is none
+ALWAYS = re.compile(r"passw|secret|credential|apikey|accesskey|authtoken", re.IGNORECASE)  # of a setting
+ENDS = {"key", "keys", "token"}  # of a setting's name, but after these words:
+ORDINARY = {"stop", "next", "answer", "eos", "bos", "pad", "end", "start", "unk", "sep", "mask", "per", "first", "last"}
+BEHIND = {"id", "value", "string", "text"}  # words that a secret's name may have after it
 WEBHOOK = re.compile(r"webhook", re.IGNORECASE)  # who knows its address may write there; a variable's name is no secret
 ENTRY = re.compile(
     r"""([{,]\s*["']?[\w.-]+["']?\s*:\s*)(\[[^\]]*\]|"[^"]*"|'[^']*'|[^,{}\[\]]+)"""
 )  # of a mapping in a word
 NUMBERS = re.compile(r"[\d.eE+,-]+")
+NO_TEXT = ("null", "none", "true", "false", "")
 MASK = "***"
 NO_SECRETS = "own_code"  # fingerprints by names of files, whatever word is in a name
 
@@ -27,8 +32,16 @@ def redacted(tree: Any, key: str = "") -> Any:
 
 
 def is_secret(key: str) -> bool:
-    """Return whether a key names a secret; a tokenizer is none."""
-    return bool(SECRET.search(key.lower().replace("tokenizer", "")))
+    """Return whether a setting's key names a secret: api_key, hf_token; keyword, next_token and tokenizer do not."""
+    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())
+    own = [word for word in words if word and not word.isdigit() and word not in BEHIND]
+    ends = bool(own) and own[-1] in ENDS and not ORDINARY & {*own[-2:-1]}
+    return ends or bool(ALWAYS.search(key))
+
+
+def _is_secret_variable(name: str) -> bool:
+    """Return whether an environment variable may hold a secret: what is hidden of a text is hidden once too often."""
+    return bool(SECRET.search(name.lower().replace("tokenizer", "")))
 
 
 def _is_webhook(key: str, value: str) -> bool:
@@ -58,13 +71,14 @@ def _redacted_entry(entry: re.Match[str]) -> str:
 
 def _is_secret_value(key: str, value: str) -> bool:
     """Return whether a value is to be replaced: a secret is a text, max_tokens=64 is none."""
-    return (is_secret(key) and not NUMBERS.fullmatch(value.strip())) or _is_webhook(key, value)
+    plain = NUMBERS.fullmatch(value.strip()) or value.strip().lower() in NO_TEXT
+    return (is_secret(key) and not plain) or _is_webhook(key, value)
 
 
 def without_secrets(text: str) -> str:
     """Return a text without the values of secret-looking environment variables, which a library's error may quote."""
     named = ((name, value) for name, value in os.environ.items() if len(value) >= 8)
-    found = [value for name, value in named if is_secret(name) or _is_webhook(name, value)]
+    found = [value for name, value in named if _is_secret_variable(name) or _is_webhook(name, value)]
     for value in sorted(found, key=len, reverse=True):
         text = text.replace(value, MASK)
     return text

@@ -271,6 +271,25 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
     assert redaction.redacted_arguments([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
 
 
+SECRET = ("api_key", "apiKey", "hf_token", "auth_token", "access_key_id", "token", "key", "OPENAI_KEY_2", "token_value")
+PLAIN = ("keyword", "keywords", "token_temperature", "next_token", "stop_token", "answer_key", "tokenizer", "monkey")
+
+
+def test_a_setting_whose_name_only_looks_like_a_secret_is_written_down() -> None:
+    """What is masked is not compared when a run is resumed, and a command with it cannot be typed again."""
+    assert all(map(redaction.is_secret, (*SECRET, "client_secret", "passwd", "{'api_key': ")))
+    assert not any(map(redaction.is_secret, (*PLAIN, "max_tokens", "{next_token: ")))
+    given = ["algorithm.token_temperature=null", "+algorithm.next_token={weight: 0.1}", "+x.token=null"]
+    assert redaction.redacted_arguments(given) == given
+    settings = {"reward": {"functions": [{"call": "f.py:bonus", "keyword": "1"}]}}
+    assert redaction.redacted(settings) == settings
+
+
+def test_a_variable_of_the_environment_is_hidden_once_too_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TOKEN_OF_MINE", "abcdefgh1")
+    assert redaction.without_secrets("it was abcdefgh1") == "it was ***"
+
+
 @pytest.mark.parametrize(
     ("word", "extra"),
     [("hydra/launcher=ray", "ray"), ("hydra/launcher=submitit_slurm", "submitit"), ("hydra/sweeper=optuna", "optuna")],

@@ -87,6 +87,7 @@ def _home_of_leftover(leftover: Path) -> Path:
 def remove_checkpoint(folder: Path) -> None:
     """Remove a checkpoint; killed half-way, what is left carries no checkpoint's name."""
     aside = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(aside, ignore_errors=True)  # of a removal that did not end
     folder.rename(aside)
     shutil.rmtree(aside, ignore_errors=True)
 

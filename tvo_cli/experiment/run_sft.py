@@ -30,6 +30,7 @@ from tvo_cli.model.loading.merged_policy import save_merged
 from tvo_cli.model.model_card import ModelCard
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
+from tvo_cli.tracking.atomic_files import write_text_atomically
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
@@ -188,5 +189,5 @@ def write_sft_record(folder: Path, facts: dict[str, Any]) -> dict[str, Any]:
         raise UserError("output_dir", folder, "no weights were written there.")
     sums = {file.name: file_sha256(file) for file in weights}
     facts = facts | {"sha256": next(iter(sums.values())) if len(sums) == 1 else sums}
-    (folder / sft_checkpoint.DONE).write_text(json.dumps(facts, indent=1) + "\n", encoding="utf-8")
+    write_text_atomically(folder / sft_checkpoint.DONE, json.dumps(facts, indent=1) + "\n")
     return facts

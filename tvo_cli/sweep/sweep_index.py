@@ -67,9 +67,10 @@ class SweepIndex:
         return next((job for job in self.jobs.values() if job.overrides == list(overrides)), None)
 
     def _done(self, job: SweepJob) -> bool:
-        """The run's own word, where there is one: a rerun by hand counts, and so does one that failed since."""
-        own = run_status.read_status(self.folder / job.folder).get("state")
-        return (own or job.state) == run_status.FINISHED
+        """The run's own word, where there is one: a rerun by hand of the same settings counts, and one that failed."""
+        own = run_status.read_status(self.folder / job.folder)
+        same = own.get("fingerprint", job.fingerprint) == job.fingerprint
+        return same and (own.get("state") or job.state) == run_status.FINISHED
 
     def add(self, job: SweepJob) -> None:
         """Take a job in, in place of what was known of its configuration."""

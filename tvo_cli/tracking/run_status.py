@@ -94,8 +94,10 @@ class Heartbeat:
         while not self._done.wait(HEARTBEAT):
             try:
                 os.utime(self._path)
-            except OSError:
+            except FileNotFoundError:
                 return  # the folder was moved or removed: the run itself will say so
+            except OSError:
+                continue  # of a network's disk, and it may pass: another host takes a silent run for a dead one
 
 
 def read_status(folder: Path) -> dict[str, Any]:
@@ -189,7 +191,7 @@ def _status_text(path: Path) -> str | None:
 def _modification_times(folder: Path) -> dict[str, int]:
     """For a run's status: when everything directly in its folder was last written, besides logs and state.json."""
     found = (path for path in folder.iterdir() if path.name != STATUS_FILE and path.suffix != ".log")
-    return {path.name: path.stat().st_mtime_ns for path in found}
+    return {path.name: path.lstat().st_mtime_ns for path in found if os.path.lexists(path)}
 
 
 def utc_now() -> str:

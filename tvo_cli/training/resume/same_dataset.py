@@ -14,6 +14,7 @@ from tvo_cli.data.mixture import Mixture
 from tvo_cli.data.problems import Problems
 from tvo_cli.data.problems_fingerprint import fingerprint_of_problem_texts, fingerprint_of_problems
 from tvo_cli.errors import UserError
+from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.resume.resume_compatibility import is_allowed_to_differ
 from tvo_cli.training.run_data.demonstration_rows import sft_rows_fingerprint
 from tvo_cli.training.update.next_token_loss import NextTokenLoss
@@ -52,23 +53,32 @@ def changed_data_sources(before: Mapping[str, Any], now: Mapping[str, Any]) -> l
 
 
 def check_same_dataset(folder: Path, now: Mapping[str, Any], config: Any) -> None:
-    """Make sure that the newest checkpoint was trained on these problems; nothing is written.
+    """Make sure that the newest checkpoint that can be read is of these problems and models; nothing is written.
 
     Raises:
-        UserError: the training problems are others, and resume.allow does not name them.
+        UserError: the training problems are others, and resume.allow does not name them; or the reference or base is.
     """
     held = checkpoint_folders.list_checkpoints(folder / "checkpoints")
     if not held or str(config.resume.mode) == "never":
         return
-    try:
-        before = checkpoint_folders.read_stored_state(held[-1])["origin"]
-    except (OSError, ValueError, KeyError):
-        return  # resuming reports what is wrong with it
+    before = next(filter(None, map(_origin_of_checkpoint, reversed(held))), None)
+    if before is None:
+        return  # resuming reports what is wrong with them
+    compare_checkpoint_origin(before, now, log.debug)  # said when it is resumed
     allowed = tuple(map(str, config.resume.allow))
     compare_dataset_fingerprints(before, now, allowed, log.warning)
     if now.get(DEMONSTRATED) and (config.algorithm.next_token.data is not None or is_same_dataset(before, now)):
         key = KEY if config.algorithm.next_token.data is None else DEMONSTRATED_KEY
         _check_demonstrations_may_differ(key, before, now, allowed)
+
+
+def _origin_of_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """What a checkpoint says of where it comes from; None: it is damaged, and one before it is resumed."""
+    try:
+        found: dict[str, Any] = checkpoint_folders.read_stored_state(folder)["origin"]
+    except (OSError, ValueError, KeyError):
+        return None
+    return found
 
 
 def _check_demonstrations_may_differ(

@@ -50,9 +50,9 @@ def begin(folder: Path, resume: Any, asked: Mapping[str, Any], steps: int) -> No
 
     resume=never takes what was there away.
     """
+    (folder / DONE).unlink(missing_ok=True)  # first: what it says would be taken for this fine-tuning's
     if str(resume.mode) == "never":
         shutil.rmtree(folder / RESUME, ignore_errors=True)
-        (folder / DONE).unlink(missing_ok=True)
     (folder / RESUME).mkdir(parents=True, exist_ok=True)
     atomic_files.write_json_atomically(folder / RESUME / RECORD, dict(asked))
     atomic_files.write_json_atomically(folder / RESUME / PLAN, {"steps": steps})
