@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from tests.methods.conftest import Result
-from tvo_cli.methods.tip import tip
+from tvo_cli.methods.tip import _best_of_each_row, tip
 from tvo_cli.types import Tokens
 
 OBJECTIVE = "algorithm.objective"
@@ -89,6 +89,12 @@ def test_each_response_keeps_its_share_and_one_at_the_least(on_f0: Callable[...,
     tokens = on_f0("tip").tokens
     for share, counts in ((0.5, [1, 1, 1, 1]), (0.7, [2, 1, 2, 1]), (1.0, [3, 2, 3, 1])):
         assert (tip(tokens, share=share, divergence="surprise") > 0).sum(1).tolist() == counts
+
+
+def test_a_share_is_counted_exactly() -> None:
+    """.42 · 150 = 63, which float32 has as less."""
+    mask = torch.ones(1, 150, dtype=torch.bool)
+    assert _best_of_each_row(torch.rand(1, 150), mask, 0.42).sum() == 63
 
 
 def test_the_weight_makes_the_mean_over_kept_tokens(on_f0: Callable[..., Result]) -> None:

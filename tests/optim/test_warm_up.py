@@ -76,6 +76,12 @@ VISCOUS = Viscosity(Probability(0.02), Constant(), exponent=0.5, initial=1.0, ma
 ADAPTIVE = AdaptiveRate(binary_total_variation, target=0.02, factor=1.5, minimum=0.01, maximum=100.0)
 
 
+def test_a_schedule_from_0_has_a_least_set_point() -> None:
+    rule = Viscosity(Probability(0.02), Cosine(0.0, 1.0), exponent=0.5, initial=1.0, maximum=256.0)
+    rule.begin_batch(torch.zeros(1, 1), torch.ones(1, 1, dtype=torch.bool), 0, 10)
+    assert rule.target == 1e-6 and rule.viscosity(0.1) > 1e9
+
+
 def rates(rule: StepRule, rise: int, batches: int = 12) -> list[float]:
     """Rates of the last of four steps of each batch, where what a step changes is proportional to its rate."""
     found, schedule = [], with_warm_up(Constant(), rise)

@@ -149,7 +149,11 @@ def test_cooldown_then_another_rollback_then_stop() -> None:
     ]
     assert watch.verdict()["verdict"] == "collapsed"
     watch.rolled_back(7)
-    assert show(watch, [0.3, 0.2], first=8)[-1] is CollapseAction.STOP
+    assert show(watch, [0.3, 0.2, 0.2, 0.2], first=8)[1:] == [
+        CollapseAction.WARN,
+        CollapseAction.WARN,
+        CollapseAction.STOP,
+    ], "the last rollback has its cooldown too"
     assert watch.verdict()["verdict"] == "stopped"
 
 

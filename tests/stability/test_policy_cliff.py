@@ -33,6 +33,12 @@ def test_the_jump_is_that_of_enumeration_and_within_its_bound(rewards: list[floa
     assert 0.0 < found <= eps / (2 * a)
 
 
+def test_a_temperature_towards_0_is_the_hard_optimum() -> None:
+    """ε/a = 1000: of two best ones the one that is raised takes all; one that is best alone keeps it."""
+    assert sensitivity(torch.tensor([1.0, 1.0, 0.0]), 1e-5, 0.01) == pytest.approx(0.5)
+    assert sensitivity(torch.tensor([1.0, 0.0]), 1e-5, 0.01) == 0.0
+
+
 def test_ties_answers_and_narrow_groups_by_hand() -> None:
     """Group 0: two of four tie, with one answer; group 1: all tie, with two answers; group 2 differs by 0.04."""
     rewards = torch.tensor([1.0, 1.0, 0.0, 0.0, 0.5, 0.5, 0.5, 0.5, 0.50, 0.54, 0.50, 0.54])

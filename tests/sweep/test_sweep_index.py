@@ -54,6 +54,27 @@ def test_the_runs_own_word_stands_over_the_index(tmp_path: Path) -> None:
     assert SweepIndex(tmp_path).enter(A, "s0") == ("s0", True), "the index was lost"
 
 
+def test_a_run_of_other_settings_in_a_jobs_folder_does_not_finish_the_job(tmp_path: Path) -> None:
+    record(tmp_path, A, "s0", "interrupted")
+    write_json_atomically(tmp_path / "s0" / run_status.STATUS_FILE, {"state": "finished", "fingerprint": B})
+    assert SweepIndex(tmp_path).enter(A, "s0") == ("s0", False), "rerun by hand with fewer steps"
+
+
+def test_a_heartbeat_outlives_an_error_of_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    beats: list[Path] = []
+
+    def failing(path: Path) -> None:
+        beats.append(path)
+        raise OSError(116, "Stale file handle") if len(beats) == 1 else FileNotFoundError(path)
+
+    (tmp_path / "gone").symlink_to(tmp_path / "nowhere")
+    with run_status.Heartbeat(tmp_path, A, "train", ["seed=1"]) as heartbeat:
+        monkeypatch.setattr(run_status, "HEARTBEAT", 0.0)
+        monkeypatch.setattr(os, "utime", failing)
+        heartbeat._beat()
+    assert len(beats) == 2, "and ends with the folder"
+
+
 def test_what_starts_a_job_is_never_written(tmp_path: Path) -> None:
     record(tmp_path, A, "s0", "failed")
     assert "--secret" not in (tmp_path / "sweep.json").read_text()

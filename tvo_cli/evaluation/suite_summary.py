@@ -139,7 +139,8 @@ def _summary_of_suite(found: Suite, rows: Sequence[GradedResponse], equal: Equal
     order = {problem.id: place for place, problem in enumerate(found.problems)}
     own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
     counts = Counter(row.id for row in own)
-    own = [row for row in own if counts[row.id] == max(counts.values())]
+    whole = max(counts.values(), default=0)
+    own = [row for row in own if counts[row.id] == whole]
     part = suite.fingerprint_of_answered(found, {row.id for row in own})
     about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.fingerprint, "fingerprint": part}
     if any(row.correct is None for row in own):

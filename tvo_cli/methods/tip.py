@@ -57,7 +57,7 @@ def _divergence(tokens: Tokens, kind: str) -> Tensor:
 
 def _best_of_each_row(score: Tensor, mask: Tensor, share: float) -> Tensor:
     """The tokens of highest score of each response, ties in reading order, 1 or 0."""
-    count = (share * mask.sum(1) + 1e-9).floor().clamp(min=1)
+    count = (share * mask.sum(1).double() + 1e-9).floor().clamp(min=1)
     order = torch.where(mask, score, -torch.inf).sort(dim=1, descending=True, stable=True).indices
     rank = torch.empty_like(order).scatter_(1, order, torch.arange(mask.shape[1], device=mask.device).expand_as(order))
     return ((rank < count[:, None]) & mask).to(score.dtype)

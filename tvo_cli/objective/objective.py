@@ -69,7 +69,7 @@ class Objective:
             if name not in READABLE:
                 raise UserError(f"algorithm.objective.reads.{name}", self.reads[name], "nothing of that name.")
         averages = [name for name, penalty in self.penalties.items() if isinstance(penalty, Anchored)]
-        if averages and not self.reads.get("minibatch", True):
+        if averages and not self.reads.get("minibatch", False):
             remedy = "Take true: the square of a mean is not the mean of squares."
             raise UserError(
                 "algorithm.objective.reads.minibatch", False, f"{averages[0]} is a mean of the minibatch.", remedy

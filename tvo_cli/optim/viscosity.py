@@ -71,7 +71,7 @@ class Viscosity:
     def begin_batch(self, old_logp: Tensor, mask: Tensor, step: int, steps: int) -> None:
         """Set d̄ for rollout batch `step` of `steps`."""
         cooled = self.set_point(old_logp, mask) * self.schedule(step, steps) * linear_rise(step, self.warm_up)
-        self.target = cooled if self.fluctuation is None else max(cooled * self.fluctuation.factor, 1e-6)
+        self.target = max(cooled if self.fluctuation is None else cooled * self.fluctuation.factor, 1e-6)
         self.last, self.begun = -1.0, 0.0
 
     def viscosity(self, divergence: float) -> float:

@@ -47,7 +47,7 @@ class TemperedBranch:
 
     def extra_prompts(self, prompts: int) -> int:
         """How many of the prompts are sampled once more."""
-        return max(1, math.ceil(self.share * prompts)) if self.share else 0
+        return max(1, math.ceil(self.share * prompts - 1e-9)) if self.share else 0
 
     @property
     def temperature(self) -> float:

@@ -203,10 +203,10 @@ class CollapseWatch:
             return CollapseAction.WARN if severities else CollapseAction.NONE
         if self.on_collapse != "rollback":
             return CollapseAction(self.on_collapse)
-        if len(self._rollbacks) >= self.max_rollbacks or self.last_healthy_step is None:
-            return CollapseAction.STOP
-        cooling = bool(self._rollbacks) and step - self._rollbacks[-1] <= self.cooldown
-        return CollapseAction.WARN if cooling else CollapseAction.ROLLBACK
+        if self._rollbacks and step - self._rollbacks[-1] <= self.cooldown:
+            return CollapseAction.WARN
+        spent = len(self._rollbacks) >= self.max_rollbacks or self.last_healthy_step is None
+        return CollapseAction.STOP if spent else CollapseAction.ROLLBACK
 
     def _collapses(self) -> list[dict[str, Any]]:
         return [record for record in self._records.values() if record["severity"] == "collapse"]

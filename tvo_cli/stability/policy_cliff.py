@@ -16,7 +16,7 @@ from torch import Tensor
 def sensitivity(rewards: Tensor, temperature: float, perturbation: float) -> float:
     """max_i TV(p, p') of one group, p = softmax(r/a), p' the same with ε added to r_i alone; [] in [0, 1].
 
-    p'_i − p_i = p_i·(e − 1)·(1 − p_i)/(1 + p_i·(e − 1)), e = exp(ε/a). Never above ε/(2a). ε = 0 gives 0.
+    p'_i − p_i = p_i·(1 − q)·(1 − p_i)/(q + p_i·(1 − q)), q = exp(−ε/a). Never above ε/(2a). ε = 0 gives 0.
 
     Args:
         rewards: of the group's responses, [G], in units of reward.
@@ -24,8 +24,8 @@ def sensitivity(rewards: Tensor, temperature: float, perturbation: float) -> flo
         perturbation: ε, in units of reward.
     """
     share = (rewards.double() / temperature).softmax(0)
-    factor = math.expm1(perturbation / temperature)
-    return float((share * factor * (1.0 - share) / (1.0 + share * factor)).max())
+    rest = -math.expm1(-perturbation / temperature)  # 1 − q, which no ε/a overflows
+    return float((share * rest * (1.0 - share) / (1.0 - rest + share * rest).clamp(min=1e-300)).max())
 
 
 def policy_cliff_readings(

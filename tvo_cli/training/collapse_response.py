@@ -8,11 +8,13 @@ from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
 from tvo_cli.training import flight_recorder
 from tvo_cli.training.collapse_verdict import write_verdict
+from tvo_cli.training.metrics.free_energy_metrics import PROMISED
 from tvo_cli.training.refusal_state import RefusalState
 from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
 
+BETWEEN_BATCHES = ("energy", "entropy", PROMISED, "gradient/norm_last")  # of session.previous
 NONFINITE = "nonfinite_limit"  # in collapse.json, the name of the setting that stopped the run
 
 
@@ -94,6 +96,8 @@ def _roll_back_to_snapshot(session: Session) -> CollapseAction:
     session.watch.rolled_back(counters.step)
     if session.refusal is not None:  # its samples are those of policies after this one
         session.refusal = RefusalState(refusals=session.refusal.refusals)
+    for reading in BETWEEN_BATCHES:  # the next batch's is of another policy than the one that was undone
+        session.previous.pop(reading, None)
     told = f"restored the policy of step {state['counters']['step']}; viscosity raised"
     session.tracker.alert("rollback", told, step=counters.step, severity="collapse")
     return CollapseAction.ROLLBACK

@@ -77,6 +77,17 @@ def test_a_run_goes_on_with_the_data_it_had_only(run: Run, sums: Callable[..., s
 
 
 @pytest.mark.slow
+def test_other_data_are_refused_behind_a_damaged_checkpoint(run: Run, sums: Callable[..., str]) -> None:
+    path = f"dataset.path={sums(0)}"
+    folder = run("a", *DATA, path, "trainer.steps=2", "trainer.keep=2")
+    newest = checkpoint_folders.list_checkpoints(folder / "checkpoints")[-1]
+    (newest / "state.json").write_text("{")
+    sums(1)
+    with pytest.raises(UserError, match=r"holds other problems"):
+        run("a", *DATA, path, "trainer.steps=3", "trainer.keep=2")
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("allow", ["dataset", pytest.param("dataset.content", marks=pytest.mark.slow)])
 def test_other_data_pass_when_they_are_allowed_also_of_another_size(
     run: Run, sums: Callable[..., str], allow: str

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,6 +17,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, GeneratedRows, Rows, rows_of
+from tvo_cli.training.sft import sft_checkpoint
 from tvo_cli.training.sft.supervised_fine_tuning import (
     FineTuning,
     SFTSettings,
@@ -144,3 +147,11 @@ def test_an_update_that_is_not_finite_changes_nothing_and_names_the_rate() -> No
         next(tuning.updates())
     for before, after in zip(held, policy.parameters()):
         assert torch.equal(before.nan_to_num(7), after.nan_to_num(7))
+
+
+def test_what_an_earlier_fine_tuning_wrote_of_itself_is_not_taken_for_this_ones(tmp_path: Path) -> None:
+    """Its states were removed by hand, or a kill came between."""
+    resume = SimpleNamespace(mode="auto", allow=[])
+    (tmp_path / sft_checkpoint.DONE).write_text('{"steps": 10}')
+    sft_checkpoint.begin(tmp_path, resume, {"lr": 2.0}, 3)
+    assert sft_checkpoint.finished_record(tmp_path, resume) is None

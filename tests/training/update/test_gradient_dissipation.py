@@ -74,7 +74,10 @@ def test_it_is_in_units_of_reward_and_of_the_unclipped_gradient(
         clip_norm=1.0,
     )
     batch: Any = SimpleNamespace(
-        experience=SimpleNamespace(mask=mask, internal=False), advantage=SimpleNamespace(scale=2.0), demonstrated=None
+        experience=SimpleNamespace(mask=mask, internal=False),
+        advantage=SimpleNamespace(scale=2.0),
+        demonstrated=None,
+        counted=mask,
     )
     report = UpdateReport(norms=[4.0])
     _report_descent(learner, batch, SimpleNamespace(rows=torch.arange(2)), report)  # type: ignore[arg-type]

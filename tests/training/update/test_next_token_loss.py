@@ -24,6 +24,7 @@ from tvo_cli.model import Policy
 from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.training.batch import Demonstrated
+from tvo_cli.training.update import minibatch_gradient
 from tvo_cli.training.update.minibatches import Minibatch
 from tvo_cli.training.update.next_token_loss import add_next_token_gradient
 
@@ -70,6 +71,27 @@ def test_each_minibatch_adds_the_gradient_of_its_own_demonstrations() -> None:
     for parameter, held, own in zip(learner.parameters, before, gradients):
         assert parameter.grad is not None
         torch.testing.assert_close(parameter.grad - held, own, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.slow
+def test_memory_that_ends_in_the_demonstrations_leaves_nothing_in_the_report(
+    run: Runs, steps: MetricRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The minibatch is computed again: its tokens are observed once, its losses counted once."""
+    words = (*RECAP, "trainer.steps=1", "rollout.epochs=1")
+    [whole] = steps(run("whole", *words))
+    failed: list[bool] = []
+
+    def failing(*given: Any) -> float:
+        if not failed:
+            failed.append(True)
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return add_next_token_gradient(*given)
+
+    monkeypatch.setattr(minibatch_gradient, "add_next_token_gradient", failing)
+    [halved] = steps(run("halved", *words))
+    assert failed and halved["loss/policy"] == pytest.approx(whole["loss/policy"], rel=1e-4, abs=1e-7)
+    assert halved["policy/entropy"] == pytest.approx(whole["policy/entropy"], rel=1e-4)
 
 
 def test_demonstrations_of_another_data_set_are_asked_as_that_one_asks(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis import differing_settings
 from tvo_cli.errors import UserError
 from tvo_cli.runs import trial_settings
-from tvo_cli.runs.trial import FINISHED, Trial
+from tvo_cli.runs.trial import FAILED, FINISHED, Trial
 
 SOURCE = "given path"
 
@@ -160,14 +160,18 @@ def _split_arms_by_variant(labelled: dict[str, list[Trial]], keys: Sequence[str]
     return found
 
 
+def _rank_of_repeat(trial: Trial) -> tuple[bool, bool, str]:
+    return trial.state == FINISHED, trial.state != FAILED, str(trial.run.summary.get("finished", ""))
+
+
 def _each_seed_once(arm: str, trials: Sequence[Trial], notes: list[str]) -> tuple[Trial, ...]:
-    """Keep each seed of an arm once at each rate: of repeats a finished one, the one that ended last."""
+    """Keep each seed of an arm once at each rate: of repeats a finished one, else one that runs, that ended last."""
     found: dict[tuple[float | None, str], list[Trial]] = {}
     for trial in trials:
         found.setdefault((trial.rate, trial.seed), []).append(trial)
     kept, repeats = [], []
     for (rate, seed), same in found.items():
-        best = max(same, key=lambda trial: (trial.state == FINISHED, str(trial.run.summary.get("finished", ""))))
+        best = max(same, key=_rank_of_repeat)
         others = [trial.name for trial in same if trial is not best]
         at = f" at lr {formatting.format_rate(rate)}" if rate is not None else ""
         if others:

@@ -26,8 +26,10 @@ def best_arm(arms: Mapping[str, tuple[ArmAtRate, ValuesBySeed]], how: MetricChoi
     best = next(arm for arm, mean in known.items() if mean == top)
     pairs = [contrast_by_seed(arms[a][0], arms[b][0], arms[a][1], arms[b][1], how) for a, b in combinations(arms, 2)]
     against_others = [one for one in with_holm_over_family(pairs) if best in (one.a.arm, one.b.arm)]
-    return best if all(map(_is_contrast_settled, against_others)) else None
+    return best if all(_is_settled_for(best, one, how) for one in against_others) else None
 
 
-def _is_contrast_settled(contrast: SeedContrast) -> bool:
-    return contrast.separated and not any(contrast.pending)
+def _is_settled_for(arm: str, contrast: SeedContrast, how: MetricChoice) -> bool:
+    """Whether the difference is separated and the arm's: over the seeds that both have its sign may be another."""
+    ahead = contrast.over_seeds.difference * (1 if contrast.a.arm == arm else -1) * (-1 if how.less else 1)
+    return contrast.separated and ahead > 0 and not any(contrast.pending)

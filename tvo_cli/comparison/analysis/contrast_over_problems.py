@@ -78,6 +78,8 @@ def _scores_in_responses_file(folder: Path, suite: str) -> Mapping[str, list[flo
             row = json.loads(line)
             if (suite and row.get("suite") != suite) or row.get("decoding", "sampled") != "sampled":
                 continue
+            if row.get("test_set"):  # a run's further test sets are no part of its pass@1
+                continue
             found.setdefault(str(row["id"]), []).append(float(row["correct"]))
     except (ValueError, KeyError, TypeError):
         return {}

@@ -46,7 +46,7 @@ def last_value(trial: Trial, how: MetricChoice) -> float | None:
     if not values and how.evaluated:
         found = (trial.run.summary.get("evaluation") or {}) if trial.run.summary else {}
         value = found.get(how.metric) if hasattr(found, "get") else None
-        return float(value) if isinstance(value, int | float) else None
+        return float(value) if isinstance(value, int | float) and math.isfinite(value) else None
     return fmean(values[-1:] if how.evaluated else values[-WINDOW:]) if values else None
 
 

@@ -6,6 +6,7 @@ An attempt that runs out of memory leaves nothing in the report, so that it can 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import replace
 from itertools import takewhile
@@ -51,12 +52,12 @@ def compute_minibatch_gradient(
     if OUT_OF_MEMORY in [outcome.trouble for outcome in outcomes]:
         raise OutOfMemoryOnAllRanks("a micro-batch")  # the minibatch is computed again
     parts = [outcome.part for outcome in takewhile(lambda outcome: not outcome.trouble, outcomes) if outcome.part]
-    for number, part in enumerate(parts):
-        _report_losses_and_forces(report, part, learner, minibatch, first=number == 0)
     if trouble := next((outcome.trouble for outcome in outcomes if outcome.trouble), ""):
+        _report_losses_and_forces(report, parts, learner, minibatch)
         raise NonFiniteUpdate(trouble)
     ranks.sum_gradients(learner.parameters)
     norm, own = _clip_minibatch_gradient(learner, batch, minibatch, passes, report)
+    _report_losses_and_forces(report, parts, learner, minibatch)  # now that no memory can be short
     if not math.isfinite(norm):
         raise NonFiniteUpdate("gradient")
     if reading is not None:
@@ -167,23 +168,24 @@ def _non_finite_in_update(tokens: Tokens, loss: Loss) -> str:
 
 
 def _report_losses_and_forces(
-    report: UpdateReport, part: GradientPart, learner: Learner, minibatch: Minibatch, *, first: bool
+    report: UpdateReport, parts: Sequence[GradientPart], learner: Learner, minibatch: Minibatch
 ) -> None:
-    rows, detached, losses, soft, push, _ = part
-    for name, loss in losses.items():
-        summed = report.losses.setdefault(name, [])
-        if first:
-            summed.append(0.0)
-        summed[-1] += loss
+    """Report a minibatch's parts, once."""
     objective = learner.algorithm.objective
-    if minibatch.epoch == 0:
-        objective.observe(detached)
-    free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * soft
-    free = free if detached.importance is None else free * detached.importance
-    weight = torch.where(free != 0, push / free, 1.0)
-    report.last_epoch.append(StepTokenForces(rows, detached.logp, detached.entropy, push, weight))
-    if minibatch.epoch == 0 and minibatch.index == 0:
-        report.first.append(report.last_epoch[-1])
+    for number, (rows, detached, losses, soft, push, _) in enumerate(parts):
+        for name, loss in losses.items():
+            summed = report.losses.setdefault(name, [])
+            if number == 0:
+                summed.append(0.0)
+            summed[-1] += loss
+        if minibatch.epoch == 0:
+            objective.observe(detached)
+        free = -detached.share * importance_ratio(detached.logp - detached.old_logp) * soft
+        free = free if detached.importance is None else free * detached.importance
+        weight = torch.where(free != 0, push / free, 1.0)
+        report.last_epoch.append(StepTokenForces(rows, detached.logp, detached.entropy, push, weight))
+        if minibatch.epoch == 0 and minibatch.index == 0:
+            report.first.append(report.last_epoch[-1])
 
 
 def non_finite_input_of_update(batch: RolloutBatch, rows: Tensor) -> str:

@@ -175,7 +175,8 @@ def _report_descent(learner: Learner, batch: RolloutBatch, minibatch: Minibatch,
         return  # F is the whole network's, and of responses alone
     square = preconditioned_square(learner.optimizer, learner.runtime.ranks)
     mask = batch.experience.mask[minibatch.rows]
-    share = float(masked.mean(learner.algorithm.objective.reduce(mask), mask))
+    counted = batch.counted[minibatch.rows]
+    share = float(masked.mean(learner.algorithm.objective.reduce(counted), mask))
     per_reward = batch.advantage.scale * len(mask) * share
     if square is not None and per_reward > 0.0:
         report.descent = square / clip_factor(report.norms[-1], learner.clip_norm) / per_reward
