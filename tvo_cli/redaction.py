@@ -9,9 +9,9 @@ from typing import Any
 
 SECRET = re.compile(r"token(?!s)|key|password|secret", re.IGNORECASE)  # of a variable; WANDB_MICROBATCH_TOKENS is none
 ALWAYS = re.compile(r"passw|secret|credential|apikey|accesskey|authtoken", re.IGNORECASE)  # of a setting
-ENDS = {"key", "keys", "token"}  # of a setting's name, but after these words:
-ORDINARY = {"stop", "next", "answer", "eos", "bos", "pad", "end", "start", "unk", "sep", "mask", "per", "first", "last"}
-BEHIND = {"id", "value", "string", "text"}  # words that a secret's name may have after it
+ENDING = ("key", "keys", "token")  # of a word of a setting's name; numbers behind it aside
+BEFORE = {"stop", "next", "answer", "eos", "bos", "pad", "end", "start", "unk", "sep", "mask", "per", "first", "last"}
+BEHIND = {"temperature", "weight", "loss", "level", "entropy", "reward", "count", "mean", "share", "limit", "window"}
 WEBHOOK = re.compile(r"webhook", re.IGNORECASE)  # who knows its address may write there; a variable's name is no secret
 ENTRY = re.compile(
     r"""([{,]\s*["']?[\w.-]+["']?\s*:\s*)(\[[^\]]*\]|"[^"]*"|'[^']*'|[^,{}\[\]]+)"""
@@ -33,10 +33,12 @@ def redacted(tree: Any, key: str = "") -> Any:
 
 def is_secret(key: str) -> bool:
     """Return whether a setting's key names a secret: api_key, hf_token; keyword, next_token and tokenizer do not."""
-    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower())
-    own = [word for word in words if word and not word.isdigit() and word not in BEHIND]
-    ends = bool(own) and own[-1] in ENDS and not ORDINARY & {*own[-2:-1]}
-    return ends or bool(ALWAYS.search(key))
+    words = re.split(r"[\W_]+", re.sub(r"(?<=[a-z])(?=[A-Z])", "_", key).lower().strip())
+    named = (
+        word.rstrip("0123456789").endswith(ENDING) and before not in BEFORE and behind not in BEHIND
+        for before, word, behind in zip(["", *words], words, [*words[1:], ""])
+    )
+    return any(named) or bool(ALWAYS.search(key))
 
 
 def _is_secret_variable(name: str) -> bool:

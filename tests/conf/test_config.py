@@ -271,8 +271,17 @@ def test_secrets_are_masked_and_ordinary_keys_are_not() -> None:
     assert redaction.redacted_arguments([inside, "rollout.max_tokens=16,32"]) == [hidden, "rollout.max_tokens=16,32"]
 
 
-SECRET = ("api_key", "apiKey", "hf_token", "auth_token", "access_key_id", "token", "key", "OPENAI_KEY_2", "token_value")
-PLAIN = ("keyword", "keywords", "token_temperature", "next_token", "stop_token", "answer_key", "tokenizer", "monkey")
+SECRET = ("api_key", "apiKey", "hf_token", "access_key_id", "token", "OPENAI_KEY_2", "api_key1", "key_prod", "wandbkey")
+PLAIN = (
+    "keyword",
+    "keywords",
+    "token_temperature",
+    "next_token",
+    "stop_token",
+    "answer_key",
+    "tokenizer",
+    "max_tokens",
+)
 
 
 def test_a_setting_whose_name_only_looks_like_a_secret_is_written_down() -> None:
