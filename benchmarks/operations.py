@@ -41,7 +41,9 @@ TABLES = {
 class Chosen(Settings):
     """What can be chosen."""
 
-    work: Literal["tiny", "w1", "w1skew", "w2", "smollm2", "smollm2skew"] = option("w1", "see workload/work.py")
+    work: Literal["tiny", "w1", "w1skew", "w2", "smollm2", "smollm2skew", "smollm2skew4"] = option(
+        "w1", "see workload/work.py"
+    )
     peer: Literal["", "trl"] = option("", "the other side")
     peer_python: str = option("", "an interpreter that has TRL 1.16.0; else one is set up")
     steps: int = option(4, "steps a process, the profiled one included", ge=2)

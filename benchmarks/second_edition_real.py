@@ -19,7 +19,8 @@ from pathlib import Path
 from benchmarks.harness.benchmark import Benchmark, Measurement, Unfinished
 from benchmarks.harness.record import Record, Row, text
 from benchmarks.harness.settings import option
-from benchmarks.real_model import OF_A_RUN, readings_of_run, table_of_runs, table_over_seeds
+from benchmarks.real_model.benchmark import OF_A_RUN, readings_of_run
+from benchmarks.real_model.tables import table_of_runs, table_over_seeds
 from benchmarks.sweeps.core_hours import PLAN, Timed, sum_of, table_of_sum
 from benchmarks.sweeps.runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
 from benchmarks.sweeps.sweep import Sweep, last_of_each

@@ -25,6 +25,7 @@ WORDS = (
     *("algorithm=grpo", "optimizer.lr=1e-6", "stability.reference=false", "evaluation=off", "logger=none"),
     *("logger.console=plain", "trainer.checkpoint_every=0", "trainer.threads=1", "reward.workers=1", "resume=never"),
     *("rollout.minibatches=1", "rollout.temperature=1", "recorder=off"),
+    "trainer.precision=float32",  # as TRL's side; auto is bfloat16 on a CPU with AMX
 )
 
 

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from benchmarks import any_rate, real_model, second_edition_real
+from benchmarks import any_rate, second_edition_real
 from benchmarks.harness.settings import of_measurement
+from benchmarks.real_model import benchmark as real_model
 from benchmarks.second_edition import benchmark as second_edition
 from benchmarks.sweeps.runs import SweepSettings, cells_of_runs
 from benchmarks.zoo import benchmark as zoo

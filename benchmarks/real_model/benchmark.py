@@ -3,9 +3,10 @@
     python -m benchmarks.real_model --out docs/results/real-model/record.json      hours; in the background: nice -n 19
 
 The sweeps are `tvo train -m experiment=real_model` and `real_model_pilot`, one seed and rate at a time; the jobs of
-one run side by side. What is finished is in the record, which is all that another machine needs to go on with the same
-command; an unfinished run goes on from its folder. Each rival has on the three seeds the rate at which it ended best on
-the pilot seed, and ten times that rate.
+one run side by side. TVO is there twice: `tvo_2025` in groups of eight as GRPO is, and `tvo` with one response a
+prompt, as it comes; both with the preset's passes. What is finished is in the record, which is all that another
+machine needs to go on with the same command; an unfinished run goes on from its folder. Each rival has on the three
+seeds the rate at which it ended best on the pilot seed, and ten times that rate.
 """
 
 from __future__ import annotations
@@ -17,19 +18,19 @@ from pathlib import Path
 from statistics import fmean, median
 from typing import Any
 
-from benchmarks.harness import markdown
 from benchmarks.harness.benchmark import Benchmark, Measurement
-from benchmarks.harness.record import Record, Row, group, number, text
+from benchmarks.harness.record import Record, Row, number, text
 from benchmarks.harness.settings import option
+from benchmarks.real_model.figure import draw
+from benchmarks.real_model.tables import FIRST, LAST, LATE, tables
 from benchmarks.sweeps.choice import best_rate
 from benchmarks.sweeps.runs import FIELDS, SweepSettings, runs_below, sweep_one_seed
-from tvo_cli.stats import mean_interval
 
 PILOT_SEED = 3
 OURS, RIVALS = ("tvo_2025", "grpo"), ("reinforce", "grpo_shrunk_cv", "ppo")
+ONE_RESPONSE, ITS_BATCH = "tvo", ("rollout.prompts=32", "rollout.samples=1")  # as many responses as 4 × 8
 FASTER = 10.0  # times its best rate: does it hold?
 NOISE = "gradient/normalised_variance"
-FIRST, LATE, LAST = 20, 20, 10  # informative batches; steps of which accuracy and entropy are taken
 OF_A_RUN = {
     "start": number("pass@1 before the first step", "share of problems solved"),
     "late": number("mean accuracy of the fresh rollouts, last 20 steps", "share of rollouts"),
@@ -65,6 +66,7 @@ def measure(settings: Chosen, record: Record) -> Iterator[Measurement]:
     """A whole seed of the first part before the next one begins; then the pilot; then the rivals, seed by seed."""
     for seed in settings.seeds:
         yield from (_measured(settings, "first", OURS, seed, (rate,)) for rate in settings.rates)
+        yield _measured(settings, "first", (ONE_RESPONSE,), seed, settings.rates)
     yield from (_measured(settings, "pilot", RIVALS, PILOT_SEED, (rate,)) for rate in settings.rates)
     pilot = [row for row in record.rows("runs") if row["part"] == "pilot"]
     for seed in settings.seeds:
@@ -74,16 +76,18 @@ def measure(settings: Chosen, record: Record) -> Iterator[Measurement]:
 
 
 def _measured(settings: Chosen, part: str, names: Sequence[str], seed: int, rates: Sequence[float]) -> Measurement:
-    key = {"part": part, "seed": seed} | ({"lr": rates[0]} if len(rates) == 1 else {"row": names[0]})
+    """The first row of a sweep, and its rate where it has one alone, tell whether the record has the sweep."""
+    key = {"part": part, "seed": seed, "row": names[0]} | ({"lr": rates[0]} if len(names) > 1 else {})
     return Measurement("runs", key, partial(_swept, settings, part, names, seed, rates))
 
 
 def _swept(settings: Chosen, part: str, names: Sequence[str], seed: int, rates: Sequence[float]) -> list[Row]:
     """Run these jobs, or what is left of them; a row a run."""
     preset = "real_model_pilot" if part == "pilot" else "real_model"
-    swept = f"{rates[0]:g}" if len(rates) == 1 else names[0]
+    swept = f"{rates[0]:g}" if len(names) > 1 else names[0]
     folder = settings.folder / part / str(seed) / swept
     chosen = [f"algorithm={','.join(names)}", f"seed={seed}", f"optimizer.lr={','.join(f'{one:g}' for one in rates)}"]
+    chosen += ITS_BATCH if names == (ONE_RESPONSE,) else ()
     words = [f"experiment={preset}", "trainer.threads=1", *settings.overrides, *chosen, f"output_dir={folder}"]
     sweep_one_seed(words, settings.program, f"{part}, seed {seed}, {swept}")
     return runs_below(folder, more=readings_of_run)
@@ -116,44 +120,10 @@ def _verdict(folder: Path) -> str:
 
 
 def table(record: Record) -> str:
-    """A line a run, as the page has them; then each algorithm and rate over its seeds."""
-    runs = [row for row in record.rows("runs") if row["part"] != "pilot"]
-    parts = [table_of_runs(record.rows("runs")), table_over_seeds(runs) if runs else ""]
-    return "\n\n".join(filter(None, parts))
-
-
-def table_of_runs(runs: Sequence[Row]) -> str:
-    """A line a run."""
-    rows = [
-        [f"{run['row']} {run['lr']:g}, seed {run['seed']}", f"{_told(run['start'])} → {run['final']:.3f}"]
-        + [_told(run[name]) for name in ("late", "noise", "tv", "settled")]
-        + [run["verdict"], run["commit"]]
-        for run in runs
-    ]
-    head = ["run", "pass@1, start → end", f"fresh accuracy, last {LATE}", "normalised gradient variance"]
-    head += ["policy/tv at most", f"policy/entropy, last {LAST}", "verdict", "commit"]
-    return markdown.table(head, rows)
-
-
-def table_over_seeds(runs: Sequence[Row]) -> str:
-    """Mean finals with their 95% t intervals, medians of the noise, and how many runs the rules call collapsed."""
-    rows = []
-    for (name, rate), found in group(runs, "row", "lr").items():
-        final, noise = mean_interval([run["final"] for run in found]), [run["noise"] for run in found]
-        fallen = sum(run["verdict"].startswith("collapsed") for run in found)
-        told = f"{final.mean:.3f} [{final.low:.3f}, {final.high:.3f}]" if len(found) > 1 else f"{final.mean:.3f}"
-        known = [value for value in noise if value is not None]
-        rows.append([name, f"{rate:g}", told, _told(median(known) if known else None), f"{fallen} of {len(found)}"])
-    return markdown.table(["algorithm", "rate", "final [95%]", "noise, median", "called collapsed"], rows)
-
-
-def _told(value: float | None) -> str:
-    return "–" if value is None else f"{value:.3f}"
+    """A line a run, as the page has them; then each algorithm and rate over its seeds, and what that decides."""
+    return tables(record.rows("runs"))
 
 
 BENCHMARK = Benchmark(
-    Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, of_record=True, any_machine=True
+    "real_model", __doc__, Chosen, QUICK, TABLES, measure, table, figure=draw, of_record=True, any_machine=True
 )
-
-if __name__ == "__main__":
-    BENCHMARK.main()
