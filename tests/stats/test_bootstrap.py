@@ -5,7 +5,10 @@ from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from tests.processor_time import seconds
+from tvo_cli.stats import bootstrap
 from tvo_cli.stats.bootstrap import clustered_bootstrap, paired_clustered_bootstrap
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
@@ -72,6 +75,44 @@ def test_paired_difference() -> None:
     assert (found.n, found.method) == (30, "clustered bootstrap") and found.p == pytest.approx(2 / 1001)
     turned = paired_clustered_bootstrap(b, a, draws=1000)
     assert turned.difference == pytest.approx(-1 / 3) and turned.high < 0
+
+
+def one_by_one(rows: list[list[float]], problems: NDArray[np.int64], generator: np.random.Generator) -> float:
+    """A draw's mean by its definition: of each chosen problem as many generations as it has, place ⌊u · many⌋."""
+    chosen = [rows[i] for i in problems]
+    places = iter(generator.random(sum(map(len, chosen))))
+    return float(np.mean([sum(row[int(next(places) * len(row))] for _ in row) / len(row) for row in chosen]))
+
+
+RIGHT = [[1.0, 0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0], [1.0] * 5, [0.0, 1.0, 1.0, 0.0, 0.0]]
+WRONG = [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 1.0, 1.0], [0.0] * 5]
+ANY = [[1.0, 0.0, 0.3], [0.7], [0.0, 0.25], [1.0, 1.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("block", [bootstrap.BLOCK, 10])  # all four problems at once, and two by two
+@pytest.mark.parametrize(("a", "b"), [(RIGHT, WRONG), (RIGHT, ANY), (ANY, WRONG)])
+def test_a_seed_gives_the_draws_that_a_slow_loop_makes_of_it(
+    a: list[list[float]], b: list[list[float]], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rows of equally many 0/1 scores, which are drawn another way, and with any."""
+    monkeypatch.setattr(bootstrap, "BLOCK", block)
+    generator = np.random.default_rng(8)
+    seen = []
+    for _ in range(200):
+        problems = generator.integers(4, size=4)
+        seen.append(one_by_one(a, problems, generator) - one_by_one(b, problems, generator))
+    found = paired_clustered_bootstrap(a, b, confidence=0.8, draws=200, seed=8)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(seen, [0.1, 0.9])), rel=1e-14)
+
+
+def test_rows_of_equally_many_0_1_scores_are_drawn_in_half_the_time_of_others() -> None:
+    rows = [[float(i % 7 < j % 5) for j in range(320)] for i in range(100)]
+    others = [[0.5, *row[1:]] for row in rows]
+    taken, of_others = (
+        seconds(lambda scores=scores: paired_clustered_bootstrap(scores, scores, draws=100), tries=3)  # type: ignore[misc]
+        for scores in (rows, others)
+    )
+    assert taken < 0.5 * of_others
 
 
 @pytest.mark.parametrize(
