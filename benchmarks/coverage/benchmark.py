@@ -3,6 +3,7 @@
 python -m benchmarks.coverage                                        # everything; most of an hour on one core
 python -m benchmarks.coverage --parts intervals --trials 10000       # every interval of tvo_cli.stats, four minutes
 python -m benchmarks.coverage --parts rates                          # each `tvo compare --choose-rate`, seven minutes
+python -m benchmarks.coverage --parts few_seeds                      # rates of few seeds beside full ones, a minute
 python -m benchmarks.coverage --parts evaluations                    # the interval of an accuracy, half an hour
 """
 
@@ -12,6 +13,8 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Literal
 
+from benchmarks.coverage.few_seeds import RULES as FEW_SEEDS_RULES
+from benchmarks.coverage.few_seeds import Grid, false_verdicts, grids
 from benchmarks.coverage.intervals import SEEDS, Case, cases, coverage, false_alarms, seeds_told
 from benchmarks.coverage.rates import SEEDS as RATE_SEEDS
 from benchmarks.coverage.rates import WAYS, Setup, setups
@@ -26,8 +29,8 @@ from tvo_cli.stats.confidence_interval import ConfidenceInterval, clustered_inte
 
 __all__ = ["SEEDS", "Case", "cases", "coverage", "false_alarms", "seeds_told"]
 
-Part = Literal["intervals", "rates", "evaluations"]
-TRIALS: dict[Part, int] = {"intervals": 4_000, "rates": 20_000, "evaluations": 2_000}
+Part = Literal["intervals", "rates", "few_seeds", "evaluations"]
+TRIALS: dict[Part, int] = {"intervals": 4_000, "rates": 20_000, "few_seeds": 20_000, "evaluations": 2_000}
 FAMILY_SEEDS = (3, 5, 10, 20)
 RULES: dict[str, Callable[[list[list[float]]], ConfidenceInterval]] = {
     "clustered_interval": clustered_interval,
@@ -65,6 +68,14 @@ TABLES = {
         "alarms": number("equal arms called different at 5%", SHARE),
         "power": number("an arm that is better by about the smallest effect of 75% power called different", SHARE),
         "covers": number("an arm's interval holds the true mean of its best rate", SHARE),
+    },
+    "few_seeds": {
+        "n": number("seeds of the full rate", "1"),
+        "few": number("seeds of each of the eight others", "1"),
+        "shared": number("part of a seed's variance that all rates of an arm share", "1"),
+        "rule": text("which rates compete"),
+        "seed": SEED,
+        "alarms": number("equal arms called different at 5%", SHARE),
     },
     "evaluations": {
         "chances": text("how the problems' chances are spread"),
@@ -138,6 +149,14 @@ def _rates(settings: Chosen, seed: int) -> Iterator[Measurement]:
                 yield Measurement("rates", key, partial(_simulated, way, setup, n, trials, seed))
 
 
+def _few_seeds(settings: Chosen, seed: int) -> Iterator[Measurement]:
+    trials = settings.size("few_seeds")
+    for grid in grids() if settings.wants("few seeds") else ():
+        for rule in FEW_SEEDS_RULES:
+            key = {"n": grid.seeds, "few": grid.few, "shared": grid.shared, "rule": rule, "seed": seed}
+            yield Measurement("few_seeds", key, partial(_few_seeds_alarms, grid, rule, trials, seed))
+
+
 def _evaluations(settings: Chosen, seed: int) -> Iterator[Measurement]:
     trials = settings.size("evaluations")
     sizes = [(problems, samples) for problems in PROBLEMS for samples in SAMPLES]
@@ -154,6 +173,7 @@ def _evaluations(settings: Chosen, seed: int) -> Iterator[Measurement]:
 MEASURED: dict[Part, Callable[[Chosen, int], Iterator[Measurement]]] = {
     "intervals": _intervals,
     "rates": _rates,
+    "few_seeds": _few_seeds,
     "evaluations": _evaluations,
 }
 
@@ -172,6 +192,10 @@ def _family(n: int, trials: int, seed: int) -> Row:
 def _simulated(way: str, setup: Setup, n: int, trials: int, seed: int) -> Row:
     found = simulate(WAYS[way], setup.arms, n, trials, shared=setup.shared, skewed=setup.skewed, seed=seed)
     return {name: defined(value) for name, value in found._asdict().items()}
+
+
+def _few_seeds_alarms(grid: Grid, rule: str, trials: int, seed: int) -> Row:
+    return {"alarms": false_verdicts(grid, rule, trials, seed)}
 
 
 def _accuracy(rule: str, chances: str, problems: int, samples: int, accuracy: float, trials: int, seed: int) -> Row:

@@ -14,7 +14,7 @@ QUESTIONS = {"alarms": "equal arms called different", "power": "a better arm fou
 
 def table(record: Record) -> str:
     """Those for which something was simulated; several generator seeds are averaged."""
-    made = (intervals, families, rates, exact, evaluations)
+    made = (intervals, families, rates, few_seeds, exact, evaluations)
     return "\n\n".join(one for part in made for one in part(record))
 
 
@@ -59,6 +59,23 @@ def rates(record: Record) -> Iterator[str]:
 
 def _by_size(rows: Sequence[Row], name: str) -> str:
     return markdown.several(_percent(_mean(found, name)) for found in group(rows, "n").values())
+
+
+def few_seeds(record: Record) -> Iterator[str]:
+    """False alarms where eight rates have fewer seeds than the ninth."""
+    rows, lines = record.rows("few_seeds"), []
+    rules = list(dict.fromkeys(row["rule"] for row in rows))
+    for (n, shared), found in group(rows, "n", "shared").items():
+        by_rule = group(found, "rule")
+        few = markdown.several(k for (k,) in group(found, "few"))
+        alarms = (
+            markdown.several(_percent(_mean(same, "alarms")) for same in group(by_rule[rule,], "few").values())
+            for rule in rules
+        )
+        lines.append([n, few, f"{shared:.0%}", *alarms])
+    if lines:
+        head = ["seeds of the full rate", "of eight others", "shared"]
+        yield markdown.table([*head, *(f"{rule}: equal arms called different, %" for rule in rules)], lines)
 
 
 def exact(record: Record) -> Iterator[str]:

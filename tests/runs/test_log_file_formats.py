@@ -137,3 +137,12 @@ def test_an_array_of_rows_is_read(tmp_path: Path, indent: int | None) -> None:
 def test_rows_that_cannot_be_read_are_said_to_be_so(tmp_path: Path, row: dict[str, Any], said: str) -> None:
     trial, notes = read(lines(tmp_path / "log.jsonl", [row] * 3))
     assert not trial.run.steps and said in notes
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n"])
+def test_a_logged_text_with_a_line_separator_of_unicode_tears_no_row(tmp_path: Path, end: str) -> None:
+    rows = [{"step": step, "reward/mean": 0.1 * step, "sample": "a\u2028b\x85"} for step in (1, 2)]
+    path = tmp_path / "log.jsonl"
+    path.write_bytes("".join(json.dumps(row, ensure_ascii=False) + end for row in rows).encode())
+    trial, notes = read(path)
+    assert trial.curve("reward/mean") == ([1, 2], [0.1, 0.2]) and "not JSON" not in notes

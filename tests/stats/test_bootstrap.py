@@ -1,11 +1,14 @@
 from __future__ import annotations
 
 import math
+import tracemalloc
 from collections.abc import Callable
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from tvo_cli.stats import bootstrap
 from tvo_cli.stats.bootstrap import clustered_bootstrap, paired_clustered_bootstrap
 
 pytestmark = pytest.mark.filterwarnings("error")  # numpy says nothing on the way to a nan
@@ -72,6 +75,60 @@ def test_paired_difference() -> None:
     assert (found.n, found.method) == (30, "clustered bootstrap") and found.p == pytest.approx(2 / 1001)
     turned = paired_clustered_bootstrap(b, a, draws=1000)
     assert turned.difference == pytest.approx(-1 / 3) and turned.high < 0
+
+
+def one_by_one(rows: list[list[float]], problems: NDArray[np.int64], generator: np.random.Generator) -> float:
+    """A draw's mean by its definition: of each chosen problem as many generations as it has, place ⌊u · many⌋."""
+    chosen = [rows[i] for i in problems]
+    places = iter(generator.random(sum(map(len, chosen))))
+    return float(np.mean([sum(row[int(next(places) * len(row))] for _ in row) / len(row) for row in chosen]))
+
+
+RIGHT = [[1.0, 0.0, 1.0, 1.0, 0.0], [0.0, 0.0, 0.0, 1.0, 0.0], [1.0] * 5, [0.0, 1.0, 1.0, 0.0, 0.0]]
+WRONG = [[0.0, 0.0, 1.0, 0.0, 0.0], [0.0, 1.0, 0.0, 1.0, 0.0], [1.0, 0.0, 1.0, 1.0, 1.0], [0.0] * 5]
+ANY = [[1.0, 0.0, 0.3], [0.7], [0.0, 0.25], [1.0, 1.0, 0.0, 0.0]]
+
+
+@pytest.mark.parametrize("block", [bootstrap.BLOCK, 10])  # all four problems at once, and two by two
+@pytest.mark.parametrize(("a", "b"), [(RIGHT, WRONG), (RIGHT, ANY), (ANY, WRONG)])
+def test_a_seed_gives_the_draws_that_a_slow_loop_makes_of_it(
+    a: list[list[float]], b: list[list[float]], block: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With rows of equally many 0/1 scores, which are drawn another way, and with any."""
+    monkeypatch.setattr(bootstrap, "BLOCK", block)
+    generator = np.random.default_rng(8)
+    seen = []
+    for _ in range(200):
+        problems = generator.integers(4, size=4)
+        seen.append(one_by_one(a, problems, generator) - one_by_one(b, problems, generator))
+    found = paired_clustered_bootstrap(a, b, confidence=0.8, draws=200, seed=8)
+    assert (found.low, found.high) == pytest.approx(tuple(np.quantile(seen, [0.1, 0.9])), rel=1e-14)
+
+
+def test_a_draw_of_equal_means_counts_to_both_sides_whatever_float_makes_of_it() -> None:
+    """Means of fifths: that two are equal is known of fractions; of floats one is often 1e-17 greater."""
+    generator = np.random.default_rng(0)
+    exact = []
+    for _ in range(500):
+        problems = generator.integers(4, size=4)
+        sums = []
+        for rows in (RIGHT, WRONG):
+            places = iter(generator.random(20))
+            sums.append(sum(int(rows[i][int(next(places) * 5)]) for i in problems for _ in range(5)))
+        exact.append(sums[0] - sums[1])
+    hits = min(sum(x <= 0 for x in exact), sum(x >= 0 for x in exact))
+    assert paired_clustered_bootstrap(RIGHT, WRONG, draws=500, seed=0).p == pytest.approx(2 * (hits + 1) / 501)
+
+
+def test_a_draw_of_many_scores_takes_little_memory_at_once() -> None:
+    """160,000 scores of 8 bytes: arrays of all of them are fresh pages at each draw, which cost most of its time."""
+    scores = bootstrap._RaggedScores([[float(i % 7 < j % 5) for j in range(320)] for i in range(500)])
+    generator = np.random.default_rng(0)
+    tracemalloc.start()
+    scores.mean(generator.integers(500, size=500), generator)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 4 * 8 * bootstrap.BLOCK  # 0.5 MB; with whole arrays 6
 
 
 @pytest.mark.parametrize(

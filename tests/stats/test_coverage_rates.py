@@ -7,6 +7,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from benchmarks.coverage.few_seeds import RATES, Grid, _at_own_rate, false_verdicts
+from benchmarks.coverage.few_seeds import RULES as FEW_SEEDS_RULES
 from benchmarks.coverage.rates import CASES, WAYS, draw, measure
 from tests.slow_cases import mostly_slow
 from tvo_cli.comparison.analysis import rate_choice, run_values
@@ -51,6 +53,7 @@ def arm_of(scores: np.ndarray) -> Arm:
         SimpleNamespace(rate=rate, seed=str(seed), state="finished", value=float(value))
         for rate, column in sorted(grid, key=lambda one: one[0])
         for seed, value in enumerate(column)
+        if not np.isnan(value)  # this seed was not run at that rate
     ]
     return Arm("made", tuple(runs))  # type: ignore[arg-type]
 
@@ -64,3 +67,26 @@ def test_the_simulated_ways_are_those_of_the_comparison(way: str, monkeypatch: p
         found = rate_choice.choose_rate(arm_of(scores), HOW, way)
         assert isinstance(found.cell, ArmAtRate)
         assert sorted(found.values(HOW).values()) == pytest.approx(sorted(expected))
+
+
+def test_rates_of_few_seeds_make_no_false_verdicts() -> None:
+    """Eight rates of two seeds beside one of ten: 18.8% where all compete, 5.0% by the rule (intervals.md)."""
+    grid = Grid(10, 2, 0.0)
+    assert false_verdicts(grid, "all compete", TRIALS) > 0.16
+    assert false_verdicts(grid, "half of the fullest", TRIALS) < 0.065
+
+
+def test_rates_of_half_the_seeds_compete_at_no_more_than_full_ones() -> None:
+    """7.0%; eight tied rates of all ten seeds against one have 6.5%."""
+    assert false_verdicts(Grid(10, 5, 0.0), "half of the fullest", TRIALS) < 0.082
+
+
+@pytest.mark.parametrize("few", [2, 5])
+def test_the_simulated_rule_is_that_of_the_comparison(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(run_values, "final_value", lambda trial, how: trial.value)
+    many = draw(np.random.default_rng(6), 20, 9, RATES, 0.0)
+    many[:, few:, 1:] = np.nan
+    simulated = _at_own_rate(many, Grid(9, few, 0.0), FEW_SEEDS_RULES["half of the fullest"])
+    for scores, expected in zip(many, simulated, strict=True):
+        found = sorted(rate_choice.choose_rate(arm_of(scores), HOW, CORRECTED).values(HOW).values())
+        assert found == pytest.approx(sorted(expected[np.isfinite(expected)]))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from tvo_cli.comparison.analysis import contrast_over_problems, contrast_over_seeds, rate_choice, rate_robustness
 from tvo_cli.comparison.analysis.arms_and_blocks import Arm, ArmAtRate, Block
@@ -68,7 +68,7 @@ def analyse_block(block: Block, how: MetricChoice, wanted: str | None, way: str)
     swept = any(len(arm.rates) > 1 for arm in block.arms)
     areas = [
         contrast_over_seeds.contrast_by_seed(
-            chosen[arm.label].cell, chosen[first.label].cell, mine.areas, base.areas, how
+            _runs_at_rates(arm, common), _runs_at_rates(first, common), mine.areas, base.areas, how
         )
         for arm in others
         if (mine := robust[arm.label]) and (base := robust[first.label])
@@ -92,7 +92,13 @@ def analyse_block(block: Block, how: MetricChoice, wanted: str | None, way: str)
 
 
 def _contrast_at_own_rates(mine: ArmAtChosenRate, base: ArmAtChosenRate, how: MetricChoice) -> SeedContrast:
-    return contrast_over_seeds.contrast_by_seed(mine.cell, base.cell, mine.values(how), base.values(how), how)
+    found = contrast_over_seeds.contrast_by_seed(mine.cell, base.cell, mine.values(how), base.values(how), how)
+    return replace(found, elsewhere=(mine.waiting_elsewhere, base.waiting_elsewhere))
+
+
+def _runs_at_rates(arm: Arm, rates: Sequence[float]) -> ArmAtRate:
+    """The runs that an area over these rates is read from, or waits for."""
+    return ArmAtRate(arm.label, None, tuple(trial for trial in arm.trials if trial.rate in rates))
 
 
 def baseline_of_analysis(arms: Sequence[Arm], wanted: str | None) -> Arm:

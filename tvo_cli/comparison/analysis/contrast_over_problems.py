@@ -74,7 +74,9 @@ def _scores_in_responses_file(folder: Path, suite: str) -> Mapping[str, list[flo
     path = last_responses_file(folder)
     found: dict[str, list[float]] = {}
     try:
-        for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if path else ():
+        for line in path.read_text(encoding="utf-8", errors="replace").split("\n") if path else ():
+            if not line:
+                continue
             row = json.loads(line)
             if (suite and row.get("suite") != suite) or row.get("decoding", "sampled") != "sampled":
                 continue

@@ -32,11 +32,20 @@ class SeedContrast:
     family: int = 1
     confidence: float = 0.95
     shared: int = 0  # seeds in both arms that make no pairs, for they are too few
+    elsewhere: tuple[int, int] = (
+        0,
+        0,
+    )  # unfinished runs of each arm at rates that are not its own, which may become it
 
     @property
     def separated(self) -> bool:
         """Whether the arms differ, at the family's error rate."""
         return self.adjusted < 1.0 - self.confidence + 1e-12
+
+    @property
+    def provisional(self) -> bool:
+        """Whether a run that goes on may still change the difference."""
+        return any((*self.pending, *self.elsewhere))
 
 
 def contrast_final_values(a: ArmAtRate, b: ArmAtRate, how: MetricChoice) -> SeedContrast:
@@ -99,9 +108,3 @@ def with_holm_over_family(contrasts: Sequence[SeedContrast]) -> list[SeedContras
 
 def _seeds_a_contrast_needs(one: SeedContrast, size: int) -> int | None:
     return power.seeds_needed(*one.values, one.paired, 1.0 - (1.0 - one.confidence) / size)
-
-
-# ---------------------------------------------------------------- over problems
-
-
-# ---------------------------------------------------------------- gradients

@@ -8,7 +8,7 @@ from statistics import fmean
 
 from tvo_cli.comparison.analysis.arms_and_blocks import ArmAtRate
 from tvo_cli.comparison.analysis.metric_choice import WINDOW, MetricChoice
-from tvo_cli.runs.trial import FAILED, FINISHED, Trial
+from tvo_cli.runs.trial import FAILED, FINISHED, UNFINISHED, Trial
 from tvo_cli.stats.confidence_interval import ConfidenceInterval, mean_interval
 from tvo_cli.stats.sample_efficiency import ThresholdCrossing, first_threshold_crossing
 from tvo_cli.stats.t_tests import has_no_spread
@@ -114,6 +114,11 @@ def rollouts_until_accuracy(trial: Trial, threshold: float) -> ThresholdCrossing
     rows = [row for row in trial.run.steps if FRESH in row]
     xs = [float(row.get("rollouts", row["step"])) for row in rows]
     return first_threshold_crossing(xs, running_means([float(row[FRESH]) for row in rows]), threshold)
+
+
+def runs_that_ended(trials: Sequence[Trial]) -> list[Trial]:
+    """Return the finished and the failed runs: what one that goes on has cost so far is no run's cost."""
+    return [trial for trial in trials if trial.state != UNFINISHED]
 
 
 def share_left_at_end(trial: Trial, name: str) -> float | None:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from tvo_cli.comparison import formatting
 from tvo_cli.comparison.analysis import run_values
-from tvo_cli.comparison.analysis.arms_and_blocks import Arm
+from tvo_cli.comparison.analysis.arms_and_blocks import Arm, ArmAtRate
 from tvo_cli.comparison.analysis.best_arm import ValuesBySeed, best_arm
 from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.analysis.collapse_rate import collapse_rate_of
@@ -114,10 +114,10 @@ def _worst_cell(found: BlockAnalysis, arm: Arm) -> str:
 
 
 def _cost_cell(read: Callable[[Trial], float | None], unit: float) -> Callable[[BlockAnalysis, Arm], str]:
-    """Return the cell of a mean cost over an arm's runs, in a unit."""
+    """Return the cell of a mean cost over an arm's runs that ended, in a unit."""
 
     def cell(found: BlockAnalysis, arm: Arm) -> str:
-        known = [read(trial) for trial in found.chosen[arm.label].cell.trials]
+        known = [read(trial) for trial in run_values.runs_that_ended(found.chosen[arm.label].cell.trials)]
         scaled = [None if value is None else value / unit for value in known]
         return mean_and_half_width(run_values.mean_of_known_values(scaled, found.how.confidence))
 
@@ -166,8 +166,12 @@ COLUMNS: Mapping[str, PaperColumn] = {
 
 
 def best_arm_of_column(column: PaperColumn, found: BlockAnalysis) -> str | None:
-    """Return the arm that a paper's table has in bold in a column: none where arms were evaluated in different ways."""
+    """Return the arm that a paper's table has in bold in a column.
+
+    None where arms were evaluated in different ways, or where a run of an arm is not finished, at whichever rate: it
+    may change the arm's best rate, or the area over all of them.
+    """
     if column.values is None or not was_evaluated_alike(found.block, found.how):
         return None
-    arms = {arm.label: (found.chosen[arm.label].cell, column.values(found, arm)) for arm in found.block.arms}
+    arms = {arm.label: (ArmAtRate(arm.label, None, arm.trials), column.values(found, arm)) for arm in found.block.arms}
     return best_arm(arms, found.how)

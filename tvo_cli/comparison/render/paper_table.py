@@ -9,6 +9,7 @@ from tvo_cli.comparison.analysis.block_analysis import BlockAnalysis
 from tvo_cli.comparison.render.arms_and_runs_tables import end_of_noise, note_on_best_values
 from tvo_cli.comparison.render.document import ReportDocument
 from tvo_cli.comparison.render.paper_columns import PLUS_MINUS, STAR, PaperColumn, best_arm_of_column, paper_columns
+from tvo_cli.comparison.render.report_warnings import rates_not_in_choice_in_words
 from tvo_cli.escaping import latex as latex_text
 from tvo_cli.runs.trial import FAILED, UNFINISHED
 
@@ -78,7 +79,9 @@ def _sentences_of_caption(document: ReportDocument, columns: Mapping[str, PaperC
     yield "Less is better." if how.less else ""
     if any(found.swept for found in blocks):
         ways = sorted({chosen.way for found in blocks for chosen in found.chosen.values() if chosen.way})
-        yield f"Each arm at its own best learning rate (chosen by tvo compare --choose-rate {' or '.join(ways)})."
+        chosen = f" (chosen by tvo compare --choose-rate {' or '.join(ways)})" if ways else ""
+        yield f"Each arm at its own best learning rate{chosen}."
+        yield from (f"{one}." for found in blocks for one in rates_not_in_choice_in_words(found))
     yield _meaning_of_bold(blocks, columns, level)
     if "best" in columns:
         yield f"Best: {note_on_best_values(blocks[0])}; {end_of_noise(how)}, so optimistic."

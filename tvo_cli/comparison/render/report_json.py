@@ -29,6 +29,7 @@ def _section_as_json(section: ReportSection) -> dict[str, Any]:
         "label": section.label,
         "baseline": section.found.baseline.label,
         "warnings": list(section.warnings),
+        "rates not in the choice": _rates_not_in_choice_as_json(section),
         "verdicts": [_verdict_as_json(verdict, "own") for verdict in section.verdicts]
         + [_verdict_as_json(verdict, rate) for rate, verdicts in section.at_rates for verdict in verdicts],
         "tables": {
@@ -39,6 +40,15 @@ def _section_as_json(section: ReportSection) -> dict[str, Any]:
             for table in section.tables
         },
     }
+
+
+def _rates_not_in_choice_as_json(section: ReportSection) -> list[dict[str, Any]]:
+    """Return the rates of too few seeds to be an arm's own: with how many, of how many at its fullest rate."""
+    return [
+        {"arm": arm, "rate": rate, "seeds": seeds, "of": chosen.fullest}
+        for arm, chosen in section.found.chosen.items()
+        for rate, seeds in sorted(chosen.not_competing.items())
+    ]
 
 
 def _verdict_as_json(verdict: DocumentVerdict, rate: str | float) -> dict[str, Any]:

@@ -60,6 +60,26 @@ def warn_of_unknown_rates(found: BlockAnalysis) -> list[str]:
     return [f"{told[0].upper()}{told[1:]}: in no comparison by rate, in no choice of one, in no area."]
 
 
+def warn_of_rates_with_few_seeds(found: BlockAnalysis) -> list[str]:
+    """Return a warning an arm whose rate was chosen without those of too few seeds."""
+    why = "A rate competes with half of the seeds of the arm's fullest rate, two at least."
+    return [f"{one}. {why}" for one in rates_not_in_choice_in_words(found)]
+
+
+def rates_not_in_choice_in_words(found: BlockAnalysis) -> list[str]:
+    """Return, an arm each, which rates did not compete for being its own: `TVO: … 1e-3 (2 of 5 seeds)`."""
+    told = []
+    for arm in found.block.arms:
+        chosen = found.chosen[arm.label]
+        listed = [
+            f"{formatting.format_rate(rate)} ({seeds} of {formatting.count_of(chosen.fullest, 'seed')})"
+            for rate, seeds in sorted(chosen.not_competing.items())
+        ]
+        if listed:
+            told.append(f"{arm.title}: not in the choice of its rate: {', '.join(listed)}")
+    return told
+
+
 def warn_of_single_arm(found: BlockAnalysis) -> list[str]:
     """Return a warning where a block has one arm, which nothing can be compared with."""
     arms_found = found.block.arms

@@ -170,7 +170,8 @@ def entropy_table(found: BlockAnalysis) -> Table:
     for cell in found.cells_with_own:
         shares = [
             run_values.mean_of_known_values(
-                [run_values.share_left_at_end(trial, name) for trial in cell.trials], confidence
+                [run_values.share_left_at_end(trial, name) for trial in run_values.runs_that_ended(cell.trials)],
+                confidence,
             )
             for name in kept
         ]
@@ -193,14 +194,14 @@ def cost_table(found: BlockAnalysis) -> Table:
     )
     rows = []
     for cell in found.cells_with_own:
+        ended = run_values.runs_that_ended(cell.trials)
         seen = [
-            run_values.mean_of_known_values([read(trial) for trial in cell.trials], found.how.confidence)
-            for read in readings
+            run_values.mean_of_known_values([read(trial) for trial in ended], found.how.confidence) for read in readings
         ]
         rows.append([*arm_and_rate_cells(cell), *(_training_cost_cell(one) for one in seen)])
     note = (
         "Mean and t interval over runs: seconds of all steps (evaluations apart), response tokens, "
-        "tokens a second. Runs that ended early are in it."
+        "tokens a second. Failed runs are in it, unfinished ones are not."
     )
     return Table("cost", "Time and tokens", ["arm", "rate", "seconds", "tokens", "tokens a second"], rows, note)
 

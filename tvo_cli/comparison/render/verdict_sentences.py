@@ -66,7 +66,7 @@ def _verdict_outcome_in_words(found: SeedContrast) -> str:
         return f"{'separated' if found.separated else 'not separated'}; no spread between seeds, {least}"
     p = f"p {_p_value_text(found.adjusted)}" + (f", Holm over {found.family}" if found.family > 1 else "")
     if found.separated:
-        return f"{'separated so far' if any(found.pending) else 'separated'} ({p})"
+        return f"{'separated so far' if found.provisional else 'separated'} ({p})"
     alone = ""
     if said.p < 1.0 - found.confidence:
         alone = f"; alone it would be (p {_p_value_text(said.p)}), among {found.family} comparisons it is not"
@@ -100,7 +100,9 @@ def sentences_beside_verdict(
     if found.shared > 1:
         too_few = f"{found.shared} seeds are in both arms, fewer than half of an arm's"
         yield f"{too_few}: not paired, all runs compared"
-    for cell, alone, waiting in zip((found.a, found.b), found.unmatched, found.pending, strict=True):
+    for cell, alone, waiting, elsewhere in zip(
+        (found.a, found.b), found.unmatched, found.pending, found.elsewhere, strict=True
+    ):
         name = formatting.arm_title(cell.arm)
         if alone:
             left = ", ".join(f"seed {seed}: {_final_value_in_verdict(cell, seed, how)}" for seed in alone)
@@ -108,6 +110,9 @@ def sentences_beside_verdict(
             yield f"{seeds} of {name} without a partner, not in the difference ({left})"
         if waiting:
             yield f"provisional: {formatting.count_of(waiting, 'run')} of {name} not finished, no final value yet"
+        if elsewhere:
+            runs = formatting.count_of(elsewhere, "run")
+            yield f"provisional: {runs} of {name} at other rates not finished, its best rate may change"
     if isinstance(problem, ProblemContrast):
         size = f"{problem.problems} problems × {problem.samples} samples"
         yield f"by problem, for these very policies: {difference_text(problem.over_problems, how)}, {size}, paired"
