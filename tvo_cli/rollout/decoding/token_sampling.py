@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -56,6 +57,18 @@ def uniform_numbers(seed: int, rows: Sequence[tuple[str, int]], length: int) -> 
     nor a longer limit can change it.
     """
     return torch.from_numpy(np.stack([_uniform_row(seed, key, sample, length) for key, sample in rows]))
+
+
+def first_samples(keys: Sequence[str], samples: int) -> list[int]:
+    """The number of each prompt's first sample, [P]: 0, and where a key is given again the one behind its last.
+
+    So prompts of one key, each with a prefix of its own, draw what the samples of a single prompt of that key draw.
+    """
+    counted, firsts = Counter[str](), list[int]()
+    for key in keys:
+        firsts.append(counted[key])
+        counted[key] += samples
+    return firsts
 
 
 def _uniform_row(seed: int, key: str, sample: int, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
