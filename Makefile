@@ -6,6 +6,7 @@ STAMP := .venv/.installed
 REAL_STAMP := .venv/.installed-smollm2
 DEV_STAMP := .venv/.installed-dev
 SITE_STAMP := .venv/.installed-site
+SLOW_STAMP := .venv/.installed-slow
 LOCK := requirements/lock.txt
 COMMA := ,
 EMPTY :=
@@ -44,7 +45,7 @@ real: $(REAL_STAMP)  ## a pretrained model of 135 M parameters without the hub: 
 test: $(DEV_STAMP)  ## the fast tests
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-slow: $(SITE_STAMP)  ## minutes to hours: throughput, coverage, long runs, every command of the pages and examples
+test-slow: $(SLOW_STAMP)  ## minutes to hours: throughput, coverage, long runs, every command of the pages and examples
 	$(BIN)/python -m pytest -m slow -n $(WORKERS)
 
 check: $(DEV_STAMP)  ## what must pass before a commit
@@ -128,6 +129,10 @@ $(DEV_STAMP): .venv/bin/python pyproject.toml $(LOCK)
 
 $(SITE_STAMP): $(DEV_STAMP)
 	$(call install,.venv,--constraint $(LOCK) --editable '.[docs]')
+	touch $@
+
+$(SLOW_STAMP): $(SITE_STAMP)
+	$(call install,.venv,--constraint $(LOCK) --editable '.[bitsandbytes]')
 	touch $@
 
 clean:
