@@ -110,7 +110,8 @@ def start_step(session: Session) -> StepInProgress:
         weighting = session.weighting.state_dict()
         batch = with_next_token_demonstrations(session, session.weighting.weighted(session, batch))
     refused_updates.release_trusted_state(session)
-    before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
+    due = collapse_response.is_snapshot_due_for_response(session)
+    before = session.take_snapshot(weighting) if due else None
     refused_updates.trust_state(session, before, weighting)
     return StepInProgress(batch, clock, before=before, replayed=replayed_updates.draw_kept_responses(session))
 
