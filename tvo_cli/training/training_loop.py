@@ -45,7 +45,8 @@ def train(session: Session) -> EvaluatedTestSets | None:
     step_profiler.warn_of_steps_never_profiled(session)
     with handle_stop_signals(session.folder, session.tracker.announce) as interrupted:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
-            evaluation = _evaluate(session, session.test_sets)
+            with saved_on_user_error(session):
+                evaluation = _evaluate(session, session.test_sets)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
             with saved_on_user_error(session), step_profiler.profiled_if_asked(session):
@@ -61,7 +62,8 @@ def train(session: Session) -> EvaluatedTestSets | None:
             _stop_if_requested(session, interrupted)
             if is_run_over(session):
                 session_checkpoint.save_session(session)
-        return _final_evaluation(session) or evaluation
+        with saved_on_user_error(session):
+            return _final_evaluation(session) or evaluation
 
 
 def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
