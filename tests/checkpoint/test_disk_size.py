@@ -32,7 +32,7 @@ def test_how_many_checkpoints_a_run_keeps(changed: dict[str, Any], expected: int
 
 
 def test_the_disk_of_a_run_by_hand() -> None:
-    sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 1}
+    sizes: dict[str, Any] = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 1}
     assert disk_size(TRAINER, **sizes) == (2 * 12 + 12, 12 + 3 * 12 + 12, 3 * 12)
     alone = disk_size(TRAINER | {"save_policy_only": True}, **sizes)
     assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12, 4 + 2 * 12)
@@ -41,7 +41,7 @@ def test_the_disk_of_a_run_by_hand() -> None:
 
 
 def test_a_collapse_keeps_the_last_healthy_ones_besides() -> None:
-    sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 0}
+    sizes: dict[str, Any] = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 0}
     calm, collapsed = disk_size(TRAINER, **sizes), disk_size(TRAINER, **sizes, healthy=2)
     assert collapsed == (calm.finished, calm.at_most + 2 * 12, calm.at_least)
     short = TRAINER | {"steps": 20}
@@ -54,7 +54,7 @@ def test_a_collapse_keeps_the_last_healthy_ones_besides() -> None:
 )
 def test_what_a_run_takes_in_any_case(changed: dict[str, Any], at_least: int) -> None:
     """Whole checkpoints; the best, and those apart, may be among the newest."""
-    sizes = {"policy_bytes": 1, "resume_bytes": 0, "recordings": 5}
+    sizes: dict[str, Any] = {"policy_bytes": 1, "resume_bytes": 0, "recordings": 5}
     assert disk_size(TRAINER | changed, **sizes).at_least == at_least
 
 

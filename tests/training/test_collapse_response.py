@@ -70,8 +70,8 @@ def test_a_rollback_puts_the_reward_weights_back_as_they_were_before_the_batch_o
 ) -> None:
     rolls_back(3)
     seen: list[dict[str, Any]] = []
-    kind = {"gradient": GradientWeighting, "recap": WindowWeighting}[weighting]
-    weighted: Any = kind.weighted
+    kind: Any = {"gradient": GradientWeighting, "recap": WindowWeighting}[weighting]
+    weighted = kind.weighted
 
     def spy(own: Any, session: Session, batch: RolloutBatch) -> RolloutBatch:
         seen.append(own.state_dict())

@@ -16,7 +16,7 @@ from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.fingerprints import config_fingerprint
 from tvo_cli.errors import UserError
-from tvo_cli.model import load_policy
+from tvo_cli.model import layer_readings, load_policy
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.metrics import optional_readings
 from tvo_cli.training.metrics.valley_readings import follow_weights
@@ -57,9 +57,11 @@ def test_means_for_one_of_which_there_is_no_memory_begin_with_a_later_batch(monk
 def test_readings_for_which_there_is_no_memory_are_left_out_and_the_run_goes_on(
     run: Runs, steps: MetricRows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    words = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", *READ[1:], "stability.readings.every=1")
-    words = (*words, "stability.readings.layer_entropy=true", "stability.readings.policy_cliff=true")
-    entropies, left = optional_readings.layer_entropies, [1]
+    words = (
+        *("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", *READ[1:], "stability.readings.every=1"),
+        *("stability.readings.layer_entropy=true", "stability.readings.policy_cliff=true"),
+    )
+    entropies, left = layer_readings.layer_entropies, [1]
 
     def once(*given: Any) -> list[float]:
         left[0] -= 1

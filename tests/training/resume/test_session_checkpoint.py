@@ -77,8 +77,10 @@ def test_out_of_memory_outside_of_an_update_costs_no_step_done(
 def test_out_of_memory_in_the_first_and_last_evaluation_names_what_to_lower(
     run: Runs, monkeypatch: pytest.MonkeyPatch, *, at_start: bool
 ) -> None:
-    words = ("algorithm=grpo", "rollout.epochs=1", "trainer.steps=1", "evaluation=quick", "evaluation.problems=4")
-    words = (*words, f"evaluation.at_start={str(at_start).lower()}")
+    words = (
+        *("algorithm=grpo", "rollout.epochs=1", "trainer.steps=1", "evaluation=quick", "evaluation.problems=4"),
+        f"evaluation.at_start={str(at_start).lower()}",
+    )
     with (
         monkeypatch.context() as patch,
         pytest.raises(UserError, match=r"rollout\.cache_gb=4: the GPU is out of memory"),

@@ -160,13 +160,12 @@ def test_what_an_earlier_fine_tuning_wrote_of_itself_is_not_taken_for_this_ones(
 
 def test_an_allowed_setting_is_recorded_with_the_first_state_under_it(tmp_path: Path) -> None:
     policy, resume = load_policy(NODE, device="cpu"), SimpleNamespace(mode="auto", allow=["lr"])
-    tuning, recorded = FineTuning.of(policy, taught(policy), settings(steps=2)), lambda: recorded_settings(root)["lr"]
-    root = tmp_path / sft_checkpoint.RESUME
+    tuning, root = FineTuning.of(policy, taught(policy), settings(steps=2)), tmp_path / sft_checkpoint.RESUME
     found = []
     for rate in (1.0, 2.0, 3.0):
         sft_checkpoint.begin(tmp_path, resume, {"lr": rate}, 3)
-        found.append(recorded())
+        found.append(recorded_settings(root)["lr"])
         if rate != 2.0:  # which ends before it has a state
             sft_checkpoint.save_fine_tuning(tuning, tmp_path, {})
-            found.append(recorded())
+            found.append(recorded_settings(root)["lr"])
     assert found == [1.0, 1.0, 1.0, 1.0, 3.0]
