@@ -11,7 +11,7 @@ from tvo_cli.training.collapse_verdict import write_verdict
 from tvo_cli.training.metrics.free_energy_metrics import PROMISED
 from tvo_cli.training.refusal_state import RefusalState
 from tvo_cli.training.run_over import is_run_over
-from tvo_cli.training.session import Session
+from tvo_cli.training.session import WEIGHTING_BEFORE, Session
 from tvo_cli.training.step_state import StepInProgress
 
 BETWEEN_BATCHES = ("energy", "entropy", PROMISED, "gradient/norm_last")  # of session.previous
@@ -81,7 +81,7 @@ def _respond_to_skipped_updates(session: Session) -> None:
 
 
 def _roll_back_to_snapshot(session: Session) -> CollapseAction:
-    """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
+    """Put the last healthy weights, optimiser, algorithm state and reward weights back, and raise the viscosity."""
     if session.snapshot is None:
         told = "no healthy state to return to but the start (model.path as it was loaded); the run stops"
         session.tracker.alert("rollback", told, step=session.counters.step, severity="collapse")
@@ -89,6 +89,7 @@ def _roll_back_to_snapshot(session: Session) -> CollapseAction:
         return CollapseAction.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
+    session.weighting.load_state_dict(state.get(WEIGHTING_BEFORE, state.get("weighting", {})))
     counters = session.counters
     counters.rollbacks += 1
     raises = counters.rollbacks + counters.refused - state["counters"]["refused"]  # its ν knows none of those since

@@ -45,7 +45,8 @@ def train(session: Session) -> EvaluatedTestSets | None:
     step_profiler.warn_of_steps_never_profiled(session)
     with handle_stop_signals(session.folder, session.tracker.announce) as interrupted:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
-            evaluation = _evaluate(session, session.test_sets)
+            with saved_on_user_error(session):
+                evaluation = _evaluate(session, session.test_sets)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
             with saved_on_user_error(session), step_profiler.profiled_if_asked(session):
@@ -61,7 +62,8 @@ def train(session: Session) -> EvaluatedTestSets | None:
             _stop_if_requested(session, interrupted)
             if is_run_over(session):
                 session_checkpoint.save_session(session)
-        return _final_evaluation(session) or evaluation
+        with saved_on_user_error(session):
+            return _final_evaluation(session) or evaluation
 
 
 def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
@@ -110,7 +112,8 @@ def start_step(session: Session) -> StepInProgress:
         weighting = session.weighting.state_dict()
         batch = with_next_token_demonstrations(session, session.weighting.weighted(session, batch))
     refused_updates.release_trusted_state(session)
-    before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
+    due = collapse_response.is_snapshot_due_for_response(session)
+    before = session.take_snapshot(weighting) if due else None
     refused_updates.trust_state(session, before, weighting)
     return StepInProgress(batch, clock, before=before, replayed=replayed_updates.draw_kept_responses(session))
 

@@ -16,7 +16,7 @@ from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.fingerprints import config_fingerprint
 from tvo_cli.errors import UserError
-from tvo_cli.model import load_policy
+from tvo_cli.model import layer_readings, load_policy
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.metrics import optional_readings
 from tvo_cli.training.metrics.valley_readings import follow_weights
@@ -35,6 +35,47 @@ def test_the_running_means_of_the_weights_by_hand() -> None:
     for value in (0.0, 1.0, 1.0):
         follow_weights(state, [torch.full((2,), value)], window=2)
     assert state.fast[0].tolist() == [0.75, 0.75] and state.slow[0].tolist() == [0.234375, 0.234375]
+
+
+def test_means_for_one_of_which_there_is_no_memory_begin_with_a_later_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, left = ReadingsState(), [1]
+    clone = torch.Tensor.clone
+
+    def cloning(one: torch.Tensor) -> torch.Tensor:
+        left[0] -= 1
+        if left[0] == -1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return clone(one)
+
+    monkeypatch.setattr(torch.Tensor, "clone", cloning)
+    with pytest.raises(torch.OutOfMemoryError):
+        follow_weights(state, [torch.zeros(2)], window=2)
+    follow_weights(state, [torch.ones(2)], window=2)
+    assert state.fast[0].tolist() == state.slow[0].tolist() == [1.0, 1.0]
+
+
+def test_readings_for_which_there_is_no_memory_are_left_out_and_the_run_goes_on(
+    run: Runs, steps: MetricRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (
+        *("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", *READ[1:], "stability.readings.every=1"),
+        *("stability.readings.layer_entropy=true", "stability.readings.policy_cliff=true"),
+    )
+    entropies, left = layer_readings.layer_entropies, [1]
+
+    def once(*given: Any) -> list[float]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return entropies(*given)
+
+    monkeypatch.setattr(optional_readings, "layer_entropies", once)
+    folder = run("a", *words)
+    first, second = steps(folder)
+    assert {name.partition("/")[0] for name in first.keys() - second.keys()} == {"layer"}
+    said = (folder / "run.log").read_text()
+    assert "stability.readings.layer_entropy=true: out of memory, not read in step 2" in said
+    assert trained_policy(folder, 2).keys()
 
 
 @pytest.mark.slow

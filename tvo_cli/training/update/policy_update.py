@@ -95,6 +95,7 @@ def update_policy(
         raise
     viscosity = learner.algorithm.step_rule.viscosity(divergence)
     if math.isinf(viscosity):
+        report.norms.pop()  # of a gradient along which no step is taken
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
     _report_descent(learner, batch, minibatch, report)
