@@ -1,4 +1,4 @@
-"""`make real`: whatever it is asked for, no folder is for two different things, and the same words find the same ones."""
+"""`make real`: whatever it is asked for, no folder is for two different things; the same words find the same one."""
 
 from __future__ import annotations
 
