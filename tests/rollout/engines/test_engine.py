@@ -16,7 +16,7 @@ def bytes_of_row(policy: Policy, tokens: int) -> int:
     """Keys and values in float32, of so many tokens and of those that a cache has ahead."""
     shape = policy.network.config
     heads, width = shape.num_key_value_heads, shape.hidden_size // shape.num_attention_heads
-    return 4 * 2 * shape.num_hidden_layers * heads * width * (tokens + AHEAD)
+    return int(4 * 2 * shape.num_hidden_layers * heads * width * (tokens + AHEAD))
 
 
 def test_no_more_rows_are_decoded_at_once_than_the_bytes_of_its_cache_hold(
