@@ -155,9 +155,16 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
     return {
         "memory, GB": (_gigabytes(plan.peak), _peak_note(plan)),
         **(host if plan.host else {}),
+        **_variance_sizes(run),
         "KL reference": ("kept" if run.reference.kept else "none", run.reference.reason),
         "flight recorder": ("on" if run.recorder.held.kept else "off", run.recorder.held.reason),
     }
+
+
+def _variance_sizes(run: PlannedRun) -> Sizes:
+    """Return whether the gradient's variance is read, where a prompt's responses are parted."""
+    found = run.variance
+    return {"gradient variance": ("read" if found.read else "not read", found.reason)} if found.parted else {}
 
 
 def _served_sizes(rollout: Any, run: PlannedRun) -> Sizes:

@@ -29,6 +29,7 @@ from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
 
 log = logging.getLogger("tvo")
 RESUME, PLAN, DONE = "resume", "plan.json", "sft.json"
+PRECISION = "precision"
 HARMLESS = (
     *("device", "threads", "checkpoint_every", "microbatch_tokens", "problems", "samples"),
     *("resume.", "output_dir", "experiment_name", "run_name"),
@@ -45,7 +46,8 @@ def check_resumable(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None
     if mode == "must" and not record.is_file():
         raise UserError("resume", mode, f"there is nothing to go on with in {folder}.", "Take resume=auto.")
     if mode != "never" and record.is_file():
-        before = _decisive_sft_settings(recorded_settings(folder / RESUME))
+        recorded = {PRECISION: asked.get(PRECISION)} | recorded_settings(folder / RESUME)  # not known of earlier ones
+        before = _decisive_sft_settings(recorded)
         allowed = tuple(map(str, resume.allow))
         resume_compatibility.check_same_settings(folder, before, _decisive_sft_settings(asked), allowed)
 
