@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from statistics import fmean
@@ -10,6 +9,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import grader_disagreement, suite
+from tvo_cli.evaluation.counted_responses import counted_responses, incomplete_decodings
 from tvo_cli.evaluation.responses import GradedResponse, responses_by_problem
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.stats import (
@@ -130,19 +130,21 @@ def _counts_by_problem(groups: Mapping[str, Sequence[GradedResponse]]) -> list[d
 def summaries_by_suite(
     suites: Sequence[Suite], rows: Sequence[GradedResponse], equal: Equal, confidence: float
 ) -> dict[str, Any]:
-    """Return the numbers of each suite, by its name."""
-    return {found.name: _summary_of_suite(found, rows, equal, confidence) for found in suites}
+    """Return the numbers of each suite, by its name; a suite of which no problem is whole has none."""
+    found = {one.name: (one, counted_responses([one], rows)) for one in suites}
+    return {name: _summary_of_suite(one, own, equal, confidence) for name, (one, own) in found.items() if own}
 
 
-def _summary_of_suite(found: Suite, rows: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
-    """A suite's summary over the problems that were asked for, in their order; a stop's torn one is left out."""
-    order = {problem.id: place for place, problem in enumerate(found.problems)}
-    own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
-    counts = Counter(row.id for row in own)
-    whole = max(counts.values(), default=0)
-    own = [row for row in own if counts[row.id] == whole]
+def _summary_of_suite(found: Suite, own: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
+    """A suite's summary over the problems that were asked for, in their order; those that a kill tore are left out."""
     part = suite.fingerprint_of_answered(found, {row.id for row in own})
-    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.fingerprint, "fingerprint": part}
+    about: dict[str, Any] = {
+        "protocol": found.protocol.name,
+        "protocol_hash": found.protocol.fingerprint,
+        "fingerprint": part,
+    }
+    lacking = incomplete_decodings(found, own)
+    about |= {"incomplete": lacking} if lacking else {}
     if any(row.correct is None for row in own):
-        return about | {"problems": len(order), "graded": False} | lengths_and_costs(own, own)
+        return about | {"problems": len(found.problems), "graded": False} | lengths_and_costs(own, own)
     return about | {"graded": True} | summarise_suite(own, found.ks, equal, confidence)
