@@ -18,6 +18,7 @@ from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
 from tvo_cli.training.collapse_response import watch_evaluation
 from tvo_cli.training.session import Session
+from tvo_cli.training.update.policy_update import adapt_after_batch
 
 if TYPE_CHECKING:
     from tvo_cli.training.update.learner import Learner
@@ -41,9 +42,7 @@ def test_a_collapse_that_an_evaluation_shows_is_told_as_one() -> None:
 @pytest.fixture
 def broken_after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
     """Have the updates of some batches, counted from 1, leave a policy whose logits are nan."""
-    from tvo_cli.training import training_loop
-
-    adapt, done = training_loop.adapt_after_batch, [0]
+    adapt, done = adapt_after_batch, [0]
 
     def breaking(learner: Learner, *rest: Any) -> bool:
         found = adapt(learner, *rest)
@@ -57,7 +56,7 @@ def broken_after(monkeypatch: pytest.MonkeyPatch) -> Callable[..., None]:
 
     def arrange(*numbers: int) -> None:
         batches.extend(numbers)
-        monkeypatch.setattr(training_loop, "adapt_after_batch", breaking)
+        monkeypatch.setattr("tvo_cli.training.training_loop.adapt_after_batch", breaking)
 
     return arrange
 
