@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -138,6 +139,20 @@ def test_they_change_nothing_and_a_resumed_run_reads_the_same(
     assert rows[2]["valley/heat"] != 0 and rows[2]["valley/entropic_force"] != 0
     assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
     assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows
+
+
+def test_the_eighth_heat_brings_the_temperature_and_the_directions(run: Runs, steps: MetricRows) -> None:
+    """T = Var(h)/⟨h⟩ and N = 2⟨h⟩²/Var(h) of the heats so far, so that N·T/2 is their mean."""
+    often = ("stability.readings.every=1", *READ[1:], "algorithm=grpo", "rollout.epochs=1", "recorder=off")
+    rows = steps(run("long", *often, ALL[-1], "optimizer.lr=3e-3", "trainer.steps=10"))
+    heats = [row["valley/heat"] for row in rows if "valley/heat" in row]
+    told = [row for row in rows if "valley/temperature" in row]
+    assert len(heats) - len(told) == 7 and len(told) >= 2
+    for row, count in zip(told, range(8, 11)):
+        mean, variance = statistics.fmean(heats[:count]), statistics.variance(heats[:count])
+        assert row["valley/temperature"] == pytest.approx(variance / mean)
+        assert row["valley/directions"] == pytest.approx(2 * mean**2 / variance)
+        assert 0 < row["valley/temperature"] < 1 and 0 < row["valley/directions"] < 1000
 
 
 @pytest.mark.slow
