@@ -31,7 +31,8 @@ METHODS_ELSEWHERE = (
         "Lion",
         "arXiv:2302.06675, arXiv:2310.05898",
         "optimizer=lion",
-        "`stability.readings.lion=true` reads its sign flips and, with weight decay, its box and Lyapunov function",
+        "`stability.readings.lion=true` reads the share of turned updates and what its momentum adds to its Lyapunov "
+        "function; with weight decay, `optimizer/box` reads its box",
         "tvo_cli.optim.Lion",
     ),
     MethodElsewhere(

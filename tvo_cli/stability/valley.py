@@ -38,6 +38,15 @@ def heat_fluctuation(heats: Sequence[float]) -> HeatFluctuation | None:
     return HeatFluctuation(variance / mean, 2.0 * mean**2 / variance) if mean > 0 and variance > 0 else None
 
 
+def heats_at_rate(heats: Sequence[float], rates: Sequence[float], rate: float) -> list[float]:
+    """h_i·η/η_i: what heats read at rates η_i would be at the rate η, by the law that heat is proportional to it.
+
+    For `heat_fluctuation`, which is of one rate: mixed as they are, the rates' own spread would count as heat's. At
+    one rate they are the heats themselves, bit for bit.
+    """
+    return [heat * (rate / own) for heat, own in zip(heats, rates, strict=True)]
+
+
 class RiverForces(NamedTuple):
     """Forces along the river, in nats a unit of distance in the weights."""
 

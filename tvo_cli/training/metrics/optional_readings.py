@@ -11,6 +11,7 @@ from tvo_cli.model.layer_readings import layer_entropies, pooled_states
 from tvo_cli.stability.policy_cliff import policy_cliff_readings
 from tvo_cli.stability.spectral_entropy import diffusion_spectral_entropy, median_distance
 from tvo_cli.training.metrics.valley_readings import valley_readings
+from tvo_cli.training.metrics.weight_box import lion_readings
 from tvo_cli.training.readings_state import FrozenRows, microbatches_of_reading, readings_state_of_run
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
@@ -26,6 +27,8 @@ def optional_readings(session: Session, work: StepInProgress) -> dict[str, float
         found |= _layer_entropy(session, work)
     if chosen.spectral_entropy and due:
         found |= _spectral_entropy(session, work)
+    if chosen.lion:
+        found |= lion_readings(session.learner.optimizer)
     if chosen.valley:
         found |= valley_readings(session, readings_state_of_run(session), work, due=due)
     return found
