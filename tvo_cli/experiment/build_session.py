@@ -28,7 +28,6 @@ from tvo_cli.memory.planned_run import PlannedRun
 from tvo_cli.memory.reference_and_recorder import RecorderChoice
 from tvo_cli.model import Policy, load_policy
 from tvo_cli.model.model_card import ModelCard
-from tvo_cli.optim import Lion
 from tvo_cli.parallel.ranks import Ranks
 from tvo_cli.reward import Grader
 from tvo_cli.rollout import SamplingParams
@@ -63,8 +62,6 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
     grader = resources.enter_context(Grader(config.reward, sharing=ranks.sharing))
     plan = ranks.from_first(plan_of_run(config, policy), PlannedRun)
     learner = build_learner(config, algorithm, _build_networks(config, policy, plan, ranks, resources), runtime)
-    if isinstance(learner.optimizer, Lion):
-        learner.optimizer.counts_flips = bool((config.stability.get("readings") or {}).get("lion"))
     sampler = build_sampler(config, learner.policy, problems, resources, runtime.device)
     test_sets = build_test_sets(config, EvaluatedBy(learner.policy, grader, sampler, plan.bounds.cache_bytes))
     warn_of_heldout_overlap(config, problems, (problem for one in test_sets for problem in one.heldout.problems))
