@@ -6,6 +6,7 @@ STAMP := .venv/.installed
 REAL_STAMP := .venv/.installed-smollm2
 DEV_STAMP := .venv/.installed-dev
 SITE_STAMP := .venv/.installed-site
+SLOW_STAMP := .venv/.installed-slow
 LOCK := requirements/lock.txt
 COMMA := ,
 EMPTY :=
@@ -24,27 +25,31 @@ demo: $(STAMP)  ## install and watch TVO train the embedded model, then be evalu
 	$(BIN)/tvo train output_dir=outputs/demo/$(shell date +%m%d-%H%M%S)
 
 # The model is HuggingFaceTB/SmolLM2-135M-Instruct as a package index has it; the hub is never asked. With
-# MATH=FILE.jsonl the first 50 problems of that file are asked too, before and after.
+# MATH=FILE.jsonl the first 50 problems of that file are asked too, before and after. Folders are named by the steps and
+# by the file's name and checksum, so that other settings never meet what is there, and the same ones go on with it.
 REAL := outputs/real
 REAL_STEPS ?= 8
+REAL_RUN = $(REAL)/run-$(REAL_STEPS)
+MATH_NAME = math-$(basename $(notdir $(MATH)))-$(firstword $(shell cksum < $(MATH)))
+REAL_TABLES = before after-$(REAL_STEPS) $(if $(MATH),$(MATH_NAME)-before $(MATH_NAME)-after-$(REAL_STEPS))
 REAL_EVAL := $(BIN)/tvo eval evaluation.limit=64 decoding.samples=4 logger=none evaluation=[chain_sums]
 MATH_EVAL := $(BIN)/tvo eval evaluation.limit=50 decoding.samples=1 logger=none evaluation=[jsonl] protocol.template=chat protocol.max_tokens=256 path=$(MATH)
 real: export HF_HUB_OFFLINE := 1
 real: $(REAL_STAMP)  ## a pretrained model of 135 M parameters without the hub: fetch, evaluate, train with TVO, evaluate
 	$(BIN)/tvo fetch smollm2-135m
 	$(REAL_EVAL) model.path=fetched:smollm2-135m model=smollm2-135m output_dir=$(REAL)/before
-	$(if $(MATH),$(MATH_EVAL) model.path=fetched:smollm2-135m model=smollm2-135m output_dir=$(REAL)/math-before)
+	$(if $(MATH),$(MATH_EVAL) model.path=fetched:smollm2-135m model=smollm2-135m output_dir=$(REAL)/$(MATH_NAME)-before)
 	$(BIN)/tvo train model=smollm2-135m model.path=fetched:smollm2-135m dataset=chain_sums algorithm=tvo logger=none \
 	  trainer.steps=$(REAL_STEPS) rollout.prompts=4 rollout.samples=8 rollout.epochs=2 rollout.minibatches=2 \
-	  evaluation.problems=64 evaluation.samples=2 stability.reference=false recorder=off output_dir=$(REAL)/run
-	$(REAL_EVAL) model=custom model.path=$(REAL)/run output_dir=$(REAL)/after
-	$(if $(MATH),$(MATH_EVAL) model=custom model.path=$(REAL)/run output_dir=$(REAL)/math-after)
-	@for each in before after $(if $(MATH),math-before math-after); do echo "$$each"; cat $(REAL)/$$each/table.md; done
+	  evaluation.problems=64 evaluation.samples=2 stability.reference=false recorder=off output_dir=$(REAL_RUN)
+	$(REAL_EVAL) model=custom model.path=$(REAL_RUN) output_dir=$(REAL)/after-$(REAL_STEPS)
+	$(if $(MATH),$(MATH_EVAL) model=custom model.path=$(REAL_RUN) output_dir=$(REAL)/$(MATH_NAME)-after-$(REAL_STEPS))
+	@for each in $(REAL_TABLES); do echo "$$each"; cat $(REAL)/$$each/table.md; done
 
 test: $(DEV_STAMP)  ## the fast tests
 	$(BIN)/python -m pytest -n $(WORKERS)
 
-test-slow: $(SITE_STAMP)  ## minutes to hours: throughput, coverage, long runs, every command of the pages and examples
+test-slow: $(SLOW_STAMP)  ## minutes to hours: throughput, coverage, long runs, every command of the pages and examples
 	$(BIN)/python -m pytest -m slow -n $(WORKERS)
 
 check: $(DEV_STAMP)  ## what must pass before a commit
@@ -128,6 +133,10 @@ $(DEV_STAMP): .venv/bin/python pyproject.toml $(LOCK)
 
 $(SITE_STAMP): $(DEV_STAMP)
 	$(call install,.venv,--constraint $(LOCK) --editable '.[docs]')
+	touch $@
+
+$(SLOW_STAMP): $(SITE_STAMP)
+	$(call install,.venv,--constraint $(LOCK) --editable '.[bitsandbytes]')
 	touch $@
 
 clean:

@@ -10,7 +10,8 @@ The same random model (W1), the same sums, 8 samples each of at most 64 tokens a
 fp32, one thread; with --model a pretrained one on few-shot sums (dataset=chain_sums, held out), whose score is read on
 both sides: ours over all samples, the harness's over each problem's first. With --data the first problems of a file
 (JSON lines of problem and answer), which nothing but an end token or the limit ends; the harness finds no LaTeX, so its
-score says nothing there. Ours is timed from nothing, loading included; the harness's time begins after its model is
+score says nothing there. Each side counts the tokens of the prompts that its model was given; where these differ, there
+is no ratio. Ours is timed from nothing, loading included; the harness's time begins after its model is
 loaded, at batch size 64. Ratios are of CPU and of wall seconds, one a turn.
 """
 
@@ -45,6 +46,7 @@ TABLES = {
         "samples": number("samples a problem", "1"),
         "cpu": number("processor time", "s"),
         "wall": number("time", "s"),
+        "prompt_tokens": number("tokens of a prompt that the model was given, on average", "tokens"),
         "tokens": number("response tokens; null where the tool does not say", "tokens"),
         "score": number("share of answers that are right", "share of responses"),
     }
@@ -126,9 +128,19 @@ def ratios(rows: list[Row]) -> dict[str, list[float]]:
     return {clock: [theirs[clock] / mine[clock] for mine, theirs in pairs] for clock in CLOCKS}
 
 
+def _prompts_that_differ(rows: list[Row]) -> str:
+    """What to say where the sides were not given the same prompts; "" where they were, and of records without it."""
+    read = {side: {run.get("prompt_tokens") for run in runs} for (side,), runs in group(rows, "side").items()}
+    if len(set().union(*read.values())) <= 1:
+        return ""
+    told = ", ".join(f"{side} {' and '.join(map(str, found))}" for side, found in read.items())
+    return f"\n\n**The sides were not given the same prompts, so there is no ratio.** Tokens of a prompt: {told}."
+
+
 def table(record: Record) -> str:
-    """Problems a second of each side, and the ratios."""
+    """Problems a second of each side, and the ratios; none where the prompts were not the same."""
     rows = record.rows("processes")
+    apart = _prompts_that_differ(rows)
     lines = [
         [f"{side}, problems/s by {clock}", spread([run["problems"] / run[clock] for run in runs])]
         for (side,), runs in group(rows, "side").items()
@@ -137,9 +149,9 @@ def table(record: Record) -> str:
     lines += [
         [f"{side}, score", spread([run["score"] for run in runs], 3)] for (side,), runs in group(rows, "side").items()
     ]
-    lines += [[f"ratio by {clock}", spread(found)] for clock, found in ratios(rows).items() if found]
+    lines += [[f"ratio by {clock}", spread(found)] for clock, found in ratios(rows).items() if found and not apart]
     sizes = f"{rows[0]['problems']} problems × {rows[0]['samples']} samples" if rows else ""
-    return f"{sizes}\n\n{markdown.table(['', 'median (least … most) over turns'], lines)}"
+    return f"{sizes}\n\n{markdown.table(['', 'median (least … most) over turns'], lines)}{apart}"
 
 
 BENCHMARK = Benchmark(Path(__file__).stem, __doc__, Chosen, QUICK, TABLES, measure, table, seeds=(0,))

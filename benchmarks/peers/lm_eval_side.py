@@ -6,6 +6,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -32,6 +33,28 @@ def task(problems: Path, samples: int, tokens: int, temperature: float, stop: st
     }
 
 
+def context_of(model: Path) -> int | None:
+    """The tokens that a model reads at most, as its config has it and our side takes it; None: the harness decides.
+
+    The harness cuts a prompt from the left that leaves too little of it for an answer.
+    """
+    described = json.loads((model / "config.json").read_text(encoding="utf-8"))
+    return described.get("text_config", described).get("max_position_embeddings")
+
+
+def note_prompt_tokens(model: Any) -> list[int]:
+    """A list that gets the tokens of each prompt that the harness gives its model from now on, without padding."""
+    found, encode = [], model.tok_batch_encode
+
+    def encoding(*given: Any, **more: Any) -> Any:
+        ids, mask = encode(*given, **more)
+        found.extend(mask.sum(1).tolist())
+        return ids, mask
+
+    model.tok_batch_encode = encoding
+    return found
+
+
 def main(folder: Path, samples: int, tokens: int, temperature: float, stop: str) -> None:
     """Its time begins after the model is loaded."""
     out, sys.stdout = sys.stdout, sys.stderr
@@ -45,12 +68,15 @@ def main(folder: Path, samples: int, tokens: int, temperature: float, stop: str)
     (folder / f"{TASK}.yaml").write_text(json.dumps(described))
     place = str(folder / "model")
     tokenizer = PreTrainedTokenizerFast.from_pretrained(place)  # AutoTokenizer reads another one into a Qwen2 folder
-    model = HFLM(pretrained=place, tokenizer=tokenizer, device="cpu", dtype="float32", batch_size=BATCH, max_length=512)
+    sizes = {"batch_size": BATCH, "max_length": context_of(folder / "model")}
+    model = HFLM(pretrained=place, tokenizer=tokenizer, device="cpu", dtype="float32", **sizes)
+    prompts = note_prompt_tokens(model)
     known = TaskManager(include_path=str(folder), include_defaults=False)
     cpu, wall = time.process_time(), time.perf_counter()
     found = lm_eval.simple_evaluate(model=model, tasks=[TASK], task_manager=known, bootstrap_iters=0)
     spent = {"cpu": time.process_time() - cpu, "wall": time.perf_counter() - wall}
-    print(json.dumps(spent | {"score": found["results"][TASK]["exact_match,first"]}), file=out)
+    read = {"prompt_tokens": sum(prompts) / len(prompts)}
+    print(json.dumps(spent | read | {"score": found["results"][TASK]["exact_match,first"]}), file=out)
 
 
 if __name__ == "__main__":

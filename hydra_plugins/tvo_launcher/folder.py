@@ -16,7 +16,7 @@ class PinFolder(Callback):
         """Hydra's hook; `config` is what the sweeper and the launcher will see."""
         from omegaconf import open_dict, read_write
 
-        from tvo_cli.config import split_override
+        from tvo_cli.config import in_hydra_quotes, split_override
         from tvo_cli.sweep import folder_names, optimising_sweeper, refused_sweeps
 
         optimising_sweeper.silence_optuna(config.hydra.sweeper)
@@ -27,7 +27,7 @@ class PinFolder(Callback):
         )
         hidden = [*config.hydra.job.config.override_dirname.exclude_keys, *(split_override(word)[0] for word in fixed)]
         pinned = [
-            'hydra.sweep.dir="' + folder.replace('"', '\\"') + '"',
+            f"hydra.sweep.dir={in_hydra_quotes(folder)}",
             f"hydra.job.config.override_dirname.exclude_keys=[{','.join(hidden)}]",
         ]
         with read_write(config), open_dict(config):

@@ -275,5 +275,7 @@ def _on_cpu(composed: DictConfig) -> bool:
 
 def _quoted(text: str) -> str:
     """A value as Hydra's grammar reads it back."""
+    from tvo_cli import config
+
     plain = text.replace("/", "").replace("-", "").replace("_", "").replace(".", "").replace("+", "")
-    return text if plain.isalnum() and plain.isascii() else '"' + text.replace('"', '\\"') + '"'
+    return text if plain.isalnum() and plain.isascii() else config.in_hydra_quotes(text, '"')

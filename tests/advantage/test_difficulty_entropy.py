@@ -73,6 +73,29 @@ def test_the_score_of_each_difficulty(excess: float, level: str, right: bool, ex
     assert score_of_windows(excess, 2.0, level, right, 0.5) == pytest.approx(expected)
 
 
+@pytest.mark.parametrize(
+    ("excess", "level", "right", "expected"),
+    [
+        (3.0, "easy", True, 0.0),  # 15% of 20 are allowed
+        (4.0, "easy", True, -0.5 * 0.25 / 5),  # ½·1²/2 beyond them, over 3 + 2
+        (8.0, "easy", True, -0.5 * 4 / 5),  # 5 beyond: 5 − ½·2
+        (5.0, "easy", False, 0.3 / (1 + math.exp(-1))),  # 2 beyond, of softness 2; 0.6 of the cap
+        (-5.0, "medium", True, 0.0),  # 25%, to both sides
+        (7.0, "medium", True, -0.5 * (0.5 * 4 / 3) / 8),  # ½·2²/3 over 5 + 3
+        (-7.0, "medium", True, -0.5 * (0.5 * 4 / 3) / 8),
+        (7.5, "medium", False, 0.4 / (1 + math.exp(-1))),  # 2.5 beyond, of softness 2.5; 0.8 of the cap
+        (-4.0, "hard", True, 0.6 / (1 + math.exp(-1))),  # 3 above −35%, of softness 3
+        (-9.0, "hard", True, -0.6 * 0.5 * (0.5 * 4 / 4) / 11),  # 2 below: ½·½·2²/4 over 7 + 4
+        (10.0, "hard", False, 0.6 / (1 + math.exp(-1))),  # 3 beyond; all of the cap
+    ],
+)
+def test_the_margin_of_many_windows_is_a_share_of_the_target(
+    excess: float, level: str, right: bool, expected: float
+) -> None:
+    """Target 20, α = ½: margins 3, 5 and 7, caps ½, ½ and 0.6."""
+    assert score_of_windows(excess, 20.0, level, right, 0.5) == pytest.approx(expected, abs=1e-12)
+
+
 def test_no_strength_changes_no_bit(batch: Experience) -> None:
     assert torch.equal(DifficultyEntropyReward(**BASE | {"start": 0.0})(batch), batch.rewards)
 

@@ -21,8 +21,8 @@ MEMORY = {"base_mb": 100.0, "peak_mb": 300.0, "gpu_mb": 0.0}
 ANSWERS: dict[str, dict[str, Any]] = {
     "tvo_step": {"side": "tvo", "rows": [STEP], "import_s": 1.0, "readings": {"gradient/norm": 1.0}} | MEMORY,
     "trl_step": {"side": "trl", "rows": [STEP | {"step": 6.0}], "import_s": 2.0, "micro_batch": 128} | MEMORY,
-    "tvo_eval": {"cpu": 2.0, "wall": 4.0, "tokens": 50, "score": 0.25},
-    "lm_eval_side": {"cpu": 6.0, "wall": 8.0, "score": 0.5},
+    "tvo_eval": {"cpu": 2.0, "wall": 4.0, "tokens": 50, "score": 0.25, "prompt_tokens": 30.5},
+    "lm_eval_side": {"cpu": 6.0, "wall": 8.0, "score": 0.5, "prompt_tokens": 30.5},
     "tvo_variance": {"rows": [STEP | {"on": on, "inside": 0.01 * on} for on in (True, False)], "peak_mb": 300.0},
 }
 
@@ -105,6 +105,18 @@ def test_an_evaluation_of_both_sides_in_turn(
     assert "10 problems × 8 samples" in printed and "| ratio by cpu | 3.00 (3.00 … 3.00) |" in printed
     assert "| lm-eval, score | 0.500 (0.500 … 0.500) |" in printed
     assert processes.commands[0][-4:] == ["8", "64", "1.0", "\n"]
+
+
+def test_sides_that_did_not_read_the_same_prompts_have_no_ratio(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("benchmarks.evaluation.prepare", lambda folder, *rest: folder)
+    monkeypatch.setitem(ANSWERS, "lm_eval_side", ANSWERS["lm_eval_side"] | {"prompt_tokens": 30.25})
+    words = ["--peer", "lm-eval", "--peer-python", "theirs", "--problems", "10", "--repeats", "1"]
+    measured("evaluation", words, tmp_path)
+    printed = capsys.readouterr().out
+    assert "ratio" not in printed.replace("no ratio", "") and "lm-eval, score" in printed
+    assert "not given the same prompts" in printed and "tvo 30.5, lm-eval 30.25" in printed
 
 
 def test_the_first_problems_of_a_file_are_asked_and_no_newline_ends_them(

@@ -9,7 +9,7 @@ import pytest
 
 from tests.training.conftest import train_in
 from tvo_cli import config
-from tvo_cli.checkpoint.disk_size import checkpoints_kept, disk_size
+from tvo_cli.checkpoint.disk_size import HeldCheckpoints, checkpoints_kept, disk_size
 from tvo_cli.cli.derived_sizes import derived_sizes
 
 TRAINER = {"steps": 60, "checkpoint_every": 10, "keep": 2, "keep_every": 0, "keep_best": False}
@@ -32,7 +32,7 @@ def test_how_many_checkpoints_a_run_keeps(changed: dict[str, Any], expected: int
 
 
 def test_the_disk_of_a_run_by_hand() -> None:
-    sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 1}
+    sizes: dict[str, Any] = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 1}
     assert disk_size(TRAINER, **sizes) == (2 * 12 + 12, 12 + 3 * 12 + 12, 3 * 12)
     alone = disk_size(TRAINER | {"save_policy_only": True}, **sizes)
     assert alone == (2 * 4 + 12, 4 + 3 * 12 + 12, 4 + 2 * 12)
@@ -41,7 +41,7 @@ def test_the_disk_of_a_run_by_hand() -> None:
 
 
 def test_a_collapse_keeps_the_last_healthy_ones_besides() -> None:
-    sizes = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 0}
+    sizes: dict[str, Any] = {"policy_bytes": 4, "resume_bytes": 8, "recordings": 0}
     calm, collapsed = disk_size(TRAINER, **sizes), disk_size(TRAINER, **sizes, healthy=2)
     assert collapsed == (calm.finished, calm.at_most + 2 * 12, calm.at_least)
     short = TRAINER | {"steps": 20}
@@ -54,8 +54,30 @@ def test_a_collapse_keeps_the_last_healthy_ones_besides() -> None:
 )
 def test_what_a_run_takes_in_any_case(changed: dict[str, Any], at_least: int) -> None:
     """Whole checkpoints; the best, and those apart, may be among the newest."""
-    sizes = {"policy_bytes": 1, "resume_bytes": 0, "recordings": 5}
+    sizes: dict[str, Any] = {"policy_bytes": 1, "resume_bytes": 0, "recordings": 5}
     assert disk_size(TRAINER | changed, **sizes).at_least == at_least
+
+
+@pytest.mark.parametrize(
+    ("changed", "held", "expected"),
+    [
+        ({}, ((12, 12), 20), (24, 12 + 3 * 12, 3 * 12)),  # on its way: as at its start
+        ({"save_policy_only": True}, ((4, 12), 20), (8, 4 + 3 * 12, 4 + 2 * 12)),
+        ({}, ((12,), 60), (12, 12, 12)),  # pruned to one and finished: it writes nothing
+        ({}, ((4,), 60), (4, 4, 4)),  # of the policy alone
+        ({"steps": 70, "keep": 9}, ((12,), 60), (24, 12 + 3 * 12, 24)),  # pruned to one: another comes, not six
+        ({"steps": 70, "keep": 2}, ((12,), 60), (24, 12 + 3 * 12, 24)),
+        ({"steps": 80, "keep": 2}, ((12,), 60), (24, 12 + 3 * 12, 36)),  # the third is written beside two
+        ({"keep": 4}, ((12,), 45), (36, 24 + 3 * 12, 36)),  # those of 50 and 60 are to come
+        ({"keep": 1}, ((12,), 25), (12, 3 * 12, 24)),
+    ],
+)
+def test_what_a_run_still_writes_beside_what_its_folder_holds(
+    changed: dict[str, Any], held: tuple[tuple[int, ...], int], expected: tuple[int, int, int]
+) -> None:
+    """At most, the state before a step that a signal interrupts is written as well: 12 more."""
+    found = disk_size(TRAINER | changed, policy_bytes=4, resume_bytes=8, recordings=0, held=HeldCheckpoints(*held))
+    assert found == expected
 
 
 @pytest.mark.slow

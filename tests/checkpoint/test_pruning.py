@@ -45,6 +45,15 @@ def test_pruning_never_counts_a_damaged_one_as_the_last_that_is_whole(tmp_path: 
     assert [path.name for path in tmp_path.iterdir()] == ["step-000013"]
 
 
+def test_a_checkpoint_is_removed_beside_what_an_earlier_removal_has_left(tmp_path: Path) -> None:
+    """A process was killed while it removed the checkpoint of step 10, and the run has written that one again."""
+    folder, left = write(tmp_path, 10), tmp_path / ".step-000010.old"
+    (left / "policy").mkdir(parents=True)
+    (left / "policy" / "model.safetensors").write_text("half")
+    pruning.remove_checkpoint(folder)
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_one_killed_while_it_was_replaced_comes_back(tmp_path: Path) -> None:
     old = write(tmp_path, 10)
     old.rename(tmp_path / ".step-000010.old")

@@ -48,6 +48,39 @@ def test_finished_jobs_of_a_sweep_take_no_more(
     assert "that they hold" not in capsys.readouterr().out
 
 
+def test_a_finished_run_that_was_pruned_takes_no_more_and_one_that_begins_anew_takes_all(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Three megabytes are free: too few for the checkpoints of such a run."""
+    (tmp_path / "checkpoints" / "step-000004").mkdir(parents=True)
+    (tmp_path / "checkpoints" / "step-000004" / "policy").write_bytes(b"x" * 1000)
+    (tmp_path / "checkpoints" / "experiment.json").write_text("{}")
+    monkeypatch.setattr("tvo_cli.cli.dry_run.check_folder_of_dry_run", lambda *found: None)
+    monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=3e6))
+    words = ["train", "--dry-run", "algorithm=grpo", f"output_dir={tmp_path}"]
+    assert main([*words, "trainer.steps=4"]) == 0
+    assert main([*words, "trainer.steps=4", "resume=never"]) == 2
+    assert "the run takes up to 6.4 MB of disk; 3.0 MB are free" in capsys.readouterr().err
+    assert main([*words, "trainer.steps=5"]) == 2
+
+
+def test_finished_jobs_that_begin_anew_are_counted_whole(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    asked: list[int] = []
+
+    def finished(folder: Path, jobs: list[list[str]], fingerprint: object) -> list[HeldDisk]:
+        asked.append(len(jobs))
+        return [HeldDisk(7_000_000, finished=True) for _ in jobs]
+
+    monkeypatch.setattr("tvo_cli.sweep.disk_of_jobs.disk_held_by_jobs", finished)
+    assert main(SWEEP) == main([*SWEEP, "resume=never"]) == main([*SWEEP, "resume=auto,never"]) == 0
+    told = re.findall(r"All jobs take(.*) up to (.*) of disk", capsys.readouterr().out)
+    assert asked == [3, 3, 6]
+    assert [size for _, size in told] == ["0 bytes", "19.1 MB", "19.1 MB"]
+    assert ["finished" in beside for beside, _ in told] == [True, False, True]
+
+
 def test_the_dry_run_asks_how_many_jobs_run_at_once(capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*SWEEP[:-1], "hydra.launcher.n_jobs=3"]) == 0
     assert "All jobs take up to 26.8 MB of disk; " in capsys.readouterr().out

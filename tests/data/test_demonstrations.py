@@ -195,6 +195,7 @@ def rows(split, seed, *, count=2):
     yield {"messages": [{"role": "user", "content": f"{split} {seed} {count}"}, {"role": "assistant", "content": "r"}]}
 def asked(split): return [{"question": "q", "answer": "1"}]
 def number(split): return [{"question": "q", "solution": "s"}, 7]
+def one_id(split): return [{"id": "a", "question": "q", "solution": "s"}, {"id": "a", "question": "r", "solution": "s"}]
 def turns(split): return [{"messages": [{"role": "assistant", "content": "r"}]}]
 class Taught:
     name, size, neutral_words = "mine", 4, ()
@@ -235,6 +236,7 @@ def test_rows_of_own_code_are_read_as_those_of_a_file(own: Any) -> None:
         ("asked", r"row mine/train/0 has nothing to learn.* A row has a question and one of completion, solution"),
         ("number", r"row mine/train/1 is int, no mapping\. Return mappings"),
         ("turns", r"row mine/train/0 has no user's turn before the last reply"),
+        ("one_id", r"row mine/train/1 has the id 'a' of row mine/train/0\."),
     ],
 )
 def test_a_row_of_own_code_that_shows_nothing_is_named(own: Any, name: str, said: str) -> None:

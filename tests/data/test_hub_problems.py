@@ -107,6 +107,21 @@ def test_dapo_is_stripped_and_deduplicated(preset: Callable[..., dict[str, Any]]
     assert (second.id, second.question, second.answer) == ("b", "How much?", "-5")
 
 
+def test_of_a_question_the_first_row_with_an_answer_is_kept_where_those_without_are_skipped(
+    preset: Callable[..., dict[str, Any]], caplog: pytest.LogCaptureFixture
+) -> None:
+    """`How many?`: none, none, 34, 35, none; `How much?`: none. Three have no answer before them, two have."""
+    many, much = "How many?", "How much?"
+    rows = [dapo_row(many, answer, f"a{n}") for n, answer in enumerate(("", "", "34", "35", ""))]
+    caplog.set_level("INFO", "tvo")
+    found = list(problems_of_hub_rows([*rows, dapo_row(much, "", "b")], preset("dapo17k", unanswered="skip"), "dapo"))
+    assert [(one.id, one.question, one.answer) for one in found] == [("a2", many, "34")]
+    assert [record.getMessage() for record in caplog.records] == [
+        "dapo: 3 rows without an answer are skipped",
+        "dapo: 2 rows that repeat a question are left out",
+    ]
+
+
 def test_dapo_can_be_held_out_of(preset: Callable[..., dict[str, Any]], tmp_path: Path) -> None:
     import datasets
 

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from random import Random
 
 import pytest
 
 from tvo_cli.data.curriculum import build_cursor
-from tvo_cli.data.cursor import Cursor, ProblemOutcome
+from tvo_cli.data.cursor import Cursor, ProblemOutcome, order_of_epoch
 from tvo_cli.data.mixture import Mixture, Source, SourceProblems, check_sources_fill_batch
 from tvo_cli.data.mixture_cursor import MixtureCursor
 from tvo_cli.data.problems import ProblemList
+from tvo_cli.data.random_stream import random_stream
 from tvo_cli.errors import UserError
 from tvo_cli.types import Problem
 
@@ -51,6 +53,43 @@ def test_inside_a_source_each_problem_comes_once_an_epoch() -> None:
     cursor = build_cursor(mixture(a=(12, 0.75), b=(4, 0.25)), 5, NONE)
     taken = [problem for _ in range(4) for problem in cursor.take(4)]
     assert len({problem.id for problem in taken}) == 16
+
+
+def order_of(problems: list[Problem], source: str) -> list[str]:
+    """The problems of a source, by their number there."""
+    return [problem.question for problem in problems if problem.source == source]
+
+
+@pytest.mark.parametrize("curriculum", [NONE, RATE], ids=lambda node: str(node["kind"]))
+def test_sources_of_one_size_are_each_in_an_order_of_their_own(curriculum: dict[str, object]) -> None:
+    """By chance a problem meets that of its own number once in 50."""
+    taken = build_cursor(mixture(a=(50, 0.5), b=(50, 0.5)), 3, curriculum).take(100)
+    first, second = order_of(taken, "a"), order_of(taken, "b")
+    assert sorted(first) == sorted(second) and sum(one == other for one, other in zip(first, second)) < 10
+
+
+def test_the_order_of_a_source_follows_from_seed_and_name_whatever_stands_beside_it() -> None:
+    beside_b = build_cursor(mixture(a=(50, 0.5), b=(50, 0.5)), 3, NONE).take(40)
+    beside_c = build_cursor(mixture(c=(9, 0.2), a=(50, 0.8)), 3, NONE).take(25)
+    other_seed = build_cursor(mixture(a=(50, 0.5), b=(50, 0.5)), 4, NONE).take(40)
+    assert order_of(beside_b, "a") == order_of(beside_c, "a") != order_of(other_seed, "a")
+
+
+def test_sources_are_shuffled_once_an_epoch_however_many_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    shuffled = list[tuple[object, ...]]()
+
+    def noted(*name: object) -> Random:
+        shuffled.append(name)
+        return random_stream(*name)
+
+    monkeypatch.setattr("tvo_cli.data.cursor.random_stream", noted)
+    order_of_epoch.cache_clear()
+    cursor = build_cursor(mixture(**{name: (20, 1 / 7) for name in "abcdefg"}), 8, NONE)
+    for _ in range(10):
+        cursor.take(14)
+    assert len(shuffled) == 7
+    cursor.take(14)
+    assert len(shuffled) == 14, "the next epoch"
 
 
 def test_a_data_set_alone_is_drawn_as_ever() -> None:

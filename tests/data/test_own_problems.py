@@ -30,6 +30,10 @@ def wide(split):
     further = {"difficulty": 0.5, "__class__": "hard", "set": {1}, "long": "x" * 9999}
     return [{"question": "q", "answer": "1", "level": 2, **further}]
 def judged(split): return [{"question": "q", "answer": "1", "scorer": "judge.py:f"}]
+def one_id(split): return [{"id": f"a{i % 2}", "question": str(i), "answer": "1"} for i in range(3)]
+def number_as_id(split):
+    return [{"question": "q", "answer": "1"}, {"id": "mine/train/0", "question": "r", "answer": "1"}]
+def without_ids(split): return [{"id": empty, "question": f"q{empty}", "answer": "1"} for empty in (None, "", " ")]
 def breaks(split):
     yield {"question": "q", "answer": "1"}
     1 / 0
@@ -75,12 +79,19 @@ def test_rows_become_problems_with_ids_and_texts(load: Any) -> None:
         ("empty", "row mine/train/0 has no answer"),
         ("lacks", "row mine/train/0 has no question (it has frage)"),
         ("fails", "failed: KeyError: 'x'"),
+        ("one_id", "row mine/train/2 has the id 'a0' of row mine/train/0. Ids must be unique"),
+        ("number_as_id", "row mine/train/1 has the id 'mine/train/0' of row mine/train/0"),
     ],
 )
 def test_what_is_wrong_is_named(load: Any, name: str, said: str) -> None:
     with pytest.raises(UserError) as error:
         load(name)
     assert said in str(error.value) and str(error.value).startswith("dataset.make")
+
+
+def test_an_empty_id_is_none_and_the_row_gets_its_number(load: Any) -> None:
+    found = load("without_ids")
+    assert [found.problem(i).id for i in range(3)] == ["mine/train/0", "mine/train/1", "mine/train/2"]
 
 
 def test_further_columns_of_a_row_are_kept_as_those_of_a_file_are(load: Any) -> None:

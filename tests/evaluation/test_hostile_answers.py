@@ -15,8 +15,9 @@ import pytest
 from tests.evaluation.conftest import Parrot, response, run
 from tests.reward.conftest import SETTINGS, problem
 from tests.reward.test_near_misses import OWN, PIECES
+from tvo_cli.evaluation.answer_equality import Equal
 from tvo_cli.evaluation.pipeline import regrade_folder
-from tvo_cli.evaluation.suite_summary import Equal, summarise_suite
+from tvo_cli.evaluation.suite_summary import summarise_suite
 from tvo_cli.reward import Grader
 from tvo_cli.rollout.engines.engine import Completion
 

@@ -244,3 +244,40 @@ def test_duplicate_ids_and_missing_answers_are_refused(
     problems.write_text('{"id": "p1", "question": "x"}\n')
     with pytest.raises(UserError, match="line 1 has no answer"):
         run(asked(), Parrot(golds))
+
+
+def test_support_is_of_the_problems_asked_for(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
+    """The base solves p0 and p5, the new model p0 and p1: of the first two problems p0 is kept and p1 gained."""
+    run(asked(folder="base"), Parrot(golds, lambda key, sample: key in ("p0", "p5")))
+    base = f"evaluation.base={tmp_path / 'base'}"
+    run(asked(), Parrot(golds, lambda key, sample: key in ("p0", "p1")))
+    found = run(asked(base, "evaluation.limit=2"), Parrot({}))["suites"]["jsonl"]
+    assert (found["problems"], found["support"]["kept"], found["support"]["gained_ids"]) == (2, 1, ["p1"])
+    assert (found["support"]["lost"], found["support"]["neither"]) == (0, 0), "p5 was not asked for"
+
+
+def test_a_base_that_lacks_problems_is_said(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    run(asked("evaluation.limit=2", folder="base"), Parrot(golds))
+    path = tmp_path / "base" / "responses.jsonl"
+    path.write_text("".join(f"{line}\n" for line in path.read_text().splitlines()[:5]))  # p1 has one of four samples
+    base = f"evaluation.base={tmp_path / 'base'}"
+    support = run(asked(base), Parrot(golds))["suites"]["jsonl"]["support"]
+    assert sum(support[name] for name in ("kept", "gained", "lost", "neither")) == 1
+    assert f"{base}: jsonl was evaluated there on 1 of 6 problems; support is of those" in caplog.text
+    with pytest.raises(UserError, match=r"evaluation\.base=.*jsonl was evaluated there on 0 of 1 problems"):
+        run(asked(base, "evaluation.ids=[p4]", folder="other"), Parrot(golds))
+
+
+def test_support_is_not_read_from_ungraded_responses(
+    asked: Callable[..., DictConfig], golds: dict[str, str], tmp_path: Path
+) -> None:
+    run(asked("evaluation.predict_only=true", folder="base"), Parrot(golds))
+    base = f"evaluation.base={tmp_path / 'base'}"
+    with pytest.raises(UserError, match=r"evaluation\.base=.*has not been graded.*tvo eval --regrade .*base"):
+        run(asked(base), Parrot(golds))
+    regrade_folder(tmp_path / "base", asked().reward, 0.95)
+    assert "support" not in run(asked(base, "evaluation.predict_only=true"), Parrot(golds))["suites"]["jsonl"]

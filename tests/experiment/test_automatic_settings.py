@@ -20,6 +20,7 @@ from tvo_cli.experiment.automatic_settings import (
     automatic_precision,
     notes_on_prompt,
     settle_evaluation_settings,
+    settle_sft_precision,
     settle_training_settings,
 )
 
@@ -93,7 +94,26 @@ def test_training_on_a_gpu_is_in_bfloat16_over_float32_weights(tmp_path: Path) -
     stated = composed("model=qwen2.5-0.5b", "trainer.precision=float32")
     settle_training_settings(stated, said.append)
     assert stated.trainer.precision == "float32" and len(said) == 1
-    assert automatic_precision({"dtype": "float32"}, "auto") == "bfloat16", "tvo sft asks for it alone"
+    assert automatic_precision({"dtype": "float32"}, "auto") == "bfloat16"
+
+
+@pytest.mark.usefixtures("on_cuda")
+def test_a_fine_tuning_settles_a_precision_of_its_own() -> None:
+    said: list[str] = []
+    chosen = composed("model=qwen2.5-0.5b", root="sft")
+    settle_sft_precision(chosen, said.append)
+    assert chosen.precision == "bfloat16"
+    assert [line.split(" forward")[0] for line in said] == ["precision=auto: bfloat16"]
+    stated = composed("model=qwen2.5-0.5b", "precision=float32", root="sft")
+    settle_sft_precision(stated, said.append)
+    assert stated.precision == "float32" and len(said) == 1
+
+
+def test_the_automatic_precision_of_a_fine_tuning_changes_no_fingerprint() -> None:
+    chosen = composed(root="sft")
+    earlier = OmegaConf.create({name: value for name, value in chosen.items() if name != "precision"})
+    assert config.config_fingerprint(chosen) == config.config_fingerprint(earlier)
+    assert config.config_fingerprint(composed("precision=bfloat16", root="sft")) != config.config_fingerprint(earlier)
 
 
 @pytest.mark.usefixtures("on_cuda")

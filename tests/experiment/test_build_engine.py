@@ -8,12 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.decoded_rows import note_rows_of_each_step
 from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.experiment import build_engine as building
 from tvo_cli.model import load_policy
 from tvo_cli.model.model_files.model_location import WEIGHTS
 from tvo_cli.model.model_files.weights_fingerprint import weights_fingerprint
+from tvo_cli.rollout import SamplingParams
 
 
 def policy(run: Path, step: int) -> Path:
@@ -63,3 +65,12 @@ def test_one_that_goes_each_time_is_named_as_removed_and_not_as_a_hub_id(
     with pytest.raises(UserError, match=r"step-000003 was removed while it was loaded.*trainer\.keep") as refused:
         building.build_engine_with_fingerprint(wanted, lambda said: None)
     assert len(seen) == building.TRIES and "network" not in str(refused.value)
+
+
+def test_the_rows_of_an_evaluation_are_those_that_its_cache_holds(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows, prompts = note_rows_of_each_step(monkeypatch), ["7 + 3 ="] * 6
+    for cache, most in (("auto", 6), ("1e-9", 1)):
+        rows.clear()
+        wanted = config.compose(["output_dir=x", f"rollout.cache_gb={cache}"], "eval")
+        building.build_engine(wanted).engine(prompts, list("abcdef"), SamplingParams(1, 4), 0)
+        assert max(rows) == most

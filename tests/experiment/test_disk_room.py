@@ -23,13 +23,13 @@ RUN: Any = SimpleNamespace()
 @pytest.fixture(autouse=True)
 def disk(monkeypatch: pytest.MonkeyPatch) -> None:
     """A run of 30 to 50 MB, 40 MB free."""
-    monkeypatch.setattr(disk_room, "disk_of_run", lambda chosen, run: DiskSize(35 * MB, 50 * MB, 30 * MB))
+    monkeypatch.setattr(disk_room, "disk_of_run", lambda *found: DiskSize(35 * MB, 50 * MB, 30 * MB))
     monkeypatch.setattr(shutil, "disk_usage", lambda place: SimpleNamespace(free=40 * MB))
 
 
 def of_at_least(megabytes: int, monkeypatch: pytest.MonkeyPatch) -> None:
     size = DiskSize(35 * MB, 50 * MB, megabytes * MB)
-    monkeypatch.setattr(disk_room, "disk_of_run", lambda chosen, run: size)
+    monkeypatch.setattr(disk_room, "disk_of_run", lambda *found: size)
 
 
 def test_a_disk_that_may_become_full_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -47,6 +47,41 @@ def test_what_the_run_holds_already_is_not_asked_for_again(
         file.truncate(10 * MB)
     disk_room.check_disk_room(composed(("algorithm=grpo",)), RUN, tmp_path)
     assert caplog.text == ""
+
+
+def with_checkpoint(folder: Path, step: int, megabytes: int) -> None:
+    place = folder / "checkpoints" / f"step-{step:06d}"
+    place.mkdir(parents=True)
+    with (place / "model").open("wb") as file:
+        file.truncate(megabytes * MB)
+
+
+def test_a_run_that_has_all_its_batches_asks_for_no_room(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`tvo prune` has left one checkpoint of its policy, and the disk has filled since."""
+    of_at_least(61, monkeypatch)
+    with_checkpoint(tmp_path, 4, megabytes=10)
+    disk_room.check_disk_room(composed(("trainer.steps=4",)), RUN, tmp_path)
+    assert caplog.text == ""
+    with pytest.raises(UserError, match=r"checkpoints take 51\.0 MB"):
+        disk_room.check_disk_room(composed(("trainer.steps=5",)), RUN, tmp_path)
+
+
+def test_what_is_set_aside_makes_no_room(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_at_least(41, monkeypatch)
+    with_checkpoint(tmp_path, 4, megabytes=10)
+    with pytest.raises(UserError, match=r"checkpoints take 41\.0 MB"):
+        disk_room.check_disk_room(composed(("trainer.steps=4", "resume=never")), RUN, tmp_path)
+
+
+def test_recorded_steps_make_no_room_for_checkpoints(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    of_at_least(41, monkeypatch)
+    (tmp_path / "recorder").mkdir()
+    with (tmp_path / "recorder" / "model").open("wb") as file:
+        file.truncate(10 * MB)
+    with pytest.raises(UserError, match=r"checkpoints take 41\.0 MB"):
+        disk_room.check_disk_room(composed(("trainer.steps=4",)), RUN, tmp_path)
 
 
 def test_a_run_that_cannot_find_room_is_refused_before_its_first_step(

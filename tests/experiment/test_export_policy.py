@@ -9,6 +9,7 @@ import os
 import shutil
 import tempfile
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Never
 
 import pytest
@@ -30,12 +31,20 @@ needs_peft = pytest.mark.skipif(importlib.util.find_spec("peft") is None, reason
 
 
 class StandInHub:
-    """`huggingface_hub.HfApi` that remembers its calls."""
+    """`huggingface_hub.HfApi` that remembers its calls, and which repositories there are and are private."""
 
     calls: list[tuple[str, dict[str, Any]]] = []  # noqa: RUF012
+    private: dict[str, bool] = {}  # noqa: RUF012
+
+    def repo_info(self, repository: str, **options: Any) -> SimpleNamespace:
+        if repository not in self.private:
+            raise LookupError("404 Client Error")
+        return SimpleNamespace(private=self.private[repository])
 
     def create_repo(self, repository: str, **options: Any) -> None:
         self.calls.append(("create_repo", {"repo_id": repository} | options))
+        assert options["exist_ok"] or repository not in self.private
+        self.private.setdefault(repository, options["private"])
 
     def upload_folder(self, **options: Any) -> None:
         files = {path.name for path in Path(options["folder_path"]).iterdir()}
@@ -44,7 +53,7 @@ class StandInHub:
 
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch) -> type[StandInHub]:
-    StandInHub.calls = []
+    StandInHub.calls, StandInHub.private = [], {}
     monkeypatch.setattr("huggingface_hub.HfApi", StandInHub)
     monkeypatch.delenv("HF_HUB_OFFLINE")
     return StandInHub
@@ -213,6 +222,48 @@ def test_a_push_makes_a_private_repository_and_uploads_the_folder(
     assert (made, uploaded) == ("create_repo", "upload_folder")
     assert first["repo_id"] == second["repo_id"] == "me/mine" and first["private"]
     assert {"README.md", "model.safetensors"} <= second["files"]
+
+
+def test_a_public_repository_is_refused_before_anything_is_written_unless_it_is_meant(
+    run: Path, tmp_path: Path, hub: type[StandInHub], capsys: pytest.CaptureFixture[str]
+) -> None:
+    hub.private.update({"me/open": False, "me/mine": True})
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/open"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "--push=me/open: is there already and public" in said and "--public" in said
+    assert hub.calls == [] and list(tmp_path.iterdir()) == []
+    assert main(["export", str(run), str(tmp_path / "mine"), "--push", "me/mine"]) == 0
+    assert main(["export", str(run), str(tmp_path / "open"), "--push", "me/open", "--public"]) == 0
+    assert [more["repo_id"] for call, more in hub.calls if call == "upload_folder"] == ["me/mine", "me/open"]
+
+
+def test_a_repository_that_shows_to_be_public_at_the_upload_gets_nothing(
+    run: Path,
+    tmp_path: Path,
+    hub: type[StandInHub],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The hub did not answer before: whoever asks then does not know."""
+    info, asked = hub.repo_info, list[str]()
+
+    def answers_later(self: StandInHub, repository: str, **options: Any) -> SimpleNamespace:
+        asked.append(repository)
+        if len(asked) == 1:
+            raise ConnectionError("no route")
+        return info(self, repository, **options)
+
+    hub.private["me/open"] = False
+    monkeypatch.setattr(hub, "repo_info", answers_later)
+    assert main(["export", str(run), str(tmp_path / "out"), "--push", "me/open"]) == 2
+    said = capsys.readouterr().err.splitlines()[-1]
+    assert "is there already and public" in said and "hf upload me/open" in said
+    assert [call for call, _ in hub.calls] == ["create_repo"] and (tmp_path / "out" / "model.safetensors").is_file()
+
+
+def test_public_without_a_push_means_nothing(run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["export", str(run), str(tmp_path / "out"), "--public"]) == 2
+    assert "--push" in capsys.readouterr().err.splitlines()[-1] and list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,21 @@ def test_another_command_or_other_data_in_the_same_folder_is_refused(
     assert tuned(begun, *words, "resume=never")["rows"] == 51
 
 
+def test_another_precision_in_the_same_folder_is_refused(tmp_path: Path) -> None:
+    """One that an earlier version began has no precision on record: it goes on."""
+    words = ("dataset=addition", "steps=1", "rows=2", "problems=0")
+    done = tuned(tmp_path, *words, "precision=bfloat16")
+    assert done["precision"] == "bfloat16"
+    record = tmp_path / "resume" / "experiment.json"
+    settings = json.loads(record.read_text())
+    assert settings["precision"] == "bfloat16"
+    with pytest.raises(UserError, match=r"other settings: precision=float32 \(recorded: bfloat16\)"):
+        tuned(tmp_path, *words)
+    assert tuned(tmp_path, *words, "resume.allow=[precision]") == done
+    record.write_text(json.dumps({name: value for name, value in settings.items() if name != "precision"}))
+    assert tuned(tmp_path, *words) == done
+
+
 @pytest.mark.slow
 def test_one_that_was_killed_after_its_last_evaluation_has_it_once(tmp_path: Path) -> None:
     words = ("dataset=addition", "steps=2", "rows=4", "problems=2", "samples=1")

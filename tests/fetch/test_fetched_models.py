@@ -11,6 +11,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.fetch import catalogue, fetched_models
 from tvo_cli.fetch.catalogue import FetchableModel
 from tvo_cli.fetch.fetched_models import cache_folder, fetched_folder, hub_or_fetched
+from tvo_cli.model.model_files.model_location import location_and_options, model_location
 
 
 @pytest.mark.parametrize(
@@ -73,3 +74,16 @@ def test_what_was_not_fetched_says_how(empty_caches: Path) -> None:
         fetched_folder("fetched:gemma3-270m")
     assert "tvo fetch smollm2-135m" in catalogue.fetch_remedy("HuggingFaceTB/SmolLM2-135M-Instruct")
     assert catalogue.fetch_remedy("some/other") == ""
+
+
+def test_a_revision_beside_a_fetched_model_is_refused_and_not_dropped(empty_caches: Path) -> None:
+    [model] = catalogue.CATALOGUE
+    put_fetched(model)
+    chosen = config.compose(["model=smollm2-135m", "output_dir=x", "model.revision=abc"]).model
+    remedy = "Leave it out, or take the hub's: model.path=HuggingFaceTB/SmolLM2-135M-Instruct."
+    with pytest.raises(UserError, match=r"model\.revision=abc: .*fetched:smollm2-135m") as refused:
+        model_location(chosen)
+    assert refused.value.remedy == remedy
+    chosen.path = model.hub_id
+    assert location_and_options(chosen)[1]["revision"] == "abc"
+    assert fetched_folder("fetched:smollm2-135m") == cache_folder("smollm2-135m")

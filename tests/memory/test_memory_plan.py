@@ -190,6 +190,14 @@ def test_micro_batches_are_those_that_a_run_cuts() -> None:
     assert request_of(shape, *wide, "trainer.microbatch_tokens=0").microbatch_rows == 64
 
 
+@pytest.mark.parametrize(("asked", "rows"), [(2, 2), (5, 4), (6, 6), (8, 8), (16, 16)])
+def test_the_responses_of_a_prompt_are_parted_in_the_plan_too(asked: int, rows: int) -> None:
+    """16 responses a prompt: in parts of 2, 4 (four of at most 5), 6 (16 = 6 + 5 + 5), 8, or whole."""
+    words = ("rollout.samples=16", "rollout.epochs=2", f"trainer.microbatch_rows={asked}")
+    request = request_of(networks.smollm2_shape(), *words)
+    assert request.microbatch_rows == rows and request.summed_gradient is (rows < 16)
+
+
 @pytest.mark.slow
 def test_a_prompt_counts_once_where_its_responses_share_it() -> None:
     """Four rows of 23 + 16; layers that are recomputed share by packed rows alone, which is not planned for a GPU."""

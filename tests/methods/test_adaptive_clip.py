@@ -17,7 +17,15 @@ from tvo_cli.types import Tokens
 
 D = torch.float64
 OBJECTIVE = "algorithm.objective"
-NEUTRAL = {"hapo": ("dapo", [f"{OBJECTIVE}.weight.redistribution=0", f"{OBJECTIVE}.surrogate.widening=0"])}
+NEUTRAL = {
+    "hapo": (
+        "dapo",
+        [
+            *(f"{OBJECTIVE}.weight.redistribution=0", f"{OBJECTIVE}.surrogate.widening=0"),
+            *("~algorithm.estimator.largest", "algorithm.estimator._target_=tvo_cli.advantage.GroupNormalised"),
+        ],
+    )
+}
 LEVEL = [[-0.557886, 0, 1], [-0.163171, -0.442114, 0], [-0.278943, 0.622403, -0.115772], [-1, 0, 0]]
 BELOW = [[0.311577, 0.2, 0.2], [0.232634, 0.288423, 0], [0.255789, 0.2, 0.223154], [0.4, 0, 0]]
 ABOVE = [[0.28, 0.28, 0.56], [0.28, 0.28, 0], [0.28, 0.454273, 0.28], [0.28, 0, 0]]

@@ -14,8 +14,15 @@ from tvo_cli.methods.clip_b import clip_b
 from tvo_cli.types import Advantage, Experience
 
 NEUTRAL: dict[str, tuple[str, list[str]]] = {
-    "clip_b": ("grpo", ["algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"])
+    "clip_b": (
+        "grpo",
+        [
+            "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
+            "algorithm.advantage_shaping.clip_b.width=inf",
+        ],
+    )
 }
+ACTS = {"clip_b": ["algorithm.advantage_shaping.clip_b.width=0.5"]}
 SETTINGS: dict[str, Any] = {"width": 1.0, "sides": "negative", "over_kept": True}
 
 

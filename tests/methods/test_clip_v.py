@@ -12,8 +12,15 @@ from tvo_cli.methods.clip_v import clip_v
 from tvo_cli.types import Advantage, Experience
 
 NEUTRAL: dict[str, tuple[str, list[str]]] = {
-    "clip_v": ("grpo", ["algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"])
+    "clip_v": (
+        "grpo",
+        [
+            "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
+            "algorithm.advantage_shaping.clip_v.width=inf",
+        ],
+    )
 }
+ACTS = {"clip_v": ["algorithm.advantage_shaping.clip_v.width=0.1"]}
 SETTINGS: dict[str, Any] = {"width": 1.0, "share": 1.0, "over_kept": True}
 D = torch.float64
 

@@ -93,6 +93,36 @@ def test_an_unknown_direction_names_the_known(combined: Callable[..., Any]) -> N
         combined("grpo", body="{name: both, directions: {a: up}}")
 
 
+WHOLE = [
+    ("cispo", "progrpo", "[cispo, _progrpo, _self_]"),
+    ("progrpo", "canon", "[canon, _progrpo, _self_]"),
+    ("llds", "tip", "[llds, _tip, _self_]"),
+]
+
+
+@pytest.mark.parametrize(("one", "other", "written"), WHOLE)
+def test_two_whole_recipes_are_refused_where_one_would_be_gone(
+    combined: Callable[..., Any], one: str, other: str, written: str
+) -> None:
+    with pytest.raises(UserError) as caught:
+        combined(one, other)
+    said = str(caught.value)
+    assert one in said and other in said and f"Write defaults: {written}" in said and "two methods fill" not in said
+    *parts, _ = written.strip("[]").split(", ")
+    combined(*parts)
+
+
+def test_two_whole_recipes_that_keep_what_is_theirs_go_together(combined: Callable[..., Any]) -> None:
+    both = combined("tip", "dapo").objective
+    assert both.weight._target_.endswith(".tip") and both.surrogate._target_.endswith(".dual_clipped_surrogate")
+
+
+def test_a_part_brings_what_makes_its_recipe_that_method(combined: Callable[..., Any]) -> None:
+    both = combined("cispo", "_progrpo")
+    assert both.objective.surrogate._target_ == "tvo_cli.methods.cispo.cispo" and both.objective.reads.prompt_logp
+    assert both.advantage_shaping == composed("progrpo").algorithm.advantage_shaping
+
+
 def test_two_methods_in_one_piece_are_refused(combined: Callable[..., Any]) -> None:
     with pytest.raises(UserError) as caught:
         combined("grpo", "_viscous", "_kl_adaptive")

@@ -12,7 +12,9 @@ from tvo_cli.methods.empg import empg
 from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"empg": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
+    "empg": ("grpo", [f"algorithm.advantage_shaping.empg.{word}" for word in ("scaling=0", "bonus=0", "centre=none")])
+}
 SETTINGS: dict[str, Any] = {"scaling": 1.0, "clarity": 1.0, "bonus": 0.05, "window": 1, "centre": "all"}
 FINAL = [[0.99345, 0.652489, 0.423355], [-0.614746, -0.815048, 0], [-0.71002, -0.366866, -0.623139], [1.060525, 0, 0]]
 

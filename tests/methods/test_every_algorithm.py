@@ -5,7 +5,8 @@ from __future__ import annotations
 import copy
 import importlib
 import inspect
-from collections.abc import Callable, Iterable, Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -18,8 +19,8 @@ from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
 from tvo_cli import config
-from tvo_cli.experiment.contract.algorithm_contract import CHECKS, Check
-from tvo_cli.experiment.contract.contract_samples import LEAVES, sample_in_micro_batches
+from tvo_cli.experiment.contract.algorithm_contract import CHECKS, Check, estimator_that_remembers
+from tvo_cli.experiment.contract.contract_samples import LEAVES, extreme_experiences, sample_in_micro_batches
 from tvo_cli.experiment.contract.objective_contract import CheckedAlgorithm
 from tvo_cli.objective import Objective
 from tvo_cli.types import Loss, Tokens
@@ -27,34 +28,32 @@ from tvo_cli.types import Loss, Tokens
 from .conftest import composed
 
 ALGORITHMS = config.choices_of_group("algorithm")
-# Recipes that put together what others have, or shape an advantage as others do: `make test-slow` checks them.
-COMBINED = {
-    *("aepo_branching", "cure", "ettrl", "light_if", "bupo", "recap", "recap_next_token", "spear"),
-    *("aepo_agentic", "ares", "canon", "clip_b", "clip_v", "empg", "information_consistency", "llds", "pear"),
-    *("perplexity_shaping", "position_shaping", "progrpo", "trust_grpo", "tw_grpo"),
-    *("canon_dynamic", "entropy_performance", "grpo_early_stop_kl", "grpo_overdamped", "grpo_shrunk", "grpo_viscous"),
-    *(f"grpo_shrunk_cv_{piece}" for piece in ("consistent", "first_order", "one_response", "sharpened")),
-    *("kl_cov_early_stop", "siren_viscous", "tvo_2025", "tvo_cosine", "tvo_first_order", "tvo_fluctuation"),
-    *("tvo_macro", "tvo_micro", "tvo_one_response", "tvo_river_valley", "tvo_sharpened"),
-}
+every_algorithm = pytest.mark.parametrize("name", ALGORITHMS)
+INF, ESTIMATOR = "algorithm.objective", "algorithm.estimator"
+SHAPINGS = ("reward_shaping", "advantage_shaping")
+# The project's own, which have no paper of another's to name; tvo itself is a difference of nothing, as GRPO is.
+OWN = ("tvo", "grpo_shrunk", "grpo_overdamped", "grpo_viscous")
 
-
-def by_speed(names: Iterable[str]) -> list[Any]:
-    """Names to test with, those of COMBINED among the slow tests."""
-    return [pytest.param(name, marks=pytest.mark.slow) if name in COMBINED else name for name in names]
-
-
-every_algorithm = pytest.mark.parametrize("name", by_speed(ALGORITHMS))
-INF = "algorithm.objective"
-
-# Settings at which an algorithm's loss and gradient must coincide with its base's, bit for bit.
+# Settings at which an algorithm's advantage, loss and gradient must coincide with its base's, bit for bit. Empty: the
+# recipe differs in rollout, set-point, step rule, optimiser or schedule, and in nothing of these. What those come to
+# when they are switched off needs a run: training/test_neutral_runs.py, test_measured_steps.py, the tests of each part.
 NEUTRAL = {
-    "ares": ("dapo", [f"{INF}.surrogate.high=0.28", f"{INF}.surrogate.dual=10"]),
+    "ares": (
+        "dapo",
+        [
+            *(f"{INF}.surrogate.high=0.28", f"{INF}.surrogate.dual=10"),
+            *(f"algorithm.reward_shaping.ares.{word}" for word in ("start=0", "rate=0")),
+        ],
+    ),
     "aepo_branching": ("aepo_agentic", []),  # another rollout
-    "avspo": ("grpo", []),
-    "canon": ("dr_grpo", [f"{INF}.surrogate.high=0.2"]),
-    "canon_dynamic": ("canon", []),
+    "avspo": ("grpo", [f"{ESTIMATOR}.threshold=1", f"{ESTIMATOR}.rate=0", f"+{ESTIMATOR}.unbiased=true"]),
+    "canon": ("dr_grpo", [f"{INF}.surrogate.high=0.2", f"{ESTIMATOR}.between=0.5"]),
+    "canon_dynamic": ("canon", [f"{ESTIMATOR}.schedule=constant"]),
     "cure": ("dapo", []),  # another rollout
+    "entropy_performance": (
+        "dapo",
+        ["algorithm.advantage_shaping.perplexity.alpha=0", "algorithm.advantage_shaping.position.gamma=0"],
+    ),
     "epo": ("grpo", [f"{INF}.penalties.epo.coef=0"]),
     "grpo": ("reinforce", [f"{INF}.surrogate.low=inf", f"{INF}.surrogate.high=inf"]),
     "grpo_viscous": ("grpo", []),
@@ -84,6 +83,11 @@ NEUTRAL = {
             f"{INF}.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
         ],
     ),
+}
+# Another baseline, which no setting makes the base's: only loss and gradient are compared, at the same advantages.
+OTHER_BASELINE = {
+    *("dppo_kl", "dppo_tv", "dr_grpo", "grpo_shrunk", "grpo_shrunk_cv", "ppo", "reinforce_plus"),
+    *("reinforce_plus_baseline", "rloo", "tvo", "tvo_rec"),
 }
 
 
@@ -151,7 +155,10 @@ def test_the_yaml_names_exactly_the_keywords_of_its_target(name: str) -> None:
 
 @every_algorithm
 def test_the_first_line_says_what_it_is_and_the_name_is_the_file(name: str) -> None:
-    assert len(config.choice_comment("algorithm", name)) > 20
+    about = config.parse_choice_comment(config.choice_comment("algorithm", name))
+    assert len(about.what) > 20
+    assert about.paper or name.startswith(OWN), "no paper"
+    assert re.fullmatch(r"\w.* at: \w.*", about.changes) or name in ("grpo", "tvo"), "what it changes of which recipe"
     assert composed(name).algorithm.name == name
 
 
@@ -173,7 +180,7 @@ def acting(name: str) -> list[str]:
     return ACTS.get(name, []) + ([f"{INF}.forces.control.beta=0.3"] if "control" in forces else [])
 
 
-@pytest.mark.parametrize("name", by_speed(NEUTRAL))
+@pytest.mark.parametrize("name", NEUTRAL)
 def test_at_neutral_settings_it_is_its_base(name: str, make_tokens: Callable[..., Tokens]) -> None:
     base, overrides = NEUTRAL[name]
     ours, gradient = loss_and_gradient(name, make_tokens(), *overrides)
@@ -182,8 +189,47 @@ def test_at_neutral_settings_it_is_its_base(name: str, make_tokens: Callable[...
     torch.testing.assert_close(gradient[0], expected[0], rtol=0, atol=0)
 
 
+def advantages(name: str, *overrides: str) -> dict[str, tuple[float, Tensor, Tensor]]:
+    """κ, Â and the tokens that count, by case of the contract, where the algorithm acts and has seen a few batches."""
+    made, found = estimator_that_remembers(composed(name, *acting(name), *overrides).algorithm), {}
+    for case, experience in extreme_experiences():
+        one = copy.deepcopy(made)(experience)
+        found[case] = one.scale, one.values, experience.mask if one.counted is None else one.counted
+    return found
+
+
+def differing_cases(ours: dict[str, Any], theirs: dict[str, Any]) -> set[str]:
+    """The cases in which two algorithms' advantages differ in a bit."""
+    equal = {case: all(map(torch.equal, ours[case][1:], theirs[case][1:])) for case in ours}
+    return {case for case in ours if not equal[case] or ours[case][0] != theirs[case][0]}
+
+
+@pytest.mark.parametrize("name", sorted(NEUTRAL))
+def test_at_neutral_settings_its_advantage_is_its_bases(name: str) -> None:
+    """SCOPE's neutral setting samples no rows besides; PEAR's makes a right response's reward 1, whatever it was."""
+    base, overrides = NEUTRAL[name]
+    unlike = {"scope": {"rows beside the batch"}, "pear": {"equal rewards"}}.get(name, set())
+    found = differing_cases(advantages(name, *overrides), advantages(base)) - unlike
+    assert bool(found) is (name in OTHER_BASELINE), found
+
+
+def test_what_changes_rewards_or_advantages_acts_on_the_contracts_batches() -> None:
+    """Otherwise the contract would say nothing of it."""
+    shaping = {name for name in ALGORITHMS if any(composed(name).algorithm.get(key) for key in SHAPINGS)}
+    switched = {name for name, (_, words) in NEUTRAL.items() if any(ESTIMATOR in word for word in words)}
+    assert {"scope", "clip_b", "clip_v", "recap", "recap_next_token"} <= shaping and {"avspo", "canon"} <= switched
+    idle = {name for name in shaping | switched if not differing_cases(advantages(name), bare_advantages(name))}
+    assert idle == set()
+
+
+def bare_advantages(name: str) -> dict[str, Any]:
+    """Those of an algorithm without its shapings, or, where it has none, at its neutral settings."""
+    shaped = [f"~algorithm.{key}" for key in SHAPINGS if composed(name).algorithm.get(key)]
+    return advantages(name, *(shaped or NEUTRAL[name][1]))
+
+
 def test_every_algorithm_but_the_root_has_a_neutral_setting() -> None:
-    assert set(NEUTRAL) | {"reinforce"} >= set(ALGORITHMS) >= COMBINED
+    assert set(NEUTRAL) | {"reinforce"} >= set(ALGORITHMS)
 
 
 @every_algorithm

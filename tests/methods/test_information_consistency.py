@@ -15,7 +15,9 @@ from tvo_cli.methods.information_consistency import _entropy_of_words, informati
 from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"information_consistency": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
+    "information_consistency": ("grpo", ["algorithm.reward_shaping.information_consistency.strength=0"])
+}
 SETTINGS: dict[str, Any] = {"strength": 1.0, "amount": 0.5, "stability": 0.5}
 
 

@@ -10,7 +10,12 @@ import torch
 from tvo_cli.methods.majority_vote import majority_vote
 from tvo_cli.types import Experience
 
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"ettrl": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
+    "ettrl": (
+        "grpo",
+        ["~algorithm.reward_shaping.majority_vote", "algorithm.advantage_shaping.relative_confidence.strength=0"],
+    )
+}
 
 
 def voted(experience: Experience, answers: list[int], group: list[int]) -> list[float]:

@@ -12,7 +12,7 @@ from tvo_cli.methods.pear import pear
 from tvo_cli.types import Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"pear": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {"pear": ("grpo", ["algorithm.reward_shaping.pear.right=inf"])}
 SETTINGS: dict[str, Any] = {"alpha": 1.0, "right": 1.0, "least": 0.0}
 
 

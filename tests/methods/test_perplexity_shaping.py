@@ -9,7 +9,9 @@ from tvo_cli.methods.perplexity_shaping import perplexity_shaping
 from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"perplexity_shaping": ("dapo", []), "entropy_performance": ("dapo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
+    "perplexity_shaping": ("dapo", ["algorithm.advantage_shaping.perplexity.alpha=0"])
+}
 
 
 def factors(*surprises: float, alpha: float = 0.01) -> list[float]:

@@ -12,7 +12,9 @@ from tvo_cli.methods.position_shaping import position_shaping
 from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"position_shaping": ("dapo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {
+    "position_shaping": ("dapo", ["algorithm.advantage_shaping.position.gamma=0"])
+}
 SETTINGS: dict[str, Any] = {"gamma": 0.1, "steepness": 15.0, "first": -1, "last": torch.inf}
 
 

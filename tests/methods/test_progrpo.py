@@ -13,7 +13,7 @@ from tvo_cli.methods.progrpo import _confidence, progrpo
 from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"progrpo": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {"progrpo": ("grpo", ["algorithm.advantage_shaping.progrpo.alpha=0"])}
 SETTINGS: dict[str, Any] = {"alpha": 0.2, "share": 0.2, "only_right": False}
 
 

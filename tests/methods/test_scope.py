@@ -1,4 +1,4 @@
-"""SCOPE: the branch's temperature, the loss that batch and branch make, and why hot right answers raise the entropy."""
+"""SCOPE: the branch's temperature, the loss that batch and branch make, and how its right answers move the entropy."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tvo_cli.rollout import TemperedBranch
 from tvo_cli.types import Experience
 
 D = torch.float64
-NEUTRAL: dict[str, tuple[str, list[str]]] = {"scope": ("grpo", [])}
+NEUTRAL: dict[str, tuple[str, list[str]]] = {"scope": ("grpo", ["algorithm.sampling.share=0"])}
 BASE: dict[str, Any] = {"target": 0.5, "low": 0.8, "high": 1.2, "share": 0.125}
 
 
@@ -63,15 +63,33 @@ def test_without_a_branch_no_bit_changes(f0_experience: Experience) -> None:
     assert scope(f0_experience, plain, alpha=0.25) is plain
 
 
-@pytest.mark.parametrize(("temperature", "expected"), [(1.2, 2.53e-5), (1.0, 0.0), (0.8, -3.28e-5)])
-def test_hot_answers_raise_the_entropy_and_cold_ones_lower_it(temperature: float, expected: float) -> None:
-    """One ascent step of rate 1e-3 on Σ π^T log π from the logits 2, 1, 0, −1."""
+@pytest.mark.parametrize(("entropy", "expected"), [(0.1, 2.53e-5), (0.5, 0.0), (0.9, -3.28e-5)])
+def test_hot_answers_raise_the_entropy_and_cold_ones_lower_it(entropy: float, expected: float) -> None:
+    """One ascent step of rate 1e-3 on Σ π^T log π from the logits 2, 1, 0, −1: hot below 0.5 nats, cold above.
 
-    def entropy(logits: torch.Tensor) -> float:
+    Of four words all are right, each a row of the branch that is drawn as often as π^T says; the fifth row is the
+    batch's own and alone in its group. Σ of α·5/4 on each of four rows that are a fifth of the loss each is α Σ ¼.
+    """
+
+    def entropy_of(logits: torch.Tensor) -> float:
         return -float((logits.softmax(0) * logits.log_softmax(0)).sum())
 
-    logits = torch.tensor([2.0, 1.0, 0.0, -1.0], dtype=D, requires_grad=True)
-    drawn = (logits.detach() / temperature).softmax(0)
-    (slope,) = torch.autograd.grad((drawn * logits.log_softmax(0)).sum(), logits)
-    change = entropy(logits.detach() + 1e-3 * slope) - entropy(logits.detach())
+    branch = TemperedBranch(**BASE)
+    branch.end_batch(entropy)
+    logits = torch.tensor([2.0, 1.0, 0.0, -1.0, 0.0], dtype=D, requires_grad=True)
+    logp = torch.cat([logits[:4].log_softmax(0), logits[4:]])[:, None]
+    batch = Experience(
+        rewards=torch.ones(5, dtype=D),
+        mask=torch.ones(5, 1, dtype=torch.bool),
+        group=torch.tensor([1, 1, 1, 1, 0]),
+        source=torch.zeros(5, dtype=torch.int64),
+        old_logp=logp.detach(),
+        extra=torch.tensor([True, True, True, True, False]),
+        correct=torch.ones(5, dtype=torch.bool),
+    )
+    advantage = scope(batch, GroupNormalised(1e-6)(batch), alpha=1.0).values
+    gain = clipped_surrogate((logp - batch.old_logp).exp(), advantage, low=0.2, high=0.2) * sequence_mean(batch.mask)
+    often = 4 * (logits[:4].detach() / branch.temperature).softmax(0)
+    (slope,) = torch.autograd.grad((gain[:4, 0] * often).sum(), logits)
+    change = entropy_of((logits + 1e-3 * slope)[:4].detach()) - entropy_of(logits[:4].detach())
     assert change == pytest.approx(expected, abs=1e-7)

@@ -14,7 +14,13 @@ from tvo_cli.types import Experience
 
 D = torch.float64
 NEUTRAL: dict[str, tuple[str, list[str]]] = {
-    "trust_grpo": ("grpo", ["algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"])
+    "trust_grpo": (
+        "grpo",
+        [
+            "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
+            "algorithm.reward_shaping.trust_grpo.strength=0",
+        ],
+    )
 }
 SETTINGS: dict[str, Any] = {"quality": "judge", "strength": 0.3, "lifetime": 500.0}
 

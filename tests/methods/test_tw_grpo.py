@@ -1,4 +1,4 @@
-"""TW-GRPO: the divergence of a group's distributions by hand, the weights that it gives, and a model's own."""
+"""TW-GRPO: the divergence of a group's distributions by hand, and its weights (of a model's own: tests/model)."""
 
 from __future__ import annotations
 
@@ -13,7 +13,13 @@ from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
 NEUTRAL: dict[str, tuple[str, list[str]]] = {
-    "tw_grpo": ("grpo", ["algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean"])
+    "tw_grpo": (
+        "grpo",
+        [
+            "algorithm.objective.reduce._target_=tvo_cli.objective.reduction.sequence_mean",
+            "algorithm.advantage_shaping.tw_grpo.largest=1",
+        ],
+    )
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
+from tests.extras import needs_bitsandbytes
 from tests.training.conftest import Checksum, MetricRows, Whole
 from tests.training.conftest import in_pieces as in_pieces
 from tests.training.conftest import kept as kept
@@ -25,7 +25,6 @@ from tvo_cli.optim import adamw_8bit
 
 BETAS = (0.9, 0.95)
 STEPS = ("trainer.steps=2", "rollout.epochs=1", "optimizer=adamw_8bit")
-needs_bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="extra: bitsandbytes")
 
 
 def test_without_bitsandbytes_one_line_says_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,12 +12,40 @@ SIXTEEN = (*EXACT, "trainer.steps=4")
 UPDATES = 4 * 2 * 2  # batches × epochs × minibatches
 # Where responses branch, a rank decodes other numbers of rows than one process: each row by itself is the same sum.
 BRANCHING = dict.fromkeys(("cure", "ettrl", "aepo_branching"), ("rollout.batch_size=1",))
+# Two sources of one make: of other lengths, a rank would pad otherwise than one process, and round otherwise.
+MIXTURE = (
+    *("dataset=mixture", "+dataset@dataset.sources.one=arithmetic", "+dataset@dataset.sources.other=arithmetic"),
+    "dataset.sources.other.seed=5",
+)
+SHAPING, BRANCHES = "algorithm.advantage_shaping", "algorithm.branching"
+WINDOW = f"{SHAPING}.recap.window=1"  # ten batches never fill in four
+# Where a recipe as it stands changes no bit of so short a run: what makes it act, and what it is without.
+ACTING = {
+    "aepo_branching": ((f"{BRANCHES}.threshold=0", "rollout.samples=8"), (f"{BRANCHES}.initial=1",)),
+    "clip_b": ((f"{SHAPING}.clip_b.width=0.5",), (f"{SHAPING}.clip_b.width=inf",)),
+    "clip_v": ((f"{SHAPING}.clip_v.width=0.1",), (f"{SHAPING}.clip_v.width=inf",)),
+    "recap": ((*MIXTURE, WINDOW), (f"{SHAPING}.recap.temperature=inf",)),
+    "recap_next_token": ((*MIXTURE, WINDOW), (f"{SHAPING}.recap.temperature=inf",)),
+}
 pytestmark = pytest.mark.slow
+
+
+def words_of(algorithm: str) -> tuple[str, ...]:
+    acting, _ = ACTING.get(algorithm, ((), ()))
+    return (*SIXTEEN, f"algorithm={algorithm}", *BRANCHING.get(algorithm, ()), *acting)
+
+
+@pytest.mark.parametrize("algorithm", ACTING)
+def test_what_is_held_to_two_ranks_acts_in_the_run(pair: Pair, algorithm: str) -> None:
+    """Otherwise those runs would be its base's."""
+    acting, idle = pair.alone(*words_of(algorithm)), pair.alone(*words_of(algorithm), *ACTING[algorithm][1])
+    one, other = tensors_of(acting), tensors_of(idle)
+    assert any(not torch.equal(one[name], other[name]) for name in one if name.startswith("policy."))
 
 
 @pytest.mark.parametrize("algorithm", config.choices_of_group("algorithm"))
 def test_copies_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None:
-    asked = (*SIXTEEN, f"algorithm={algorithm}", *BRANCHING.get(algorithm, ()))
+    asked = words_of(algorithm)
     alone, both = pair.alone(*asked), pair.finished(f"replicate-{algorithm}", *asked, "parallel=replicate")
     assert_bit_equal(tensors_of(alone), tensors_of(both))
     assert rows_of(alone) == rows_of(both)
@@ -25,7 +53,7 @@ def test_copies_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None
 
 @pytest.mark.parametrize("algorithm", config.choices_of_group("algorithm"))
 def test_shards_give_the_bits_of_one_process(pair: Pair, algorithm: str) -> None:
-    asked = (*SIXTEEN, f"algorithm={algorithm}", *BRANCHING.get(algorithm, ()))
+    asked = words_of(algorithm)
     alone, both = pair.alone(*asked), pair.finished(f"shard-{algorithm}", *asked, "parallel=shard")
     assert_bit_equal(tensors_of(alone), tensors_of(both))
     assert far_metrics(rows_of(alone), rows_of(both)) == set()

@@ -43,6 +43,33 @@ def test_one_process_that_shards_gives_the_bits_of_one_that_does_not(pair: Pair)
     assert_bit_equal(tensors_of(pair.alone(*EXACT)), tensors_of(pair.root / "group-of-one"))
 
 
+READINGS = {f"gradient/{name}" for name in ("variance", "signal", "noise_scale", "normalised_variance")}
+
+
+@pytest.mark.slow
+def test_copies_read_the_variance_of_parted_prompts_as_one_process(pair: Pair) -> None:
+    """Here a sum has more than two addends: the same within rounding."""
+    words = (*EXACT, "trainer.microbatch_rows=2")
+    alone, copies = (rows_of(folder) for folder in (pair.alone(*words), pair.finished("parted", *words, REPLICATE)))
+    assert all(row["gradient/variance"] > 0.0 for row in copies)
+    assert not READINGS & far_metrics(alone, copies)
+
+
+@pytest.mark.slow
+def test_sharded_weights_leave_the_variance_of_parted_prompts_out_and_learn_the_same(pair: Pair) -> None:
+    words = (*EXACT, "trainer.microbatch_rows=2", "optimizer.clip_norm=0.05")
+    chosen = composed((*words, SHARD))
+    chosen.output_dir = str(pair.root / "parted-group-of-one")
+    with ranks_of_single_process(chosen) as ranks:
+        train(chosen, ranks)
+    alone, shard = (rows_of(folder) for folder in (pair.alone(*words), pair.root / "parted-group-of-one"))
+    assert not any(READINGS & row.keys() for row in shard) and all(row.keys() >= READINGS for row in alone)
+    for one, other in zip(alone, shard, strict=True):
+        assert other["gradient/norm"] == pytest.approx(one["gradient/norm"], rel=1e-4)
+    said = (pair.root / "parted-group-of-one" / "run.log").read_text()
+    assert "gradient/variance is not read of parted prompts: with parallel=shard no rank holds the whole" in said
+
+
 def test_weights_in_host_memory_already_are_not_offloaded() -> None:
     chosen = composed((*EXACT, SHARD, "parallel.offload=true"))
     with (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -13,6 +14,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
 from tvo_cli.rollout import SamplingParams, generate
 from tvo_cli.rollout.decoding import continuous_batching, token_sampling
+from tvo_cli.rollout.non_finite_logits import NonFiniteLogits
 from tvo_cli.types import Rollout
 
 
@@ -215,3 +217,28 @@ def test_the_head_is_given_rows_of_their_own_not_slices_of_longer_states(
     monkeypatch.setattr(torch.nn.Linear, "forward", watched)
     run(policy, SAMPLING)
     assert given and all(states.dim() == 2 or states.is_contiguous() for states in given)
+
+
+@pytest.mark.parametrize("temperature", [0.0, 1.0])
+def test_logits_that_are_no_numbers_are_told_by_prompt_and_token(policy: Policy, temperature: float) -> None:
+    """Only prompt d reads a 7."""
+    broken = Policy(copy.deepcopy(policy.network), policy.tokenizer, policy.end_ids, policy.pad_id)
+    with torch.no_grad():
+        broken.network.get_input_embeddings().weight[policy.tokenizer.convert_tokens_to_ids("7")] = float("nan")
+    told = r"^logits=nan or inf: at token 1 of a response to d .* model\.dtype=float32 or model\.attention=eager"
+    with pytest.raises(NonFiniteLogits, match=told):
+        run(broken, replace(SAMPLING, temperature=temperature, max_tokens=1))
+
+
+def test_logits_that_turn_into_no_numbers_are_told_by_the_token_that_they_do_so_at(policy: Policy) -> None:
+    """The embedding of a token that no prompt has is broken: the one sampled behind it has no probability."""
+    rollout = run(policy)
+    prompts = set(rollout.prompt_ids.flatten().tolist())
+    rows = [(row, tokens(rollout, row)) for row in range(24)]
+    later = [(found.index(t), t) for _, found in rows for t in found[:-1] if t not in prompts]
+    place, token = min(later)
+    broken = Policy(copy.deepcopy(policy.network), policy.tokenizer, policy.end_ids, policy.pad_id)
+    with torch.no_grad():
+        broken.network.get_input_embeddings().weight[token] = float("nan")
+    with pytest.raises(NonFiniteLogits, match=f"at token {place + 2} of a response to"):
+        run(broken)

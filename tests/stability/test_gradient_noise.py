@@ -168,6 +168,27 @@ def test_hooks_are_removed_when_a_part_fails() -> None:
         reading.result(1.0, rollouts=1, total_rollouts=1)
 
 
+def test_a_part_of_several_passes_counts_as_their_sum() -> None:
+    """Two parts: gradients (1, 0) + (2, 0) and (0, 1) + (−4, 1); ‖g_1‖² = 9, ‖g_2‖² = 20; ‖ĝ‖² = (−1)² + 2² = 5."""
+    weight, other = torch.ones(2, requires_grad=True), torch.ones(1, requires_grad=True)
+    reading = MicroBatchVariance([weight, other], passes=2)
+    for gradient_of_pass in ([1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [-4.0, 1.0]):
+        with reading.part():
+            (weight * torch.tensor(gradient_of_pass)).sum().backward()
+    assert gradient(weight).tolist() == [-1.0, 2.0]
+    assert [float(square) for square in reading.squares] == [9.0, 20.0]
+    assert reading.result(5.0, rollouts=4, total_rollouts=4).variance == pytest.approx(2.0 * (29.0 - 2.5))
+
+
+def test_a_parameter_that_one_pass_reaches_counts_in_its_part() -> None:
+    weight, other = torch.ones(1, requires_grad=True), torch.ones(1, requires_grad=True)
+    reading = MicroBatchVariance([weight, other], passes=2)
+    for loss in (3.0 * other.sum(), 4.0 * weight.sum(), weight.sum(), 2.0 * weight.sum()):
+        with reading.part():
+            loss.backward()
+    assert [float(square) for square in reading.squares] == [25.0, 9.0]
+
+
 def test_two_backward_passes_in_a_part_are_refused() -> None:
     """‖a + b‖² is not ‖a‖² + ‖b‖²: better no reading than a wrong one."""
     weight = torch.zeros(2, requires_grad=True)

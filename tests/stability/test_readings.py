@@ -67,6 +67,9 @@ def test_ratio_quantiles_by_rank() -> None:
 def test_damping_tells_dead_tokens_from_slowed_ones() -> None:
     weight = torch.tensor([[0.0, 0.5, NAN], [1.0, NAN, NAN]])
     assert readings.damping_readings(weight, MASK) == pytest.approx({"policy/clipped": 1 / 3, "policy/damped": 0.5})
+    left_out = torch.tensor([[True, True, True], [False, True, True]])
+    found = readings.damping_readings(weight, MASK, left_out)
+    assert found == pytest.approx({"policy/clipped": 2 / 3, "policy/damped": 0.5})
 
 
 def test_zero_advantage_counts_groups() -> None:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from omegaconf import OmegaConf
 
+from hydra_plugins.tvo_launcher.folder import PinFolder
+from hydra_plugins.tvo_launcher.process import _quoted
 from tvo_cli.errors import UserError
 from tvo_cli.sweep.folder_names import (
     LONGEST,
@@ -42,6 +45,37 @@ def test_long_names_stay_short_and_apart() -> None:
 
 def test_the_sweep_goes_where_output_dir_says() -> None:
     assert sweep_folder_name(["output_dir='/a b'", "seed=1,2"], "train") == "/a b"
+
+
+@pytest.mark.parametrize(
+    ("value", "folder"),
+    [
+        ("a\\b", "a\\b"),
+        ("a\\\\b", "a\\b"),
+        ("a\\", "a\\"),
+        ("a\\ b", "a b"),
+        ("'a\\\\'", "a\\"),
+        ("'it\\'s'", "it's"),
+        ("1e-3", "1e-3"),
+        ("7", "7"),
+    ],
+)
+def test_the_folder_is_the_one_that_hydra_reads_and_a_number_stays_as_it_was_typed(value: str, folder: str) -> None:
+    assert sweep_folder_name([f"output_dir={value}", "seed=1,2"], "train") == folder
+
+
+@pytest.mark.parametrize("name", ["a\\b", "a\\", "it's", 'a "quoted\\" one', "plain"])
+def test_jobs_find_the_pinned_folder_whatever_its_name(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    node = {"sweep": {"dir": name}, "sweeper": {"_target_": "x"}, "overrides": {"task": ["seed=1,2"], "hydra": []}}
+    config = OmegaConf.create({"hydra": node | {"job": {"config": {"override_dirname": {"exclude_keys": []}}}}})
+    PinFolder().on_multirun_start(config)
+    pinned, _ = OverridesParser.create().parse_overrides(list(config.hydra.overrides.hydra))
+    assert pinned.key_or_group == "hydra.sweep.dir" and pinned.value() == f"{tmp_path}/{name}"
+    [place] = OverridesParser.create().parse_overrides([f"output_dir={_quoted(name)}"])
+    assert place.value() == name
 
 
 def test_the_same_command_finds_its_folder_again_and_so_does_one_with_more_values() -> None:

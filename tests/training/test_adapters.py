@@ -165,6 +165,6 @@ def test_a_run_is_loaded_with_its_adapter_and_not_trained_from(whole: Whole, run
 def test_a_snapshot_holds_the_adapter_alone(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[Any] = []
     take = Session.take_snapshot
-    monkeypatch.setattr(Session, "take_snapshot", lambda session: taken.append(take(session)) or taken[-1])
+    monkeypatch.setattr(Session, "take_snapshot", lambda *given: taken.append(take(*given)) or taken[-1])
     run("a", *STEPS, "adapter=lora", "recorder.steps=[1]")
     assert taken and all("lora_" in name for one in taken for name in one.tensors["policy"])

@@ -37,7 +37,7 @@ def test_a_small_run_reads_the_divergence_and_holds_what_it_did(run: Runs) -> No
 
 @pytest.mark.usefixtures("above_the_size")
 def test_a_run_above_the_size_keeps_neither_and_says_so(run: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("tvo_cli.training.session.Session.take_snapshot", lambda session: pytest.fail("a copy"))
+    monkeypatch.setattr("tvo_cli.training.session.Session.take_snapshot", lambda *given: pytest.fail("a copy"))
     _, row, said = run_of(run)
     assert "policy/kl_ref" not in row
     assert said.count("no KL reference") == said.count("no flight recorder") == 1
@@ -66,6 +66,6 @@ def test_the_plan_alone_decides_what_a_run_keeps(run: Runs, monkeypatch: pytest.
     chosen = reference_and_recorder.RecorderChoice(none, none, ())
     monkeypatch.setattr("tvo_cli.memory.planned_run.choose_reference", lambda *given, **more: none)
     monkeypatch.setattr("tvo_cli.memory.planned_run.choose_recorder", lambda *given: chosen)
-    monkeypatch.setattr("tvo_cli.training.session.Session.take_snapshot", lambda session: pytest.fail("a copy"))
+    monkeypatch.setattr("tvo_cli.training.session.Session.take_snapshot", lambda *given: pytest.fail("a copy"))
     _, row, said = run_of(run)
     assert "policy/kl_ref" not in row and "no KL reference: mine" in said and "no flight recorder: mine" in said

@@ -17,7 +17,7 @@ from tvo_cli import config
 from tvo_cli.errors import UserError
 from tvo_cli.training.rollout_collection import collect_rollouts
 from tvo_cli.training.session import Session
-from tvo_cli.training.update import minibatch_gradient
+from tvo_cli.training.update import minibatch_forward, minibatch_gradient
 from tvo_cli.training.update.backward import forces_by_backward
 from tvo_cli.types import Loss, Problem, Rollout, Tokens
 
@@ -192,6 +192,32 @@ def test_micro_batches_give_the_same_update(run: Runs, whole: Whole, rows: int) 
     folders = whole("trainer.steps=1"), run("cut", "trainer.steps=1", f"trainer.microbatch_rows={rows}")
     one, cut = map(trained_policy, folders)
     assert largest_difference(one, cut) < 1e-6
+
+
+SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("siren", "ppo")]
+PARTED = ("rollout.samples=4", "rollout.prompts=4", "rollout.minibatches=1", "trainer.steps=1")
+
+
+@pytest.mark.parametrize("algorithm", ["tvo_2025", *SLOW])
+def test_micro_batches_below_a_prompts_responses_give_the_same_update_and_readings(
+    run: Runs, steps: MetricRows, monkeypatch: pytest.MonkeyPatch, algorithm: str
+) -> None:
+    """Two epochs: the first has its variance read of parts that are forwarded in two passes each."""
+    sizes, forward = list[int](), minibatch_forward.forward_rows
+
+    def noted(*given: Any) -> Any:
+        sizes.append(len(given[2]))
+        return forward(*given)
+
+    words = (f"algorithm={algorithm}", *PARTED, "trainer.variance_parts=4")
+    whole = run("whole", *words)
+    monkeypatch.setattr(minibatch_forward, "forward_rows", noted)
+    cut = run("cut", *words, "trainer.microbatch_rows=2")
+    assert max(sizes) == 2
+    assert largest_difference(trained_policy(whole), trained_policy(cut)) < 1e-6
+    [expected], [found] = steps(whole), steps(cut)
+    assert found["gradient/variance"] == pytest.approx(expected["gradient/variance"], rel=1e-3) != 0.0
+    assert found["gradient/noise_scale"] == pytest.approx(expected["gradient/noise_scale"], rel=1e-3)
 
 
 @pytest.mark.slow

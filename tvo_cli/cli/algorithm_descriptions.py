@@ -48,15 +48,15 @@ def algorithm_fidelity(name: str) -> str:
 
 
 def fidelities_of_pieces(name: str) -> dict[str, str]:
-    """Return the `Fidelity:` of the pieces that the algorithm's yaml, else its parts, name, by piece.
+    """Return the `Fidelity:` of the pieces that the algorithm's yaml and the part of its name, else its parts, name.
 
-    The weakest first: notes before paper before official code; of equal ones a method's own. Where the parts bring a
-    method of their own, what every algorithm has beside it says nothing of this one.
+    By piece, the weakest first: notes before paper before official code; of equal ones a method's own. Where the parts
+    bring a method of their own, what every algorithm has beside it says nothing of this one.
     """
-    own, *parts = _algorithm_files(name)
-    found = list(_stated_fidelities(own))
+    files = _algorithm_files(name)
+    found = [one for file in files if file in (name, f"_{name}") for one in _stated_fidelities(file)]
     if not found:
-        found = [one for file in parts for one in _stated_fidelities(file)]
+        found = [one for file in files for one in _stated_fidelities(file)]
         found = [one for one in found if _is_method(one[0])] or found
     found.sort(key=lambda one: (WEAKEST_FIRST.index(fidelity_grade(one[1])), not _is_method(one[0])))
     return {target.rpartition(".")[2]: text for target, text in found}

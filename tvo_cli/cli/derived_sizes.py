@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Any, NamedTuple
 
 from tvo_cli import data
-from tvo_cli.checkpoint.disk_size import DiskSize
+from tvo_cli.checkpoint.disk_size import DiskSize, HeldCheckpoints
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.rank_checks import check_ranks
 from tvo_cli.data.mixture import SOURCES, keys_of_source, shares_of_sources
@@ -27,10 +28,14 @@ Sizes = dict[str, tuple[int | float | str, str]]  # label → value, where it co
 
 
 class DerivedSizes(NamedTuple):
-    """The sizes of a training run: a table in reading order, and the disk that it takes, None where nobody knows."""
+    """The sizes of a training run: a table in reading order, and the disk that it takes, None where nobody knows.
+
+    disk_with: the same of a run that goes on, with the checkpoints that its folder holds.
+    """
 
     table: Sizes
     disk: DiskSize | None
+    disk_with: Callable[[HeldCheckpoints], DiskSize] | None = None
 
 
 def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
@@ -55,7 +60,7 @@ def derived_sizes(config: Any, ranks: int = 0) -> DerivedSizes:
     disk, served = disk_of_run(config, run), _served_sizes(config.rollout, run)
     shared = _rank_sizes(config, run, ranks) if ranks else {}
     found = data_sizes | prompt | sizes | model | _adapter_sizes(run) | _memory_sizes(run) | served | shared
-    return DerivedSizes(found | _disk_sizes(disk), disk)
+    return DerivedSizes(found | _disk_sizes(disk), disk, partial(disk_of_run, config, run))
 
 
 def _shape_and_parameters(node: Any) -> tuple[NetworkShape, Sizes]:
@@ -150,9 +155,16 @@ def _memory_sizes(run: PlannedRun) -> Sizes:
     return {
         "memory, GB": (_gigabytes(plan.peak), _peak_note(plan)),
         **(host if plan.host else {}),
+        **_variance_sizes(run),
         "KL reference": ("kept" if run.reference.kept else "none", run.reference.reason),
         "flight recorder": ("on" if run.recorder.held.kept else "off", run.recorder.held.reason),
     }
+
+
+def _variance_sizes(run: PlannedRun) -> Sizes:
+    """Return whether the gradient's variance is read, where a prompt's responses are parted."""
+    found = run.variance
+    return {"gradient variance": ("read" if found.read else "not read", found.reason)} if found.parted else {}
 
 
 def _served_sizes(rollout: Any, run: PlannedRun) -> Sizes:

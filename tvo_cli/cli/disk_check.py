@@ -56,15 +56,43 @@ def disk_held_already(words: Sequence[str], jobs: Sequence[Job], first: DictConf
     """Return what each job holds in the folder where the command would put it."""
     from hydra._internal.utils import get_args_parser
 
-    from tvo_cli.sweep.disk_of_jobs import HeldDisk, disk_held_by_jobs
+    from tvo_cli.sweep.disk_of_jobs import NOTHING, disk_held_by_jobs
     from tvo_cli.sweep.folder_names import folder_of_sweep
     from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 
+    anew = _jobs_begun_anew(jobs, first, name)
     known = get_args_parser().parse_args(configuration.normalised_overrides(words))
     if not known.multirun:
-        return [HeldDisk(disk_held_by_run(Path(first.output_dir)), finished=False)]
+        return [NOTHING if anew[0] else _disk_held_by_single_run(first)]
     folder = folder_of_sweep(known.overrides, first, name)
-    return disk_held_by_jobs(folder, jobs, lambda number: fingerprint_of_job(configuration.compose(jobs[number], name)))
+    found = disk_held_by_jobs(
+        folder, jobs, lambda number: fingerprint_of_job(configuration.compose(jobs[number], name))
+    )
+    return [NOTHING if afresh else held for held, afresh in zip(found, anew, strict=True)]
+
+
+def _disk_held_by_single_run(config: DictConfig) -> HeldDisk:
+    """Return what the folder of a run holds; finished is one that has all its batches."""
+    from tvo_cli.checkpoint.disk_size import checkpoints_to_write, held_checkpoints
+    from tvo_cli.sweep.disk_of_jobs import HeldDisk
+
+    folder = Path(config.output_dir)
+    there = held_checkpoints(folder)
+    return HeldDisk(disk_held_by_run(folder), not checkpoints_to_write(config.trainer, there.step), there)
+
+
+def _jobs_begun_anew(jobs: Sequence[Job], first: DictConfig, name: str) -> list[bool]:
+    """Return whether each job sets aside what its folder holds, which then stays on the disk (resume=never)."""
+    from tvo_cli.sweep.job_fingerprint import begins_anew
+
+    kinds: dict[tuple[str, ...], bool] = {}
+    found = []
+    for job in jobs:
+        kind = tuple(word for word in job if word.startswith("resume"))
+        if kind not in kinds:
+            kinds[kind] = begins_anew(configuration.compose(job, name) if kinds else first)
+        found.append(kinds[kind])
+    return found
 
 
 def _beside_what_jobs_hold(held: Sequence[HeldDisk]) -> str:

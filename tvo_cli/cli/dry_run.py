@@ -53,9 +53,10 @@ def show_dry_run(words: Sequence[str], ranks: int | None = None) -> None:
     if len(jobs) > 1:
         print(f"{len(jobs)} jobs; below, the first one's sizes and configuration.")
         _print_differing_jobs(jobs, plans)
-    disks = [one.disk for one in plans or [plan] * len(jobs)]
     try:
         held = disk_held_already(words, jobs, first, name)
+        sizes = zip(plans or [plan] * len(jobs), held, strict=True)
+        disks = [one.disk_with(there.checkpoints) if one.disk_with else one.disk for one, there in sizes]
         show_disk_of_jobs(disks, first.output_dir, held=held, at_once=jobs_at_once(jobs), assumed=not plans)
     finally:  # a run that does not fit on this disk may be meant for another machine
         print_dry_run_sizes(plan.table)

@@ -25,7 +25,8 @@ def export(
     out: Annotated[Path, typer.Argument(metavar="OUT", help="The folder to make.")],
     merge: Annotated[bool, typer.Option("--merge", help="Merge a run's adapter into its base.")] = False,
     checkpoint: Annotated[str, typer.Option("--checkpoint", help="last, best or step-…")] = "last",
-    push: Annotated[str, typer.Option("--push", metavar="OWNER/NAME", help="Upload it to the hub (private).")] = "",
+    push: Annotated[str, typer.Option("--push", metavar="OWNER/NAME", help="Upload it to the hub; new: private.")] = "",
+    public: Annotated[bool, typer.Option("--public", help="Upload it also to what is public already.")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="List files, bytes and repository; keep nothing.")] = False,
     debug: Debug = False,
 ) -> None:
@@ -36,6 +37,8 @@ def export(
     from tvo_cli.cli.startup_message import announce_on_stderr
     from tvo_cli.experiment.run_of_policy import config_of_training_run
 
+    if public and not push:
+        raise UserError("--public", "", "says where to upload, and nothing is uploaded.", "Add --push OWNER/NAME.")
     config_of_training_run(run)  # what is no run is refused before torch is loaded
     announce_on_stderr("tvo export", f"loading torch, transformers and {run}")
     from tvo_cli.cli.progress_bars import hide_transformers_progress_bars
@@ -47,9 +50,11 @@ def export(
     if dry_run:
         _print_dry_run(run, out, checkpoint, push, merge=merge)
         return
+    if push and not public:
+        exporting.check_not_public(push)
     _print_exported_files(out, exporting.export_policy(run, out, checkpoint=checkpoint, merge=merge))
     if push:
-        exporting.push_folder(out, push)
+        exporting.push_folder(out, push, public=public)
         print(f"uploaded to {escaping.terminal(push)}")
 
 

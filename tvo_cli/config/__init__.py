@@ -14,7 +14,7 @@ from tvo_cli.config.groups import conf_dir, config_groups, find_group
 from tvo_cli.config.hydra_errors import explain_hydra_error
 from tvo_cli.config.instantiation import build, check_target_name, check_target_object
 from tvo_cli.config.notes_on_user_folders import notes_on_users_configs
-from tvo_cli.config.overrides import hydra_override, normalised_overrides, split_override
+from tvo_cli.config.overrides import hydra_override, in_hydra_quotes, normalised_overrides, split_override
 from tvo_cli.config.own_code_record import clear_own_code_record, record_own_code, recorded_own_code
 from tvo_cli.config.plugins_in_effect import all_plugins, plugins_in_effect, recorded_plugins_in_effect
 from tvo_cli.config.renamed_keys import current_key_name, rename_keys_of_overrides
@@ -51,6 +51,7 @@ __all__ = [
     "find_group",
     "given_config_dir",
     "hydra_override",
+    "in_hydra_quotes",
     "launched_from_python",
     "load_recorded_config",
     "multiply",

@@ -14,6 +14,7 @@ from tvo_cli.config.mixture_sources import check_mixture_sources
 from tvo_cli.config.overrides import normalised_overrides
 from tvo_cli.config.own_code_record import record_own_code, record_plugins
 from tvo_cli.config.plugins_in_effect import plugins_in_effect
+from tvo_cli.config.recipes_side_by_side import check_recipes_side_by_side
 from tvo_cli.config.resolvers import register_resolvers, resolved_tree
 
 if TYPE_CHECKING:
@@ -120,6 +121,7 @@ def check_composed_config(
         folders = tuple(schema.users_folders_to_locate_keys(sources))
         with plugins_in_effect(overrides, root) as named:
             record_plugins(config, named)
+            check_recipes_side_by_side(config, overrides)
             schema.normalise_and_validate(config, root, schema.ConfigSources(tuple(overrides), folders))
             record_own_code(config, root)
 

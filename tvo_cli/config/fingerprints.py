@@ -86,6 +86,7 @@ def config_fingerprint(config: Any) -> str:
 def _without_unused_keys(tree: dict[str, Any]) -> dict[str, Any]:
     """Return the tree without what a run does not use that was recorded before the keys existed."""
     tree = {key: value for key, value in tree.items() if value or key not in ("plugins", "own_code")}
+    tree = {key: value for key, value in tree.items() if (key, value) != ("precision", "auto")}  # of tvo sft
     if isinstance(tree.get("stability"), dict):
         tree = tree | {"stability": _without_later_stability_keys(tree["stability"])}
     if tree.get("adapter", {}).get("kind") == "none":

@@ -70,7 +70,15 @@ def split_override(word: str) -> tuple[str, str]:
 
 def hydra_override(key: str, value: str) -> str:
     """Return `key=value` quoted for Hydra alone."""
-    return f"{key}={value}" if re.fullmatch(r"[\w./+-]+", value) else f"{key}='{value}'"
+    return f"{key}={value}" if re.fullmatch(r"[\w./+-]+", value) else f"{key}={in_hydra_quotes(value)}"
+
+
+def in_hydra_quotes(text: str, mark: str = "'") -> str:
+    """Return a text in quotes as Hydra's grammar reads it back.
+
+    There a backslash is one as it stands, but before a quote, also the closing one, two are one.
+    """
+    return mark + re.sub(rf"(\\*)({mark}|\Z)", lambda found: found[1] * 2 + (found[2] and "\\" + mark), text) + mark
 
 
 def shell_override(key: str, value: str) -> str:

@@ -9,7 +9,7 @@ from typing import Any
 
 from tvo_cli.config.choices_taken import choices_taken
 from tvo_cli.config.groups import conf_dir
-from tvo_cli.config.overrides import split_override
+from tvo_cli.config.overrides import in_hydra_quotes, split_override
 from tvo_cli.config.search_path import ConfigFolder, folders_of_user
 from tvo_cli.errors import UserError
 from tvo_cli.plugins.plugin_loading import (
@@ -69,13 +69,8 @@ def plugins_in_effect(words: Sequence[str], root: str) -> Iterator[list[str]]:
 @contextmanager
 def recorded_plugins_in_effect(names: Sequence[str]) -> Iterator[None]:
     """Have the plugins of a recorded config in effect."""
-    with plugins_in_effect([f"{KEY}=[{','.join(map(_quoted, names))}]"] if names else [], ""):
+    with plugins_in_effect([f"{KEY}=[{','.join(map(in_hydra_quotes, names))}]"] if names else [], ""):
         yield
-
-
-def _quoted(name: str) -> str:
-    """A plugin's name as a word of a command line, so that the override names it again."""
-    return "'" + name.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 def plugins_of_words(words: Sequence[str]) -> Iterator[str]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from tvo_cli.config.overrides import shell_override
+
 
 class EarlierRecipe(NamedTuple):
     """What a name stood for: the recipe that has it now, what a run records of it, and all in which the two differ."""
@@ -36,7 +38,9 @@ def note_on_renamed_recipe(before: Mapping[str, Any], differing: list[str], swee
     found = next((one for one in EARLIER.get(name, ()) if _is_of(one, before, differing)), None)
     if found is None:
         return ""
-    words = f"algorithm={found.now} algorithm.name={name}" + (f" output_dir={sweep}" if sweep else "")
+    words = f"algorithm={found.now} algorithm.name={name}" + (
+        " " + shell_override("output_dir", sweep) if sweep else ""
+    )
     return f"{name} was another recipe until 0.2: with {words} this goes on. "
 
 

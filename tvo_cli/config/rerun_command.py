@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 
 from tvo_cli import redaction
-from tvo_cli.config.overrides import split_override
+from tvo_cli.config.overrides import hydra_override, split_override
 
 ENVIRONMENT = ("TVO_CONF", "TVO_PLUGINS")  # variables that decide what a config is
 _command_from_python: ContextVar[str] = ContextVar("command", default="")
@@ -41,7 +41,7 @@ def rerun_command(launched: str = "tvo") -> str:
     words = sys.argv[1:]
     if HydraConfig.initialized() and HydraConfig.get().mode is not None and "MULTIRUN" in str(HydraConfig.get().mode):
         kept = [word for word in HydraConfig.get().overrides.task if split_override(word)[0] != "output_dir"]
-        words = [*kept, f"output_dir={HydraConfig.get().runtime.output_dir}"]
+        words = [*kept, hydra_override("output_dir", HydraConfig.get().runtime.output_dir)]
     program = sys.argv[0] if sys.argv and sys.argv[0].startswith("tvo ") else "tvo train"
     program = program.replace("tvo", launched, 1)
     return f"{environment_prefix()}{program} {shlex.join(redaction.redacted_arguments(words))}".strip()

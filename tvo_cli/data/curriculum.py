@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import partial
 from typing import Any
 
 from tvo_cli.data.cursor import Cursor, ProblemCursor
@@ -12,15 +11,25 @@ from tvo_cli.data.mixture import Mixture
 from tvo_cli.data.mixture_cursor import MixtureCursor
 from tvo_cli.data.pass_rate_curriculum import PassRateCursor, PassRateLaw
 from tvo_cli.data.problems import Problems
+from tvo_cli.data.random_stream import stable_hash
 from tvo_cli.errors import UserError
 
 KINDS = ("none", "levels", "pass_rate")
 
 
 def build_cursor(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -> ProblemCursor:
-    """The cursor of a run; of a mixture one that chooses sources, and one inside each source."""
-    inside = partial(_cursor_of_problems, seed=seed, curriculum=curriculum)
-    return MixtureCursor(problems, inside) if isinstance(problems, Mixture) else inside(problems)
+    """The cursor of a run; of a mixture one that chooses sources, and one inside each source.
+
+    A source's seed follows from `seed` and its name: by one seed, sources of one size would be in one order, and
+    problem i of one would always meet problem i of the other.
+    """
+    if not isinstance(problems, Mixture):
+        return _cursor_of_problems(problems, seed, curriculum)
+
+    def inside(source: Problems) -> ProblemCursor:
+        return _cursor_of_problems(source, stable_hash("source", seed, source.name), curriculum)
+
+    return MixtureCursor(problems, inside)
 
 
 def check_curriculum(problems: Problems, seed: int, curriculum: Mapping[str, Any]) -> None:

@@ -55,6 +55,7 @@ class Cursor:
         self.problems, self.seed, self.shuffle = problems, seed, shuffle
         self.epoch = 0
         self.position = 0
+        self._order: tuple[int, tuple[int, ...]] | None = None  # of an epoch, once it is asked for
 
     def take(self, count: int, step: int = 0) -> list[Problem]:
         """The next `count` problems, all different, whatever the step."""
@@ -107,7 +108,9 @@ class Cursor:
         size = self.problems.size
         if size is None or not self.shuffle:
             return at
-        return order_of_epoch(self.seed, self.epoch, size)[at]
+        if self._order is None or self._order[0] != self.epoch:
+            self._order = self.epoch, order_of_epoch(self.seed, self.epoch, size)
+        return self._order[1][at]
 
 
 def _cursor_size_text(size: int) -> str:

@@ -10,8 +10,8 @@ from tvo_cli.data.demonstrations import REPLIES, Demonstration, DemonstrationRea
 from tvo_cli.data.file_problems import load_problem_file
 from tvo_cli.data.hub_problems import load_hub
 from tvo_cli.data.own_problems import KEY as OWN
-from tvo_cli.data.own_problems import own_rows
-from tvo_cli.data.problems import ProblemList, Problems
+from tvo_cli.data.own_problems import own_problem_list, own_rows
+from tvo_cli.data.problems import Problems
 from tvo_cli.data.row_selection import skips_unanswered_rows
 from tvo_cli.data.row_to_problem import RowReading, UnconvertibleRow
 from tvo_cli.errors import UserError
@@ -72,9 +72,8 @@ def _own_demonstrations(node: Mapping[str, Any], split: str, seed: int, convert:
     if not isinstance(rows, list):
         return _taught(node, rows, seed)
     reading = RowReading.of(node)
-    return ProblemList(
-        name, [_own_row(row, f"{name}/{split}/{i}", node, reading, convert) for i, row in enumerate(rows)]
-    )
+    found = [_own_row(row, f"{name}/{split}/{i}", node, reading, convert) for i, row in enumerate(rows)]
+    return own_problem_list(found, name, split, str(node["make"]["_target_"]))
 
 
 def _own_row(

@@ -71,7 +71,10 @@ def problems_of_hub_rows(
     convert: ConvertRow = row_to_problem,
     named: NamedColumns | None = None,
 ) -> Iterator[Problem]:
-    """Yield the problems of hub rows; repeated questions and rows without an answer are counted and left out."""
+    """Yield the problems of hub rows; repeated questions and rows without an answer are counted and left out.
+
+    Of a question the first row that has an answer is kept. What comes behind it counts as repeated, with or without.
+    """
     reading, skip, deduplicate = RowReading.of(node), skips_unanswered_rows(node), bool(node.get("deduplicate"))
     seen: set[str] = set()
     named = named or NamedColumns(node)
@@ -83,15 +86,17 @@ def problems_of_hub_rows(
             if question in seen:
                 repeated += 1
                 continue
-            if deduplicate:
-                seen.add(question)
-            yield convert(row, reading, f"{prefix}/{number}")
+            problem = convert(row, reading, f"{prefix}/{number}")
         except RowWithoutAnswer as fault:
             if not skip:
                 raise _hub_row_error(number, named.explained(fault, row)) from fault
             unanswered += 1
         except UnconvertibleRow as fault:
             raise _hub_row_error(number, named.explained(fault, row)) from fault
+        else:
+            if deduplicate:  # only now: a row that is skipped stands for none of its question
+                seen.add(question)
+            yield problem
     log_rows_without_problem(prefix, reading, unanswered=unanswered, repeated=repeated)
 
 

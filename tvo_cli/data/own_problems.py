@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any
@@ -27,12 +27,29 @@ def load_own_problems(node: Mapping[str, Any], *, split: str, seed: int) -> Prob
     """The problems of a split, as the function that `dataset.make` names makes them.
 
     Raises:
-        UserError: it fails, returns something else than rows, or a row has no question or answer; the row is named.
+        UserError: it fails, returns something else than rows, a row has no question or answer, or two have one id; the
+            rows are named.
     """
     found, name, target = own_rows(node, split=split, seed=seed), str(node["name"]), str(node["make"]["_target_"])
     if not isinstance(found, list):
         return found
-    return ProblemList(name, [_problem_of(row, f"{name}/{split}/{i}", name, target) for i, row in enumerate(found)])
+    problems = [_problem_of(row, f"{name}/{split}/{i}", name, target) for i, row in enumerate(found)]
+    return own_problem_list(problems, name, split, target)
+
+
+def own_problem_list(problems: Sequence[Problem], name: str, split: str, target: str) -> ProblemList:
+    """The problems of rows, whose ids must differ.
+
+    Raises:
+        UserError: two rows have one id; both are named.
+    """
+    seen: dict[str, int] = {}
+    for number, problem in enumerate(problems):
+        first = seen.setdefault(problem.id, number)
+        if first != number:
+            told = f"row {name}/{split}/{number} has the id {problem.id!r} of row {name}/{split}/{first}."
+            raise UserError(KEY, target, told, "Ids must be unique: mend them, or leave id out.")
+    return ProblemList(name, problems)
 
 
 def own_rows(node: Mapping[str, Any], *, split: str, seed: int) -> list[Any] | Problems:
@@ -100,4 +117,6 @@ def _problem_of_mapping(row: Any, name: str, source: str, target: str) -> Proble
             raise UserError(KEY, target, f"row {name} has no {key} (it has {', '.join(map(str, row)) or 'nothing'}).")
     texts: dict[str, Any] = {key: str(row[key]) for key in TEXTS if row.get(key) is not None}
     metadata = further_columns(row, ("id", *TEXTS))
-    return Problem(id=str(row.get("id", name)), source=source, metadata=metadata, **texts)
+    stated = row.get("id")
+    own_id = name if stated is None or not str(stated).strip() else str(stated)
+    return Problem(id=own_id, source=source, metadata=metadata, **texts)

@@ -13,6 +13,7 @@ from tvo_cli.config.reward_checks import check_judge_of_evaluation
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import evaluation_folder as files
 from tvo_cli.evaluation import grader_disagreement, responses, suite, support_change
+from tvo_cli.evaluation.counted_responses import counted_responses, incomplete_decodings, said_of_incomplete
 from tvo_cli.evaluation.evaluation_folder import write_evaluation_summary
 from tvo_cli.evaluation.generate_and_grade import Evaluator, EvaluatorProgress, grade_completions
 from tvo_cli.evaluation.generation_tasks import check_tasks_fit_context, plan_missing_tasks
@@ -60,20 +61,21 @@ def evaluate_suites(
     base = _base_model_responses(node.base, suites)
     suites, model = _with_strategies(suites, model, choose)
     identity = files.evaluation_identity(suites, model, int(node.seed))
-    tasks, counted = plan_missing_tasks(suites, files.read_kept_responses(place, identity), tokenizer)
+    tasks, kept = plan_missing_tasks(suites, files.read_kept_responses(place, identity), tokenizer)
     check_tasks_fit_context(tasks, engine)
     with Grader(config.reward) as grader:
         files.write_evaluation_folder(place, identity, suites, config, environment)
         path, rows = place / responses.NAME, int(config.rollout.batch_size)
         used = None if node.predict_only else grader
-        Evaluator(engine, used, path, int(node.seed), rows).run(tasks, counted, watch)
+        Evaluator(engine, used, path, int(node.seed), rows).run(tasks, kept, watch)
         found = _responses_in_order(path, suites)
         if used is not None and has_missing_verdicts(found, grader.settings.audit):
             found = _grade_again(path, files.read_recorded_suites(place), found, grader)
         figures = summaries_by_suite(suites, found, grader.equal, float(node.confidence))
-    _add_costs(figures, found, model)
-    _add_support(figures, found, base)
-    grader_disagreement.write_disagreements(place / grader_disagreement.NAME, found)
+    counted = counted_responses(suites, found)
+    _add_costs(figures, counted, model)
+    _add_support(figures, counted, base)
+    grader_disagreement.write_disagreements(place / grader_disagreement.NAME, counted)
     return write_evaluation_summary(place, identity, figures)
 
 
@@ -109,10 +111,10 @@ def _with_strategies(
 def _add_support(
     figures: dict[str, Any], rows: Sequence[GradedResponse], base: Mapping[str, list[GradedResponse]]
 ) -> None:
-    """Which problems a base model solved too, of each suite that one was asked."""
-    for name, before in base.items():
+    """Which problems a base model solved too, of each graded suite that one was asked."""
+    for name in (name for name in base if figures[name]["graded"]):
         own = [row for row in rows if row.suite == name]
-        figures[name]["support"] = support_change.summarise_support_change(before, own)
+        figures[name]["support"] = support_change.summarise_support_change(base[name], own)
 
 
 def _suites_to_evaluate(config: DictConfig, reader: PromptReader | None) -> list[Suite]:
@@ -135,16 +137,33 @@ def regrade_folder(place: Path, reward: Mapping[str, Any], confidence: float) ->
     before = responses.read_responses(place / responses.NAME)
     if before.repair:
         log.warning("%s", before.repair)
+    remedy = f"The command in {place / 'command.txt'} makes"
+    if not before.responses:
+        raise UserError("RUN", place, "holds no response yet.", f"{remedy} them.")
     with Grader(reward) as grader:
         shutil.copyfile(place / responses.NAME, place / files.PREVIOUS)
         after = _grade_again(place / responses.NAME, suites, before.responses, grader)
         figures = summaries_by_suite(suites, after, grader.equal, confidence)
-    _add_costs(figures, after, identity["model"])
-    grader_disagreement.write_disagreements(place / grader_disagreement.NAME, after)
     identity = files.rewrite_evaluation_identity(place, identity, suites)
+    counted = counted_responses(suites, after)
+    _say_what_is_missing(suites, counted, remedy)
+    if not figures:
+        told = f"holds no problem with all of its responses ({len(after)} responses, whose verdicts are renewed)."
+        raise UserError("RUN", place, told, f"{remedy} the rest.")
+    _add_costs(figures, counted, identity["model"])
+    grader_disagreement.write_disagreements(place / grader_disagreement.NAME, counted)
     old = {row.key: row.correct for row in before.responses}
     changed = sum(old[row.key] is not row.correct for row in after)
     return write_evaluation_summary(place, identity, figures) | {"changed": changed}
+
+
+def _say_what_is_missing(suites: Sequence[Suite], counted: Sequence[GradedResponse], remedy: str) -> None:
+    """Warn of each suite that a kill has left incomplete, in one line."""
+    for found in suites:
+        lacking = incomplete_decodings(found, counted)
+        if lacking:
+            told = said_of_incomplete(found.name, lacking)
+            log.warning("%s; the figures are of those. %s the rest.", told, remedy)
 
 
 def _add_costs(figures: dict[str, Any], rows: Sequence[GradedResponse], model: Mapping[str, Any]) -> None:
@@ -188,4 +207,21 @@ def _base_model_responses(named: str | None, suites: Sequence[Suite]) -> dict[st
         if (old["protocol_hash"], old["problems"]) != (found.protocol.fingerprint, found.fingerprint):
             problem = f"{found.name} was evaluated by another protocol or on other problems there."
             raise UserError("evaluation.base", named, problem, "Evaluate both in the same way.")
-    return {found.name: [row for row in rows if row.suite == found.name] for found in suites}
+    counted = counted_responses(suites, rows)
+    by_suite = {found.name: [row for row in counted if row.suite == found.name] for found in suites}
+    for found in suites:
+        _check_base_responses(named, found, by_suite[found.name])
+    return by_suite
+
+
+def _check_base_responses(named: str, found: Suite, counted: Sequence[GradedResponse]) -> None:
+    """Refuse a base model's evaluation without a verdict or a problem of those asked for; warn of a part of them."""
+    if any(row.correct is None for row in counted):
+        remedy = f"Run: tvo eval --regrade {named}"
+        raise UserError("evaluation.base", named, f"{found.name} has not been graded there.", remedy)
+    answered = {row.id for row in counted if row.decoding == protocol_decodings(found.protocol)[0]}
+    there = f"{found.name} was evaluated there on {len(answered)} of {len(found.problems)} problems"
+    if not answered:
+        raise UserError("evaluation.base", named, f"{there}.", "Evaluate the base on them first.")
+    if len(answered) < len(found.problems):
+        log.warning("evaluation.base=%s: %s; support is of those", named, there)

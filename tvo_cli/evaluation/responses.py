@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from tvo_cli.errors import UserError
+from tvo_cli.tracking.atomic_files import written_whole
 
 NAME = "responses.jsonl"
 WHERE_THERE = ("pair", "strategy")  # fields that are written only where there is one
@@ -87,19 +88,22 @@ def cut_torn_response(path: Path) -> None:
 
 def rewrite_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
     """All of the file anew, whole or not at all."""
-    draft = path.with_name(path.name + ".partial")
-    draft.unlink(missing_ok=True)
-    append_responses(draft, responses)
-    draft.replace(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with written_whole(path) as file:
+        file.writelines(_line(response).encode("ascii") for response in responses)
 
 
 def append_responses(path: Path, responses: Iterable[GradedResponse]) -> None:
     """Add whole lines and see them onto the disk."""
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.open("a", encoding="ascii") as file:
-        file.writelines(json.dumps(_record(response)) + "\n" for response in responses)
+        file.writelines(map(_line, responses))
         file.flush()
         os.fsync(file.fileno())
+
+
+def _line(response: GradedResponse) -> str:
+    return json.dumps(_record(response)) + "\n"
 
 
 def _record(response: GradedResponse) -> dict[str, object]:

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from functools import lru_cache
+import logging
+from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.evaluation import grader_disagreement, suite
+from tvo_cli.evaluation.answer_equality import AnswerEquality, Equal, said_of_unsettled
+from tvo_cli.evaluation.counted_responses import counted_responses, incomplete_decodings
 from tvo_cli.evaluation.responses import GradedResponse, responses_by_problem
 from tvo_cli.evaluation.suite import Suite
 from tvo_cli.stats import (
@@ -22,7 +23,7 @@ from tvo_cli.stats import (
     standard_error,
 )
 
-Equal = Callable[[str, str], bool]
+log = logging.getLogger("tvo")
 PER_PROBLEM = 100  # suites of at most so many problems list every one
 
 
@@ -30,8 +31,8 @@ def summarise_suite(
     rows: Sequence[GradedResponse], ks: Sequence[int], equal: Equal, confidence: float
 ) -> dict[str, Any]:
     """The figures of one suite. Problems are the independent units of every interval."""
-    equal = lru_cache(maxsize=None)(equal)  # each pair is asked for by maj@k, its ties and the entropy
     sampled = responses_by_problem([row for row in rows if row.decoding == "sampled"])
+    equalities = {name: AnswerEquality(equal) for name in sampled}  # of maj@k, its ties and the entropy
     greedy = responses_by_problem([row for row in rows if row.decoding == "greedy"])
     main = sampled or greedy
     figures = {
@@ -40,9 +41,9 @@ def summarise_suite(
         "samples": len(next(iter(main.values()))),
         "avg": _average_at_k_of_suite(main, confidence) if sampled else None,
         "pass": {str(k): _pass_at_k_of_suite(sampled, k, confidence) for k in ks} if sampled else {},
-        "maj": _majority_at_k_of_suite(sampled, equal, confidence) if sampled else None,
+        "maj": _majority_at_k_of_suite(sampled, equalities, confidence) if sampled else None,
         "greedy": _average_at_k_of_suite(greedy, confidence) if greedy else None,
-        "answer_entropy": _mean_answer_entropy(sampled, equal) if sampled else None,
+        "answer_entropy": _mean_answer_entropy(sampled, equalities) if sampled else None,
     }
     every = [row for group in main.values() for row in group]
     breakdown = {noun: _average_by_category(main, noun, confidence) for noun in ("level", "subject")}
@@ -90,20 +91,28 @@ def _pass_at_k_of_suite(groups: Mapping[str, Sequence[GradedResponse]], k: int, 
 
 
 def _majority_at_k_of_suite(
-    groups: Mapping[str, Sequence[GradedResponse]], equal: Equal, confidence: float
+    groups: Mapping[str, Sequence[GradedResponse]], equalities: Mapping[str, AnswerEquality], confidence: float
 ) -> dict[str, Any]:
-    """maj@k: whether the most frequent answer is right; a tie counts the mean of the tied, and is counted."""
+    """maj@k: whether the most frequent answer is right; a tie counts the mean of the tied, and is counted.
+
+    `unsettled`: pairs of answers beyond the bounds of what is compared, where there are some.
+    """
     found, ties = [], 0
-    for group in groups.values():
-        answers = [row.extracted for row in group]
+    for name, group in groups.items():
+        answers, equal = [row.extracted for row in group], equalities[name]
         found.append([majority_score(answers, [bool(score) for score in scores_to_summarise(group)], equal)])
         ties += len(majority_answers(answers, equal)) > 1
-    return _clustered_figures(found, confidence) | {"ties": ties}
+    unsettled = sum(equal.unsettled for equal in equalities.values())
+    if unsettled:
+        log.warning("%s", said_of_unsettled(list(equalities.values())))
+    return _clustered_figures(found, confidence) | {"ties": ties} | ({"unsettled": unsettled} if unsettled else {})
 
 
-def _mean_answer_entropy(groups: Mapping[str, Sequence[GradedResponse]], equal: Equal) -> float:
+def _mean_answer_entropy(
+    groups: Mapping[str, Sequence[GradedResponse]], equalities: Mapping[str, AnswerEquality]
+) -> float:
     """The mean answer entropy in a suite's summary, nats."""
-    return fmean(answer_entropy([row.extracted for row in group], equal) for group in groups.values())
+    return fmean(answer_entropy([row.extracted for row in group], equalities[name]) for name, group in groups.items())
 
 
 def _average_by_category(
@@ -130,19 +139,21 @@ def _counts_by_problem(groups: Mapping[str, Sequence[GradedResponse]]) -> list[d
 def summaries_by_suite(
     suites: Sequence[Suite], rows: Sequence[GradedResponse], equal: Equal, confidence: float
 ) -> dict[str, Any]:
-    """Return the numbers of each suite, by its name."""
-    return {found.name: _summary_of_suite(found, rows, equal, confidence) for found in suites}
+    """Return the numbers of each suite, by its name; a suite of which no problem is whole has none."""
+    found = {one.name: (one, counted_responses([one], rows)) for one in suites}
+    return {name: _summary_of_suite(one, own, equal, confidence) for name, (one, own) in found.items() if own}
 
 
-def _summary_of_suite(found: Suite, rows: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
-    """A suite's summary over the problems that were asked for, in their order; a stop's torn one is left out."""
-    order = {problem.id: place for place, problem in enumerate(found.problems)}
-    own = sorted((r for r in rows if r.suite == found.name and r.id in order), key=lambda r: (order[r.id], r.sample))
-    counts = Counter(row.id for row in own)
-    whole = max(counts.values(), default=0)
-    own = [row for row in own if counts[row.id] == whole]
+def _summary_of_suite(found: Suite, own: Sequence[GradedResponse], equal: Equal, confidence: float) -> dict[str, Any]:
+    """A suite's summary over the problems that were asked for, in their order; those that a kill tore are left out."""
     part = suite.fingerprint_of_answered(found, {row.id for row in own})
-    about = {"protocol": found.protocol.name, "protocol_hash": found.protocol.fingerprint, "fingerprint": part}
+    about: dict[str, Any] = {
+        "protocol": found.protocol.name,
+        "protocol_hash": found.protocol.fingerprint,
+        "fingerprint": part,
+    }
+    lacking = incomplete_decodings(found, own)
+    about |= {"incomplete": lacking} if lacking else {}
     if any(row.correct is None for row in own):
-        return about | {"problems": len(order), "graded": False} | lengths_and_costs(own, own)
+        return about | {"problems": len(found.problems), "graded": False} | lengths_and_costs(own, own)
     return about | {"graded": True} | summarise_suite(own, found.ks, equal, confidence)

@@ -27,6 +27,12 @@ def settle_training_settings(config: DictConfig, tell: Tell = log.info) -> None:
         config.trainer.precision = automatic_precision(config.model, device, tell, key)
 
 
+def settle_sft_precision(config: DictConfig, tell: Tell = log.info) -> None:
+    """Set the precision of a fine-tuning, where it is auto."""
+    if config.precision == AUTO:
+        config.precision = automatic_precision(config.model, str(config.device), tell, key="precision")
+
+
 def settle_model_settings(config: DictConfig, tell: Tell = log.info) -> None:
     """Set the prompt template and the dtype of weights that are trained, where they are auto."""
     _settle_templates([config.model.prompt], config.model, tell)
@@ -49,13 +55,15 @@ def settle_evaluation_settings(config: DictConfig, tell: Tell = log.info) -> Non
             tell(f"model.dtype=auto: {chosen} weights ({kind}, {parameters:,} parameters)")
 
 
-def automatic_precision(model: Any, device: str, tell: Tell = log.info, device_key: str = "device") -> str:
-    """What precision=auto means for a training forward: float32 or bfloat16."""
+def automatic_precision(
+    model: Any, device: str, tell: Tell = log.info, device_key: str = "device", key: str = "trainer.precision"
+) -> str:
+    """What the auto of a precision's `key` means for a training forward: float32 or bfloat16."""
     kind = choose_device(device, device_key).type
     bfloat16 = has_bfloat16_products(kind)
     chosen, parameters = _precision(model, kind, bfloat16=bfloat16)
     if kind != "cpu" or chosen != "float32":
-        tell(f"trainer.precision=auto: {describe_precision(kind, chosen, parameters)}")
+        tell(f"{key}=auto: {describe_precision(kind, chosen, parameters)}")
     return chosen
 
 

@@ -74,7 +74,7 @@ def build_session(config: DictConfig, folder: Path, resources: ExitStack, ranks:
         prompt=configuration.resolved_tree(config.model.prompt),
         sampling=replace(SamplingParams.of(config.rollout), cache_bytes=plan.bounds.cache_bytes),
         next_token=next_token,
-        passes=_build_inner_loop_settings(config, plan.bounds.microbatch_tokens, ranks.count),
+        passes=_build_inner_loop_settings(config, plan, ranks.count),
         grader=grader,
         **build_rewards(config, resources)._asdict(),
         test_sets=test_sets,
@@ -122,16 +122,17 @@ def _build_networks(
     return shard_networks(networks, config, ranks) if ranks.sharded else networks
 
 
-def _build_inner_loop_settings(config: DictConfig, microbatch_tokens: int, ranks: int) -> InnerLoopSettings:
+def _build_inner_loop_settings(config: DictConfig, plan: PlannedRun, ranks: int) -> InnerLoopSettings:
     """The session's settings of the inner loop, from the config and what `auto` has become."""
     return InnerLoopSettings(
         epochs=int(config.rollout.epochs),
         minibatches=int(config.rollout.minibatches),
         microbatch_rows=int(config.trainer.microbatch_rows),
-        microbatch_tokens=microbatch_tokens,
+        microbatch_tokens=plan.bounds.microbatch_tokens,
         variance_parts=int(config.trainer.variance_parts),
         temperature=float(config.rollout.temperature) or 1.0,
         ranks=ranks,
+        parted_variance=plan.variance.read,
     )
 
 

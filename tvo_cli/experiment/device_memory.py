@@ -9,15 +9,20 @@ from omegaconf import DictConfig
 
 from tvo_cli.byte_sizes import tensor_bytes
 from tvo_cli.memory.bounds import cache_limit, free_gpu_bytes
+from tvo_cli.memory.longest_prompt import longest_prompt
 from tvo_cli.memory.network_shape import shape_of_network
 from tvo_cli.memory.planned_run import PlannedRun, planned_run
 from tvo_cli.model import Policy
 
 
 def plan_of_run(config: DictConfig, policy: Policy) -> PlannedRun:
-    """The plan of a training run on the device of its policy: its copies of the model and the bounds of its phases."""
+    """The plan of a training run on the device of its policy: its copies of the model and the bounds of its phases.
+
+    On a GPU the bounds depend on the longest prompt, which is found as a dry run finds it.
+    """
     device = next(policy.parameters()).device
-    return planned_run(config, shape_of_network(policy.network), prompt=0, device=device)
+    prompt = longest_prompt(config).tokens if device.type == "cuda" else 0
+    return planned_run(config, shape_of_network(policy.network), prompt, device=device)
 
 
 def cache_bytes_of_evaluation(rollout: Any, policy: Policy) -> float:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import stat
+from contextlib import suppress
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,8 @@ from tvo_cli.model.model_files.model_location import is_adapter
 from tvo_cli.model.model_files.policy_checkpoint import STATE, resolve_policy_checkpoint
 
 OFFLINE = ("1", "on", "yes", "true")  # as the hub's library reads HF_HUB_OFFLINE
+PUBLIC = "is there already and public: everybody would see the policy."
+TIMEOUT = 10.0  # seconds in which the hub says whether a repository is public
 
 
 def export_policy(run: Path, out: Path, *, checkpoint: str = "last", merge: bool = False) -> list[Path]:
@@ -80,22 +83,44 @@ def check_push(repository: str) -> None:
         raise UserError("--push", repository, "HF_HUB_OFFLINE is set.", "Unset it, or leave --push out.")
 
 
-def push_folder(folder: Path, repository: str) -> None:
-    """Upload a folder to a repository of the hub, which is made where there is none: private, until its owner opens it.
+def check_not_public(repository: str) -> None:
+    """Refuse a repository that is there and public; where the hub does not say, `push_folder` asks again."""
+    import huggingface_hub
 
-    The library's own login gives the token.
+    is_public = False
+    with suppress(Exception):  # there is none yet, or no answer, of whichever network library
+        is_public = _is_public_repository(huggingface_hub.HfApi(), repository)
+    if is_public:
+        raise UserError("--push", repository, PUBLIC, "Say --public, or name another repository.")
+
+
+def push_folder(folder: Path, repository: str, *, public: bool = False) -> None:
+    """Upload a folder to a repository of the hub, which is made, private, where there is none.
+
+    `public`: also to one that is public already. The library's own login gives the token.
+
+    Raises:
+        UserError: it is public and that is not said, the upload failed, or what `check_push` refuses.
     """
     check_push(repository)
     import huggingface_hub
 
-    hub = huggingface_hub.HfApi()
+    hub, later = huggingface_hub.HfApi(), f"hf upload {repository} {folder}"
     try:
         hub.create_repo(repository, repo_type="model", private=True, exist_ok=True)
+        if not public and _is_public_repository(hub, repository):
+            raise UserError("--push", repository, PUBLIC, f"{folder} is complete. Where that is meant: {later}")
         hub.upload_folder(repo_id=repository, folder_path=str(folder), repo_type="model")
+    except UserError:
+        raise
     except Exception as error:  # the hub's library hands on what its network libraries raise, each of its own kind
         first = (str(error).strip().splitlines() or [type(error).__name__])[0]
-        remedy = f"{folder} is complete. Mend it (a login: hf auth login), then: hf upload {repository} {folder}"
+        remedy = f"{folder} is complete. Mend it (a login: hf auth login), then: {later}"
         raise UserError("--push", repository, f"the upload failed ({first}).", remedy) from error
+
+
+def _is_public_repository(hub: Any, repository: str) -> bool:
+    return not hub.repo_info(repository, repo_type="model", timeout=TIMEOUT).private
 
 
 def _write_hub_folder(policy: Path, recorded: Any, draft: Path, *, merge: bool) -> None:

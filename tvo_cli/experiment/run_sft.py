@@ -19,7 +19,7 @@ from tvo_cli.config.reward_checks import refuse_reward_functions
 from tvo_cli.data.demonstration_sources import SolvedProblems, load_demonstrations
 from tvo_cli.data.problems import Problems
 from tvo_cli.errors import UserError
-from tvo_cli.experiment.automatic_settings import automatic_precision, settle_model_settings
+from tvo_cli.experiment.automatic_settings import settle_model_settings, settle_sft_precision
 from tvo_cli.experiment.build_learner import adapter_settings, build_adapter
 from tvo_cli.experiment.sft_evaluation import SFTEvaluation, build_sft_evaluation, record_final_evaluation
 from tvo_cli.experiment.sft_settings import settle_sft_settings, sft_wants_packing
@@ -64,6 +64,7 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
     The same command in the same folder goes on where it was stopped; one that is done is left as it is.
     """
     refuse_reward_functions(config.reward, "tvo sft")
+    settle_sft_precision(config)
     folder, asked = Path(config.output_dir), resume_settings(config)
     sft_checkpoint.check_resumable(folder, config.resume, asked)
     if done := sft_checkpoint.finished_record(folder, config.resume):
@@ -82,8 +83,7 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
 
 def _build_sft(config: DictConfig, resources: ExitStack) -> SFTWork:
     settle_model_settings(config)
-    precision = automatic_precision(config.model, str(config.device))
-    runtime = set_up_runtime(config.device, precision, "float32", int(config.threads), deterministic=True)
+    runtime = set_up_runtime(config.device, config.precision, "float32", int(config.threads), deterministic=True)
     policy = load_policy(config.model, device=runtime.device)
     if (adapter := adapter_settings(config, policy)) is not None:
         build_adapter(policy, adapter, config.model)

@@ -42,7 +42,8 @@ def train(config: DictConfig, ranks: Ranks | None = None) -> dict[str, Any]:
         session = build_session(config, folder, resources, ranks)
         warn_of_fetched_weights(config.model)
         identity = model_identity(config.model)  # of the start: its files may change, or go, while the run lasts
-        for line in copies_left_out(config, session.plan.reference, session.plan.recorder):
+        left_out = copies_left_out(config, session.plan.reference, session.plan.recorder)
+        for line in (*left_out, *session.plan.variance.lines_of_run()):
             log.info("%s", line)
         idle_rules.log_idle_rules(config, reference=session.learner.reference is not None)
         ranks.run_on_first(lambda: check_disk_room(config, session.plan, folder), None)

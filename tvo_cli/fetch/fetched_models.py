@@ -54,13 +54,16 @@ def read_fetch_origin(folder: str | Path) -> dict[str, Any]:
     return found if isinstance(found, dict) and found.keys() >= {"requirement", "note"} else {}
 
 
-def fetched_folder(path: str) -> Path:
+def fetched_folder(path: str, revision: str | None = None) -> Path:
     """Return the folder of `fetched:NAME`.
 
     Raises:
-        UserError: it has not been fetched yet, or no such model can be.
+        UserError: it has not been fetched yet, no such model can be, or a revision is asked for: it has none.
     """
     model = fetchable_model(path.removeprefix(SCHEME))
+    if revision:
+        remedy = f"Leave it out, or take the hub's: model.path={model.hub_id}."
+        raise UserError("model.revision", revision, f"{path} comes from one wheel and has no revisions.", remedy)
     folder = cache_folder(model.name)
     if not (folder / ORIGIN).is_file():
         raise UserError("model.path", path, f"there is no {folder}.", f"Fetch it: tvo fetch {model.name}.")

@@ -17,6 +17,7 @@ from tvo_cli.job import failure_description
 from tvo_cli.parallel.rank_lost import RankLost
 from tvo_cli.sweep.job_fingerprint import fingerprint_of_job
 from tvo_cli.tracking import run_status
+from tvo_cli.tracking.atomic_files import names_in_folder
 from tvo_cli.tracking.command_of_folder import check_folder_is_of_command
 from tvo_cli.tracking.run_folder import (
     remove_folder_without_run,
@@ -61,7 +62,7 @@ def _enter_folder(
     while True:
         folder = Path(config.output_dir)
         _make_folder(folder, command)
-        fresh = not any(folder.glob("*"))
+        fresh = not names_in_folder(folder)
         heartbeat = run_status.Heartbeat(folder, fingerprint_of_job(config), command, words)
         try:
             running.enter_context(heartbeat)

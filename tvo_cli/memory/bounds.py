@@ -20,6 +20,7 @@ from tvo_cli.memory.microbatch_memory import (
     autocast_bytes,
     embedding_gradient_bytes,
     position_bytes,
+    summed_gradient_bytes,
 )
 
 AUTO = "auto"
@@ -66,7 +67,8 @@ def _cached_positions(request: MemoryRequest) -> int:
 
 def positions_that_fit(request: MemoryRequest, free: float) -> int:
     """Return the positions of a micro-batch whose update fits into `free` bytes on a GPU: at least 1."""
-    fixed = autocast_bytes(request) + embedding_gradient_bytes(request) + RESERVED * CHUNK_COPIES * CHUNK
+    gradients = embedding_gradient_bytes(request) + summed_gradient_bytes(request)
+    fixed = autocast_bytes(request) + gradients + RESERVED * CHUNK_COPIES * CHUNK
     each = RESERVED * (position_bytes(request) + attention_weight_bytes(request, 1) / max(request.length, 1))
     return max(1, int((free - fixed) / each))
 

@@ -8,6 +8,7 @@ With N parameters of s bytes, n of them trained, o bytes of optimiser state each
     evaluation   the same of the held-out check
     scoring      one layer of the positions at once, without gradient
     update       activations of a micro-batch + logits + gradient of a tied embedding, which arrives in two parts
+                 + n·s where the gradients of a parted prompt are summed: memory/parted_prompts.py
     critic       activations of its micro-batch + gradient of its embedding
     autocast     2·N of bfloat16 copies of the weights, in every phase
     DoRA, 4 bits what a layer unfolds for a moment, in every phase
@@ -41,6 +42,7 @@ from tvo_cli.memory.microbatch_memory import (
     embedding_gradient_bytes,
     microbatch_activation_bytes,
     scoring_bytes,
+    summed_gradient_bytes,
     update_bytes,
 )
 
@@ -123,7 +125,8 @@ def _phases(request: MemoryRequest) -> dict[str, float]:
         "layers": _layers_bytes(request) if request.extra.layered else 0.0,
     }
     passing = {
-        **dict.fromkeys(("update", "replay"), embedding_gradient_bytes(request)),
+        "update": embedding_gradient_bytes(request) + summed_gradient_bytes(request),
+        "replay": embedding_gradient_bytes(request),
         "critic": critic_embedding_gradient_bytes(request),
     }
     most = max(*sampling.values(), *passes.values())

@@ -38,6 +38,7 @@ class MemoryRequest:
     generated_rows: int = 1  # at once
     evaluated_rows: int = 0  # of the held-out check, at once; 0: there is none
     evaluated_response: int = 0  # tokens of the longest of its responses
+    summed_gradient: bool = False  # whether that of a parted prompt is summed for the reading of the variance
     extra: ExtraWork = field(default_factory=ExtraWork)
 
     @property

@@ -51,6 +51,11 @@ def embedding_gradient_bytes(request: MemoryRequest) -> float:
     return float((2 if request.shape.tied else 1) * request.shape.embedding * request.weight_itemsize)
 
 
+def summed_gradient_bytes(request: MemoryRequest) -> float:
+    """Return the gradient of a prompt's micro-batches, summed beside the minibatch's for the variance reading."""
+    return float(request.trained * request.trained_itemsize) if request.summed_gradient else 0.0
+
+
 def critic_embedding_gradient_bytes(request: MemoryRequest) -> float:
     """Return the gradient of the critic's embedding, on its way to the optimiser."""
     return 0.0 if request.adapter else float(request.shape.embedding * request.weight_itemsize)

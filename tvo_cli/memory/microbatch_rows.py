@@ -31,10 +31,12 @@ def microbatch_sizes(config: Any, longest: int, positions: int) -> MicrobatchSiz
     asked, whole = int(trainer.microbatch_rows), samples * prompts
     rows = bounded_rows(asked, positions, longest, minibatch=whole)
     first = whole // variance_parts(prompts, samples, int(trainer.variance_parts), rows)
-    later = _rows_of_whole_groups(rows, samples, whole) if int(rollout.epochs) * int(rollout.minibatches) > 1 else 0
+    several = int(rollout.epochs) * int(rollout.minibatches) > 1
+    largest = max(first, _rows_of_whole_groups(rows, samples, whole) if several else 0)
+    passes = passes_within(rows, samples)
     everything = int(rollout.prompts) * samples
     return MicrobatchSizes(
-        update=max(first, later),
+        update=largest if passes == 1 else -(-samples // passes),
         critic=min(rows or whole, whole),
         scored=min(bounded_rows(asked or SCORED, positions, longest, minibatch=asked or SCORED), everything),
         valued=min(asked or everything, everything),
@@ -51,6 +53,21 @@ def bounded_rows(rows: int, positions: int, longest: int, *, minibatch: int) -> 
     return min(bound, rows or bound)
 
 
+def passes_within(rows: int, responses: int) -> int:
+    """Return into how many micro-batches of about equal size a prompt's responses are parted; 0 rows: no bound."""
+    return -(-responses // rows) if rows else 1
+
+
+def reads_variance(prompts: int, most: int) -> bool:
+    """Return whether the variance is asked for, and a minibatch has prompts enough for it."""
+    return min(prompts, most) > 1
+
+
+def shared_rows(rows: int, whole: int, ranks: int) -> int:
+    """Return so few rows at once that every rank has some of the whole; 0 rows: all of them."""
+    return rows if ranks == 1 else min(rows or whole, max(1, whole // ranks))
+
+
 def variance_parts(prompts: int, samples: int, most: int, rows: int, ranks: int = 1) -> int:
     """Return into how many micro-batches of equally many prompts a minibatch is cut: as many a rank, if it can."""
     divisors = [n for n in range(1, prompts + 1) if prompts % n == 0]
@@ -62,5 +79,5 @@ def variance_parts(prompts: int, samples: int, most: int, rows: int, ranks: int 
 
 
 def _rows_of_whole_groups(rows: int, samples: int, minibatch: int) -> int:
-    """Rows of a micro-batch that holds whole groups, within a minibatch; 0 rows: the whole minibatch."""
+    """Rows of a micro-batch that holds whole groups, at least one, within a minibatch; 0 rows: the whole minibatch."""
     return min(max(samples, rows // samples * samples), minibatch) if rows else minibatch

@@ -14,6 +14,7 @@ from tvo_cli.memory.memory_request import MemoryRequest
 from tvo_cli.memory.microbatch_rows import MicrobatchSizes, microbatch_sizes
 from tvo_cli.memory.network_shape import NetworkShape
 from tvo_cli.memory.optimizer_state_size import optimizer_bytes_per_parameter
+from tvo_cli.memory.parted_prompts import PartedVariance, choose_parted_variance
 from tvo_cli.memory.rank_memory import RankLayout, request_of_rank
 from tvo_cli.memory.reference_and_recorder import (
     CopyChoice,
@@ -37,6 +38,7 @@ class PlannedRun(NamedTuple):
     reference: CopyChoice
     recorder: RecorderChoice
     bounds: MemoryBounds
+    variance: PartedVariance
 
 
 def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = None) -> PlannedRun:
@@ -53,8 +55,11 @@ def planned_run(config: Any, shape: NetworkShape, prompt: int, device: Any = Non
     reference = _reference_choice(config, request)
     recorder = choose_recorder(config.recorder, (request.trained + request.critic * request.critic_trained) * state)
     request = replace(request, reference=reference.kept, copies=_held_copies(config, recorder.held.kept))
-    bounds = memory_bounds(config, request, _gpu_bytes(device) if request.gpu else None)
-    return PlannedRun(_with_rows(request, config, bounds), reference, recorder, bounds)
+    gpu_bytes = _gpu_bytes(device) if request.gpu else None
+    variance = choose_parted_variance(config, request, gpu_bytes)
+    request = replace(request, summed_gradient=variance.summed)
+    bounds = memory_bounds(config, request, gpu_bytes)
+    return PlannedRun(_with_rows(request, config, bounds), reference, recorder, bounds, variance)
 
 
 def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device: Any) -> MemoryRequest:

@@ -58,7 +58,7 @@ def request_of_rank(request: MemoryRequest, ranks: int, *, minibatch: int, batch
     """
     return replace(
         request,
-        microbatch_rows=min(request.microbatch_rows, _share(minibatch, ranks)),
+        microbatch_rows=min(request.microbatch_rows, max(_share(minibatch, ranks), request.samples)),
         critic_rows=min(request.critic_rows, _share(minibatch, ranks)),
         scored_rows=min(request.scored_rows, _share(batch, ranks)),
         generated_rows=min(request.generated_rows, _share(batch, ranks)),

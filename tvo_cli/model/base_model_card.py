@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import yaml
 from tvo_cli.fetch.fetched_models import read_fetch_origin
 from tvo_cli.model.model_files.model_location import FRESH, folder_at_hand
 
-LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)(\.\w+)?", re.IGNORECASE)
+LICENCE_FILE = re.compile(r"(licen[cs]e|notice|copying)([-_]\w+)*(\.(?!json$|py$)\w+)?", re.IGNORECASE)
 HUB_ID = re.compile(r"[\w][\w.-]*/[\w][\w.-]*")
 LICENCE_KEYS = ("license", "license_name", "license_link")  # of a card's head, in the hub's spelling
 CARD = "README.md"
+SNAPSHOT = re.compile(r"/models--(.+?)--([^/]+)/snapshots/([0-9a-f]{40})$")  # of the hub's cache
+TIMEOUT = 5.0  # seconds in which the hub says which files there are
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +45,8 @@ def base_origin(node: Any) -> BaseOrigin:
     if path == FRESH:
         return BaseOrigin("", "the embedded model with random weights", "", {}, ())
     folder = folder_at_hand(node)
+    if folder:
+        bring_licence(folder)
     head, origin = read_base_card_head(folder), read_fetch_origin(folder) if folder else {}
     own, ancestor = own_hub_id(path, folder), _card_text(head.get("base_model"))
     return BaseOrigin(
@@ -51,6 +56,24 @@ def base_origin(node: Any) -> BaseOrigin:
         _licence(head, origin, folder),
         _licence_files(folder),
     )
+
+
+def bring_licence(folder: Path) -> None:
+    """Put the card and the licence's texts beside weights in the hub's cache, of their own commit: loading brings none.
+
+    Nothing is asked offline, of any other folder, or where the card is there. What the hub does not give is not there.
+    """
+    from huggingface_hub import HfApi, constants, hf_hub_download
+
+    found = SNAPSHOT.search(folder.absolute().as_posix())
+    if found is None or constants.HF_HUB_OFFLINE or (folder / CARD).exists():
+        return
+    hub_id, commit = f"{found[1]}/{found[2]}", found[3]
+    with suppress(Exception):  # of whichever network library, or a disk that is only read
+        listed = HfApi().model_info(hub_id, revision=commit, timeout=TIMEOUT).siblings or ()
+        names = [one.rfilename for one in listed if LICENCE_FILE.fullmatch(one.rfilename) or one.rfilename == CARD]
+        for name in sorted(names, key=lambda name: (name == CARD, name)):  # the card last: it says that all is there
+            hf_hub_download(hub_id, name, revision=commit, cache_dir=folder.parents[2], etag_timeout=TIMEOUT)
 
 
 def own_hub_id(path: str, folder: Path | None) -> str:

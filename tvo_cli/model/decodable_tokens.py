@@ -7,7 +7,7 @@ the sampler, in log-probabilities, entropies and divergences alike.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 from typing import Any, NamedTuple
 
@@ -40,6 +40,12 @@ def decodable_tokens(tokenizer: Any, end_ids: Iterable[int], logits: int) -> Dec
     width = min(max(known) + 1, logits)
     holes = tuple(token for token in range(width) if token not in known) if len(known) < width else ()
     return DecodableTokens(None if width == logits else width, holes)
+
+
+def end_token_ids(configured: int | Sequence[int] | None, tokenizer: Any) -> frozenset[int]:
+    """What ends a response: the eos_token_id of a generation config, one or several, and the tokenizer's."""
+    listed = configured if isinstance(configured, Sequence) else [configured]
+    return frozenset(int(i) for i in [*listed, tokenizer.eos_token_id] if i is not None)
 
 
 @lru_cache(maxsize=8)

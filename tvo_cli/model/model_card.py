@@ -14,6 +14,7 @@ from tvo_cli import __version__, escaping
 from tvo_cli.model.base_model_card import CARD, BaseOrigin, base_origin
 
 ADAPTERS = {"lora": "LoRA", "dora": "DoRA", "miss": "MiSS"}
+HUB = "https://huggingface.co"
 RL, SFT = "reinforcement-learning", "sft"  # the hub's tags of how a policy was trained
 TRAINED = {RL: "trained by reinforcement learning on verifiable answers", SFT: "fine-tuned on worked solutions"}
 
@@ -91,6 +92,9 @@ class ModelCard:
         return f"These are not the hub's original weights: {escaping.markdown(self.base.note)}.{other}"
 
     def _licence(self) -> str:
+        if not self.base.licence and self.base.hub_id:
+            read = f"read it at {HUB}/{self.base.hub_id} before you share it."
+            return f"No licence of the base was at hand when this policy was saved: {read}"
         if not self.base.licence:
             return "The base that was loaded states no licence; look it up before you share this policy."
         name = self.base.licence.get("license_name") or self.base.licence.get("license", "")

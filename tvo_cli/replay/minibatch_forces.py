@@ -48,7 +48,7 @@ def forces_of_minibatch(
 ) -> list[MicroBatchForces]:
     """The minibatch's gradient into .grad; tokens and forces of each part."""
     pieces = []
-    for part in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
+    for part in forward_parts(learner, batch, minibatch.microbatches, passes.temperature, minibatch.seed):
         forces = forces_by_backward(learner.algorithm.objective(part.tokens), part.tokens)
         backward_through_network(part.scores, forces)
         pieces.append(MicroBatchForces(part.rows, part.tokens, forces))

@@ -52,7 +52,7 @@ def _suite_row(name: str, found: Figures) -> Row:
     return [
         name,
         found["protocol"],
-        str(found["problems"]),
+        _problem_count_text(found),
         *scores,
         f"{found['length']:.0f}",
         f"{found['truncated']:.1%}",
@@ -60,6 +60,13 @@ def _suite_row(name: str, found: Figures) -> Row:
         format_duration(found["seconds"]),
         f"{found['tokens_per_second']:,.0f}",
     ]
+
+
+def _problem_count_text(found: Figures) -> str:
+    """Return how many problems count; of an evaluation that was killed, of how many: 2 of 6."""
+    count = str(found["problems"])
+    of = next((one["problems"] for one in found.get("incomplete", {}).values()), found["problems"])
+    return count if of == found["problems"] else f"{count} of {of}"
 
 
 def score_percent_with_interval(found: Figures | None) -> str:
@@ -96,6 +103,8 @@ def _detail_tables_of_suite(found: Figures) -> Iterator[tuple[str, Sequence[str]
         ]
         yield f"by {noun}", (noun, "problems", "avg"), parts
     yield "by problem", ("problem", "right", "of"), _problem_rows(found) if found["problems"] <= 30 else []
+    lacking = [[name, f"{one['whole']} of {one['problems']}"] for name, one in found.get("incomplete", {}).items()]
+    yield "problems with all of their responses", ("decoding", "problems"), lacking
     audited = found.get("audit")
     yield (
         "a second grader (math-verify as shipped)",

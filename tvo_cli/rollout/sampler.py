@@ -13,7 +13,10 @@ from tvo_cli.types import Rollout
 
 
 class Sampler(Protocol):
-    """Samples from a policy. The responses of (key, sample) depend on the seed and the policy alone."""
+    """Samples from a policy. The responses of (key, sample) depend on the seed and the policy alone.
+
+    Prompts of one key share its samples out: those of the second are counted on from the first's.
+    """
 
     exchanges: bool  # whether it samples from weights that are handed over
     version: tuple[int, int] | None  # of those weights: step, and how often earlier ones have come back

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
+from tvo_cli.model.decodable_tokens import DecodableTokens
 from tvo_cli.rollout.decoding.stop_strings import stop_token_ids, stops_with_special_tokens
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.server_client import TransientError
@@ -44,9 +45,14 @@ class ServedVocabulary:
     @classmethod
     def of(cls, policy: Policy) -> ServedVocabulary:
         """Of a policy."""
-        logits, decodable = int(policy.network.config.get_text_config().vocab_size), policy.head.decodable
+        logits = int(policy.network.config.get_text_config().vocab_size)
+        return cls.of_decodable(policy.head.decodable, policy.end_ids, logits)
+
+    @classmethod
+    def of_decodable(cls, decodable: DecodableTokens, end_ids: frozenset[int], logits: int) -> ServedVocabulary:
+        """Of a network with so many logits, of which these can be decoded."""
         size = logits if decodable.width is None else decodable.width
-        return cls(size, frozenset(decodable.holes), policy.end_ids, logits)
+        return cls(size, frozenset(decodable.holes), end_ids, logits)
 
     def holds(self, token: object) -> bool:
         """Whether something is the id of a token."""

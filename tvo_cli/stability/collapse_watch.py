@@ -74,6 +74,16 @@ class CollapseWatch:
             self.action = self._action(step)
         return begun
 
+    def observe_collapse(self, firing: RuleFiring) -> CollapseAction:
+        """A collapse that no rule can read, because there is no step to show: what follows, as of a rule's own."""
+        self._active = [*(name for name in self._active if name != firing.rule), firing.rule]
+        self._record(firing)
+        if self.last_healthy_policy is None:
+            self.last_healthy_policy = self._confirmed_policy()
+        if self.action is not CollapseAction.STOP:
+            self.action = self._action_on_collapse(firing.step)
+        return self.action
+
     def _check(self, step: int, metrics: Mapping[str, float], *, evaluations: bool) -> list[RuleFiring]:
         """Show the metrics to the rules that read this kind; one of the other kind goes on firing."""
         asked = {name: rule for name, rule in self.rules.items() if rule.reads_evaluations is evaluations}
@@ -201,6 +211,9 @@ class CollapseWatch:
         severities = {self.rules[name].severity for name in self._active}
         if "collapse" not in severities:
             return CollapseAction.WARN if severities else CollapseAction.NONE
+        return self._action_on_collapse(step)
+
+    def _action_on_collapse(self, step: int) -> CollapseAction:
         if self.on_collapse != "rollback":
             return CollapseAction(self.on_collapse)
         if self._rollbacks and step - self._rollbacks[-1] <= self.cooldown:

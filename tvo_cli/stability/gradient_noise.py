@@ -6,7 +6,8 @@ exchangeable: prompts are the independent unit. From Σ‖g_i‖² and ‖ĝ‖�
     tr Cov(ĝ) = n/(n−1) · (Σ_i ‖g_i‖² − ‖ĝ‖²/n),        ‖g‖² = ‖ĝ‖² − tr Cov(ĝ)
 
 Σ‖g_i‖² comes from tensor hooks that see every incoming gradient while .grad accumulates as usual: no
-copy of the gradient is kept. All inputs are sums and counts, so that ranks can be added up.
+copy of the gradient is kept, but for a part of several passes, whose gradients are summed beside .grad. All
+inputs are sums and counts, so that ranks can be added up.
 """
 
 from __future__ import annotations
@@ -80,7 +81,7 @@ class GradientNoiseReading:
 
 
 class MicroBatchVariance:
-    """Collects ‖g_i‖² of the parts of one minibatch.
+    """Collects ‖g_i‖² of the parts of one minibatch, each of as many backward passes.
 
     >>> weight = torch.ones(1, requires_grad=True)
     >>> reading = MicroBatchVariance([weight])
@@ -91,24 +92,34 @@ class MicroBatchVariance:
     4.0
     """
 
-    def __init__(self, parameters: Iterable[Tensor]) -> None:
+    def __init__(self, parameters: Iterable[Tensor], passes: int = 1) -> None:
         """Watch the parameters that learn."""
+        self._passes, self._passed = passes, 0  # of a part; of the part under way
+        self._sums: dict[int, Tensor] = {}  # Σ of the gradients of the passes before, by parameter
         self._parameters = [p for p in parameters if p.requires_grad]
         self._parts_seen = list[bool]()  # of each part here: whether a hook has fired
         self.squares: list[Tensor] = []  # ‖g_i‖² of the parts so far
 
     @contextmanager
     def part(self) -> Iterator[None]:
-        """Exactly one backward pass, of the part's contribution to the minibatch's loss."""
+        """Exactly one backward pass, of its contribution to the minibatch's loss; the last of a part closes it."""
         seen: dict[int, Tensor] = {}
-        handles = [p.register_hook(_part_norm_hook(seen, i)) for i, p in enumerate(self._parameters)]
+        sums = self._sums if self._passes > 1 else None
+        handles = [p.register_hook(_part_norm_hook(seen, i, sums)) for i, p in enumerate(self._parameters)]
         try:
             yield
         finally:
             for handle in handles:
                 handle.remove()
-        self._parts_seen.append(bool(seen))
-        self.squares.append(self._sum(seen.values()))
+        self._passed += 1
+        if self._passed == self._passes:
+            self._close_part(seen if sums is None else {i: part_gradient_norm(total) for i, total in sums.items()})
+
+    def _close_part(self, norms: Mapping[int, Tensor]) -> None:
+        self._parts_seen.append(bool(norms))
+        self.squares.append(self._sum(norms.values()))
+        self._sums.clear()
+        self._passed = 0
 
     def _sum(self, norms: Iterable[Tensor]) -> Tensor:
         """Σ of squared norms, on the device so that no part waits for it; 0 when nothing had a gradient."""
@@ -198,8 +209,10 @@ def _is_signal_above_noise(variance: float, signal: float) -> bool:
     return signal > 0.0 and variance < UNRESOLVED * signal
 
 
-def _part_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], None]:
-    """The tensor hook that notes ‖g_i‖ of a parameter in a part of the gradient-noise reading."""
+def _part_norm_hook(
+    seen: dict[int, Tensor], index: int, sums: dict[int, Tensor] | None = None
+) -> Callable[[Tensor], None]:
+    """The tensor hook that notes ‖g_i‖ of a parameter in a pass, and adds its gradient to the part's `sums`."""
 
     def record(gradient: Tensor) -> None:
         if index in seen:
@@ -208,6 +221,10 @@ def _part_norm_hook(seen: dict[int, Tensor], index: int) -> Callable[[Tensor], N
                 "one backward pass a part, and no re-entrant gradient checkpointing"
             )
         seen[index] = part_gradient_norm(gradient.detach())
+        if sums is not None and index in sums:
+            sums[index] += gradient.detach()
+        elif sums is not None:
+            sums[index] = gradient.detach().clone()
 
     return record
 

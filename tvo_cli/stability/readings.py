@@ -64,15 +64,19 @@ def ratio_quantile_readings(logp: Tensor, old_logp: Tensor, mask: Tensor) -> dic
     return {f"policy/ratio_{name}": float(ratio[rank]) for name, rank in ranks.items()}
 
 
-def damping_readings(weight: Tensor, mask: Tensor) -> dict[str, float]:
+def damping_readings(weight: Tensor, mask: Tensor, left_out: Tensor | None = None) -> dict[str, float]:
     """What the trust region takes away: the share of tokens with no gradient left, and the mean of 1 − w.
+
+    Tokens that the loss leaves out have no gradient; of them the trust region takes nothing, so w is as it is.
 
     Args:
         weight: [B, T] factor of a token's policy gradient against the unclipped ρÂ∇log π: 0 for a clipped
             token, the mobility for TVO, 1 for a free one.
         mask: bool [B, T].
+        left_out: bool [B, T], tokens with an advantage that the loss does not count.
     """
-    clipped = (weight == 0).to(weight.dtype)
+    dead = weight == 0 if left_out is None else (weight == 0) | left_out
+    clipped = dead.to(weight.dtype)
     return {
         "policy/clipped": float(masked.mean(clipped, mask)),
         "policy/damped": float(masked.mean(1.0 - weight.clamp(0.0, 1.0), mask)),

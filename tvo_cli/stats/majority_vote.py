@@ -22,7 +22,8 @@ def cluster_equal_answers(answers: Sequence[str | None], equal: Equal) -> list[A
     """The classes of the equivalence that `equal` generates, most votes first; None is no answer.
 
     Two spellings are together when `equal` holds in one direction or the other, or through further spellings: the
-    symmetric and transitive closure. So the order of the samples changes nothing.
+    symmetric and transitive closure. So the order of the samples changes nothing. Those with the most votes are
+    compared first: an equality that ends with its budget has decided them.
     """
     counts = Counter(answer for answer in answers if answer is not None)
     home = {spelling: spelling for spelling in sorted(counts)}
@@ -32,7 +33,7 @@ def cluster_equal_answers(answers: Sequence[str | None], equal: Equal) -> list[A
             spelling = home[spelling]
         return spelling
 
-    for one, other in combinations(home, 2):
+    for one, other in combinations(sorted(home, key=lambda spelling: -counts[spelling]), 2):
         if root(one) != root(other) and (equal(one, other) or equal(other, one)):
             home[root(other)] = root(one)
     members: dict[str, list[str]] = {}

@@ -9,11 +9,10 @@ from typing import NamedTuple
 
 from tvo_cli import config as configuration
 from tvo_cli import redaction
-from tvo_cli.checkpoint.disk_size import DiskSize
+from tvo_cli.checkpoint.disk_size import NONE_HELD, DiskSize, HeldCheckpoints, held_checkpoints
 from tvo_cli.sweep.sweep_index import SweepIndex, SweepJob
+from tvo_cli.tracking import run_status
 from tvo_cli.tracking.run_folder_size import disk_held_by_run
-
-APART = ("output_dir", "hydra")  # keys of a command that are no part of a job
 
 
 class HeldDisk(NamedTuple):
@@ -21,6 +20,7 @@ class HeldDisk(NamedTuple):
 
     held: int
     finished: bool
+    checkpoints: HeldCheckpoints = NONE_HELD
 
 
 NOTHING = HeldDisk(0, finished=False)
@@ -39,7 +39,8 @@ def disk_held_by_jobs(folder: Path, jobs: Sequence[Sequence[str]], fingerprint: 
         UserError: the sweep's index cannot be read.
     """
     index = SweepIndex(folder)
-    entries = {_overrides_of_experiment(job.overrides): job for job in index.jobs.values()}
+    listed = [*_jobs_by_their_folders(index), *index.jobs.values()]
+    entries = {_overrides_of_experiment(job.overrides): job for job in listed}
     known = [entries.get(_overrides_of_experiment(redaction.redacted_arguments(job))) for job in jobs]
     found = next(((number, job) for number, job in enumerate(known) if job), None)
     if found is None or fingerprint(found[0]) != found[1].fingerprint:
@@ -47,14 +48,27 @@ def disk_held_by_jobs(folder: Path, jobs: Sequence[Sequence[str]], fingerprint: 
     return [NOTHING if job is None else _held_by_job(index, job) for job in known]
 
 
+def _jobs_by_their_folders(index: SweepIndex) -> list[SweepJob]:
+    """Return the jobs that runs in the sweep's folder say they are, which the index does not know: it was removed."""
+    found = []
+    for path in sorted(index.folder.glob(f"*/{run_status.STATUS_FILE}")):
+        own = run_status.read_status(path.parent)
+        if own.get("fingerprint") and own["fingerprint"] not in index.jobs:
+            words = list(map(str, own.get("overrides") or ()))
+            found.append(SweepJob(str(own["fingerprint"]), path.parent.name, words, ""))
+    return found
+
+
 def _held_by_job(index: SweepIndex, job: SweepJob) -> HeldDisk:
     name, finished = index.enter(job.fingerprint, job.folder)
-    return HeldDisk(disk_held_by_run(index.folder / name), finished)
+    folder = index.folder / name
+    return HeldDisk(disk_held_by_run(folder), finished, held_checkpoints(folder))
 
 
 def _overrides_of_experiment(words: Sequence[str]) -> frozenset[str]:
     """The overrides by which a job is the same as one that holds disk already."""
-    return frozenset(word for word in words if re.split(r"[./]", configuration.split_override(word)[0])[0] not in APART)
+    keys = {word: re.split(r"[./]", configuration.split_override(word)[0])[0] for word in words}
+    return frozenset(word for word, key in keys.items() if key not in configuration.NOT_THE_EXPERIMENT)
 
 
 def disk_to_come(disk: DiskSize, held: HeldDisk) -> DiskSize:

@@ -30,9 +30,9 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     `outputs/<experiment>/<run_name>`, or `<swept keys>-<hash>`: the hash is of the root config, the fixed overrides
     and the swept keys, not of the swept values. The same command finds it again, and so does one with more seeds.
     """
-    given = [value for key, value in map(split_override, overrides) if key == "output_dir"]
+    given = [word for word in overrides if split_override(word)[0] == "output_dir"]
     if given:
-        return given[-1]
+        return _text_of_override(given[-1])
     if name := _run_name_of_sweep(_root_):
         return f"outputs/{experiment}/{name}"
     fixed, swept = fixed_and_swept_in_folder_name([*overrides, *sweeper_parameters_in_folder_name(_root_)])
@@ -40,6 +40,18 @@ def sweep_folder_name(overrides: Sequence[str], experiment: str, *, _root_: Any 
     digest = hashlib.sha256(json.dumps(facts).encode()).hexdigest()[:6]
     name = "+".join(_without_special_characters(short_key(key, swept)) for key in swept) or "sweep"
     return f"outputs/{experiment}/{name[:LONGEST]}-{digest}"
+
+
+def _text_of_override(word: str) -> str:
+    """Return the text that an override gives, its quotes and backslashes read as Hydra reads them."""
+    from hydra.core.override_parser.overrides_parser import OverridesParser
+    from hydra.errors import OverrideParseException
+
+    try:
+        value = OverridesParser.create().parse_override(word).value()
+    except OverrideParseException:  # explained where Hydra reads it
+        value = None
+    return value if isinstance(value, str) else split_override(word)[1]
 
 
 def _run_name_of_sweep(root: Any) -> str:

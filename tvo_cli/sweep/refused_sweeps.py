@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_status
+from tvo_cli.tracking.atomic_files import names_in_folder, remove_unfinished_files
 from tvo_cli.tracking.run_folder import remove_empty_run_folder
 
 UNUSED = ("multirun.yaml", ".sweep.lock")  # Hydra's copy of the command, our lock
@@ -24,7 +25,7 @@ def remove_refused_sweep_folders() -> None:
     """Remove the folders of sweeps that hold nothing of a job, and those above them that are empty then."""
     while _folders:
         folder = _folders.pop()
-        if not {path.name for path in folder.glob("*")} - set(UNUSED):
+        if not names_in_folder(folder) - set(UNUSED):
             _remove_refused_sweep_folder(folder)
 
 
@@ -32,6 +33,7 @@ def _remove_refused_sweep_folder(folder: Path) -> None:
     """Remove a sweep's folder that holds nothing of a job."""
     for name in UNUSED:
         (folder / name).unlink(missing_ok=True)
+    remove_unfinished_files(folder)
     remove_empty_run_folder(folder)
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.tracking.atomic_files import write_text_atomically
 from tvo_cli.tracking.json_decoding import decode_json
 from tvo_cli.tracking.metric_names import EVALUATION
 
@@ -148,9 +149,5 @@ class MetricsFile:
         return len(rows) - len(kept)
 
     def _rewrite(self, rows: Iterable[Row]) -> None:
-        partial = self.path.with_suffix(".partial")
-        with partial.open("w", encoding="utf-8") as file:
-            file.writelines(metrics_line(row["step"], {k: v for k, v in row.items() if k != "step"}) for row in rows)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(self.path)
+        lines = (metrics_line(row["step"], {k: v for k, v in row.items() if k != "step"}) for row in rows)
+        write_text_atomically(self.path, "".join(lines))

@@ -12,7 +12,12 @@ from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import run_status
-from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
+from tvo_cli.tracking.atomic_files import (
+    names_in_folder,
+    remove_unfinished_files,
+    write_json_atomically,
+    write_text_atomically,
+)
 from tvo_cli.tracking.own_code_copies import copy_own_code
 from tvo_cli.tracking.software_versions import software_versions
 
@@ -81,8 +86,9 @@ def remove_refused_run(folder: Path) -> None:
 
 def remove_folder_without_run(folder: Path) -> None:
     """Remove the folders that were made for a job which wrote nothing of its own: run, experiment, outputs."""
-    if [path.name for path in folder.glob("*")] == [run_status.STATUS_FILE] and not run_status.is_running(folder):
+    if names_in_folder(folder) == {run_status.STATUS_FILE} and not run_status.is_running(folder):
         (folder / run_status.STATUS_FILE).unlink()
+        remove_unfinished_files(folder)
     remove_empty_run_folder(folder)
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 
-COUNTED = ("checkpoints", "recorder")  # folders of a run whose size a dry run predicts
+CHECKPOINTS = ("checkpoints",)
+COUNTED = (*CHECKPOINTS, "recorder")  # folders of a run whose size a dry run predicts
 
 
 def free_disk(path: Path) -> tuple[Path, int]:
@@ -15,7 +17,7 @@ def free_disk(path: Path) -> tuple[Path, int]:
     return place, shutil.disk_usage(place).free
 
 
-def disk_held_by_run(folder: Path) -> int:
+def disk_held_by_run(folder: Path, counted: Sequence[str] = COUNTED) -> int:
     """Return the bytes of disk that a run's checkpoints and recorded steps hold already."""
-    files = (file for name in COUNTED for file in (folder / name).rglob("*"))
+    files = (file for name in counted for file in (folder / name).rglob("*"))
     return sum(file.lstat().st_size for file in files if file.is_file())

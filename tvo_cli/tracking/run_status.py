@@ -21,7 +21,7 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 from tvo_cli.redaction import without_secrets
-from tvo_cli.tracking.atomic_files import write_json_atomically, write_text_atomically
+from tvo_cli.tracking.atomic_files import is_unfinished, write_json_atomically, write_text_atomically
 from tvo_cli.tracking.slurm_start import is_over_by_requeue, slurm_start
 
 STATUS_FILE = "state.json"
@@ -190,7 +190,8 @@ def _status_text(path: Path) -> str | None:
 
 def _modification_times(folder: Path) -> dict[str, int]:
     """For a run's status: when everything directly in its folder was last written, besides logs and state.json."""
-    found = (path for path in folder.iterdir() if path.name != STATUS_FILE and path.suffix != ".log")
+    whole = (path for path in folder.iterdir() if not is_unfinished(path))
+    found = (path for path in whole if path.name != STATUS_FILE and path.suffix != ".log")
     return {path.name: path.lstat().st_mtime_ns for path in found if os.path.lexists(path)}
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
+from tvo_cli.errors import UserError
+from tvo_cli.rollout.non_finite_logits import is_of_non_finite_logits
 from tvo_cli.stability import CollapseAction
 from tvo_cli.stability.rule_interface import RuleFiring
 from tvo_cli.training import flight_recorder
@@ -11,7 +14,7 @@ from tvo_cli.training.collapse_verdict import write_verdict
 from tvo_cli.training.metrics.free_energy_metrics import PROMISED
 from tvo_cli.training.refusal_state import RefusalState
 from tvo_cli.training.run_over import is_run_over
-from tvo_cli.training.session import Session
+from tvo_cli.training.session import WEIGHTING_BEFORE, Session
 from tvo_cli.training.step_state import StepInProgress
 
 BETWEEN_BATCHES = ("energy", "entropy", PROMISED, "gradient/norm_last")  # of session.previous
@@ -80,8 +83,30 @@ def _respond_to_skipped_updates(session: Session) -> None:
     session.watch.halt(RuleFiring(NONFINITE, counters.step, "optimizer/skipped", *found, "collapse", message))
 
 
-def _roll_back_to_snapshot(session: Session) -> CollapseAction:
-    """Put the last healthy weights, optimiser and algorithm state back, and raise the viscosity."""
+def outlive_non_finite_logits(session: Session, error: UserError, step: int, place: str) -> None:
+    """Roll back from a policy that nothing can be sampled from, where the run responds so to a collapse.
+
+    Raises:
+        UserError: the error itself; with its place, where it is of such logits and there is no rollback.
+    """
+    if not is_of_non_finite_logits(error):
+        raise error
+    problem = f"{place}: {error.problem.replace(f' {session.counters.step}/', ' ')}"
+    firing = RuleFiring(error.key, step, error.key, math.nan, 0.0, "collapse", problem)
+    _alert(session, [firing])
+    action = session.watch.observe_collapse(firing)
+    if action is CollapseAction.ROLLBACK:
+        action = _roll_back_to_snapshot(session, step)
+    write_verdict(session)
+    if action is not CollapseAction.ROLLBACK:
+        raise UserError(error.key, error.value, problem, error.remedy) from error
+
+
+def _roll_back_to_snapshot(session: Session, step: int | None = None) -> CollapseAction:
+    """Put the last healthy weights, optimiser, algorithm state and reward weights back, and raise the viscosity.
+
+    `step`: that of the collapse; None: the last one done.
+    """
     if session.snapshot is None:
         told = "no healthy state to return to but the start (model.path as it was loaded); the run stops"
         session.tracker.alert("rollback", told, step=session.counters.step, severity="collapse")
@@ -89,11 +114,12 @@ def _roll_back_to_snapshot(session: Session) -> CollapseAction:
         return CollapseAction.STOP
     tensors, state = session.snapshot.tensors, session.snapshot.state
     session.restore_learner(tensors["policy"], tensors, state)
+    session.weighting.load_state_dict(state.get(WEIGHTING_BEFORE, state.get("weighting", {})))
     counters = session.counters
     counters.rollbacks += 1
     raises = counters.rollbacks + counters.refused - state["counters"]["refused"]  # its ν knows none of those since
     session.learner.algorithm.step_rule.raise_viscosity(session.limits.viscosity_factor**raises)
-    session.watch.rolled_back(counters.step)
+    session.watch.rolled_back(counters.step if step is None else step)
     if session.refusal is not None:  # its samples are those of policies after this one
         session.refusal = RefusalState(refusals=session.refusal.refusals)
     for reading in BETWEEN_BATCHES:  # the next batch's is of another policy than the one that was undone

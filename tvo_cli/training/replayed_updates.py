@@ -63,7 +63,7 @@ def remaining_replayed_minibatches(
         work.replayed.experience.group.cpu(),
         epochs=1,
         count=count,
-        microbatch_rows=replace(passes, minibatches=count).rows(work.replayed) or rows,
+        microbatch_rows=replace(passes, minibatches=count).bounded_rows(work.replayed.rollout) or rows,
         variance_parts=passes.ranks,
         ranks=passes.ranks,
         seed=rng_from_names(seed, "replayed", step).initial_seed(),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 
-from tvo_cli.memory.microbatch_rows import SCORED, bounded_rows
+from tvo_cli.memory.microbatch_rows import SCORED, bounded_rows, shared_rows
 from tvo_cli.training.batch import RolloutBatch
 from tvo_cli.training.readings_state import ReadingsSettings
 from tvo_cli.types import Rollout
@@ -22,32 +22,30 @@ class InnerLoopSettings:
     temperature: float
     microbatch_tokens: int = 0  # padded positions of one forward; 0: no bound
     ranks: int = 1  # processes that a minibatch is cut for
+    parted_variance: bool = True  # whether the gradient's variance is read where a prompt's responses are parted
 
     def scored_rows(self, rollout: Rollout) -> int:
         """Responses of a forward pass without gradient: at most SCORED, no more than the tokens allow."""
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
         asked = self.microbatch_rows or SCORED
         rows = bounded_rows(asked, self.microbatch_tokens, longest, minibatch=asked)
-        return self._shared_rows(rows, len(rollout.mask))
+        return shared_rows(rows, len(rollout.mask), self.ranks)
 
     def rows(self, batch: RolloutBatch) -> int:
         """Responses a micro-batch: as many as the tokens allow; 0 where nothing bounds a minibatch."""
-        return self._bounded_rows(batch.rollout)
+        return shared_rows(self.bounded_rows(batch.rollout), len(batch.rollout.mask) // self.minibatches, self.ranks)
 
     def forward_rows(self, rollout: Rollout) -> int:
         """Responses of one forward outside of an update: as many as a micro-batch of it, or a whole minibatch, has."""
-        rows = self._bounded_rows(rollout) or max(1, len(rollout.mask) // self.minibatches)
-        return self._shared_rows(rows, len(rollout.mask))
+        minibatch = len(rollout.mask) // self.minibatches
+        rows = shared_rows(self.bounded_rows(rollout), minibatch, self.ranks) or max(1, minibatch)
+        return shared_rows(rows, len(rollout.mask), self.ranks)
 
-    def _bounded_rows(self, rollout: Rollout) -> int:
+    def bounded_rows(self, rollout: Rollout) -> int:
+        """Responses that a micro-batch holds at most, however many ranks there are; 0: no bound."""
         longest = int(rollout.prompt_mask.sum(1).max()) + int(rollout.mask.sum(1).max())
         minibatch = len(rollout.mask) // self.minibatches
-        rows = bounded_rows(self.microbatch_rows, self.microbatch_tokens, longest, minibatch=minibatch)
-        return self._shared_rows(rows, minibatch)
-
-    def _shared_rows(self, rows: int, whole: int) -> int:
-        """So few rows at once that every rank has some of the whole; 0 rows: all of them."""
-        return rows if self.ranks == 1 else min(rows or whole, max(1, whole // self.ranks))
+        return bounded_rows(self.microbatch_rows, self.microbatch_tokens, longest, minibatch=minibatch)
 
 
 @dataclass(frozen=True, slots=True)

@@ -38,6 +38,7 @@ from tvo_cli.training.step_state import StateSnapshot, StepInProgress
 from tvo_cli.training.update.learner import Learner
 from tvo_cli.training.update.next_token_loss import NextTokenLoss
 
+WEIGHTING_BEFORE = "weighting_before_batch"  # in a snapshot, where reward weights move
 KEPT = "kept_responses"  # the part of a checkpoint that self-imitation carries
 IN_FLIGHT = {
     "work": StepInProgress | None,
@@ -138,12 +139,16 @@ class Session:
             held = parts[KEPT].items()
             learner.algorithm.self_imitation.load_tensors({name: whole_values(one, name) for name, one in held})
 
-    def take_snapshot(self) -> StateSnapshot:
-        """A copy in memory of what learns and of where the run is, between two batches."""
+    def take_snapshot(self, weighting: Mapping[str, Any]) -> StateSnapshot:
+        """A copy in memory of what learns and of where the run is, between two batches.
+
+        weighting: the reward weights' state before the batch to come moved them: what a rollback returns to.
+        """
         with torch.no_grad():
             parts: HeldParts = {"policy": self.weights(), **self._learning(), "streams": rng.rng_state()}
             copies = {part: held_copies_on_cpu(named) for part, named in parts.items()}
-        return StateSnapshot(copies, copy.deepcopy(self.moving_state()))
+        before = {WEIGHTING_BEFORE: dict(weighting)} if weighting else {}
+        return StateSnapshot(copies, copy.deepcopy(self.moving_state() | before))
 
     def weights(self) -> Mapping[str, HeldTensor]:
         """The policy's, as far as they train and are here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from tvo_cli.errors import UserError
 from tvo_cli.evaluation.test_sets import EvaluatedTestSets, TestSet, evaluate_test_sets
 from tvo_cli.stability import CollapseAction
 from tvo_cli.training import (
@@ -45,28 +46,38 @@ def train(session: Session) -> EvaluatedTestSets | None:
     step_profiler.warn_of_steps_never_profiled(session)
     with handle_stop_signals(session.folder, session.tracker.announce) as interrupted:
         if _is_loop_at_start(session) and session.limits.evaluate_at_start:
-            evaluation = _evaluate(session, session.test_sets)
+            with saved_on_user_error(session):
+                evaluation = _evaluate(session, session.test_sets)
             _stop_if_requested(session, interrupted)
         while not is_run_over(session):
+            begun = session.counters.step
             with saved_on_user_error(session), step_profiler.profiled_if_asked(session):
                 train_step(session, interrupted)
+            if session.counters.step == begun:  # it was rolled back before it could sample
+                continue
             if is_run_over(session):
                 refused_updates.judge_final_update(session)
             else:
                 due = [one for one in session.test_sets if _is_due(session.counters.step, one.every)]
                 with saved_on_user_error(session):  # of a scorer or reward function of the user's
-                    evaluation = _evaluate(session, due) or evaluation
+                    evaluation = _evaluate_or_roll_back(session, due) or evaluation
             if _is_due(session.counters.step, session.limits.checkpoint_every) and not is_run_over(session):
                 session_checkpoint.save_session_if_possible(session)
             _stop_if_requested(session, interrupted)
             if is_run_over(session):
                 session_checkpoint.save_session(session)
-        return _final_evaluation(session) or evaluation
+        with saved_on_user_error(session):
+            return _final_evaluation(session) or evaluation
 
 
 def train_step(session: Session, interrupted: StopRequest) -> CollapseAction:
     """One rollout batch, or the rest of one; stops, saved, before the next update when somebody asks."""
-    work = session.work = session.work or start_step(session)
+    try:
+        work = session.work = session.work or start_step(session)
+    except UserError as error:
+        step = session.counters.step + 1
+        collapse_response.outlive_non_finite_logits(session, error, step, f"step {step}")
+        return CollapseAction.ROLLBACK
     if not work.refused:
         _take_updates(session, work, interrupted)
     return finish_step(session, work)
@@ -110,7 +121,8 @@ def start_step(session: Session) -> StepInProgress:
         weighting = session.weighting.state_dict()
         batch = with_next_token_demonstrations(session, session.weighting.weighted(session, batch))
     refused_updates.release_trusted_state(session)
-    before = session.take_snapshot() if collapse_response.is_snapshot_due_for_response(session) else None
+    due = collapse_response.is_snapshot_due_for_response(session)
+    before = session.take_snapshot(weighting) if due else None
     refused_updates.trust_state(session, before, weighting)
     return StepInProgress(batch, clock, before=before, replayed=replayed_updates.draw_kept_responses(session))
 
@@ -147,6 +159,16 @@ def _evaluate(session: Session, test_sets: Sequence[TestSet]) -> EvaluatedTestSe
     collapse_response.watch_evaluation(session, evaluation.metrics())
     samples_log.log_evaluation_responses(session, evaluation)
     return evaluation
+
+
+def _evaluate_or_roll_back(session: Session, due: Sequence[TestSet]) -> EvaluatedTestSets | None:
+    """Evaluate a policy of a run that goes on; without a result where nothing could be sampled from it."""
+    try:
+        return _evaluate(session, due)
+    except UserError as error:
+        step = session.counters.step
+        collapse_response.outlive_non_finite_logits(session, error, step, f"the evaluation after step {step}")
+        return None
 
 
 def _final_evaluation(session: Session) -> EvaluatedTestSets | None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 import torch
 from transformers import AutoModelForCausalLM
 
+from tests.extras import needs_bitsandbytes
 from tests.training.conftest import MetricRows, Runs
 from tests.training.conftest import run as run
 from tests.training.conftest import steps as steps
@@ -22,7 +22,6 @@ from tvo_cli.model.loading.quantisation import quantisation_options
 IDS = torch.arange(4, 20)[None]
 NODE = {"path": "packaged:tiny", "dtype": "float32", "attention": "sdpa", "gradient_checkpointing": False}
 CPU = torch.device("cpu")
-needs_bitsandbytes = pytest.mark.skipif(find_spec("bitsandbytes") is None, reason="extra: bitsandbytes")
 
 
 def test_quantised_weights_without_an_adapter_are_refused() -> None:

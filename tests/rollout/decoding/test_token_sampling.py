@@ -113,3 +113,23 @@ def test_mismatch_and_truncated_importance_by_hand() -> None:
     assert found["policy/mismatch_response"] == pytest.approx(np.log(4), rel=1e-5)
     weights = truncated_sampler_correction(sampler, trainer, mask, cap=1.1)
     torch.testing.assert_close(weights, torch.tensor([[1.1, 0.5], [0.25, 1.0]]))
+
+
+@pytest.mark.parametrize("vocabulary", [7, 512, 513, 1300])
+@pytest.mark.parametrize(
+    "sampling",
+    [PLAIN, SamplingParams(1, 1, temperature=0.0), SamplingParams(1, 1, top_k=3), SamplingParams(1, 1, top_p=0.9)],
+)
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_logits_that_are_no_numbers_give_a_token_of_the_vocabulary_and_no_log_probability(
+    vocabulary: int, sampling: SamplingParams, broken: float
+) -> None:
+    """An index beyond it would end a GPU's process without a word; the row beside is as ever."""
+    logits = torch.linspace(-1.0, 1.0, vocabulary).repeat(3, 1)
+    logits[0, 2], logits[1] = broken, float("nan")
+    uniform = torch.tensor([0.9999, 0.9999, 0.3], dtype=torch.float64)
+    token, logp = sample_token(logits, uniform, sampling)
+    assert int(token.min()) >= 0 and int(token.max()) < vocabulary
+    assert logp.isfinite().tolist() == [False, False, True]
+    whole, _ = sample_token(logits[2:], uniform[2:], sampling)
+    assert int(token[2]) == int(whole)

@@ -42,3 +42,12 @@ def test_prompts_are_padded_to_the_longest_of_them_and_numbers_belong_to_key_and
     assert ids.tolist() == [[0, 5], [7, 8]] and mask.tolist() == [[False, True], [True, True]]
     rows = [WaitingRow(2, 1), WaitingRow(0, 0)]
     assert torch.equal(waiting.uniforms(rows, 7, 4), uniform_numbers(7, [("c", 1), ("a", 0)], 4))
+
+
+def test_prompts_of_one_key_draw_the_numbers_that_its_samples_draw() -> None:
+    """Two samples of each prompt: those of the second `a` are its third and fourth."""
+    ids = torch.ones(3, 1, dtype=torch.int64)
+    waiting = WaitingRows.of(ids, ids > 0, ["a", "b", "a"], 2)
+    rows = [WaitingRow(0, 1), WaitingRow(1, 0), WaitingRow(2, 0), WaitingRow(2, 1)]
+    expected = uniform_numbers(7, [("a", 1), ("b", 0), ("a", 2), ("a", 3)], 4)
+    assert torch.equal(waiting.uniforms(rows, 7, 4), expected)

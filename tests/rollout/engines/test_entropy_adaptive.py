@@ -13,6 +13,7 @@ from tvo_cli.model.tiny_model import tiny_network, tiny_tokenizer
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.engines.engine import LocalEngine
 from tvo_cli.rollout.engines.entropy_adaptive import EntropyAdaptiveEngine, ModelSwitch, SwitchSettings, entropy_in_bits
+from tvo_cli.rollout.non_finite_logits import NonFiniteLogits
 
 PROMPTS, KEYS = ["1 + 2 =", "3 * 4 + 5 ="], ["a", "b"]
 SAMPLING = SamplingParams(samples=2, max_tokens=8)
@@ -77,3 +78,13 @@ def test_models_of_other_tokens_are_refused(pair: tuple[Policy, Policy]) -> None
     other = Policy(pair[0].network, tiny_tokenizer(["one"]), frozenset({2}), 0)
     with pytest.raises(UserError, match=r"protocol\.switch\.small=.* Take two of one family"):
         EntropyAdaptiveEngine(other, pair[1], SwitchSettings(1.0, 5, 10))
+
+
+def test_logits_that_are_no_numbers_are_told(pair: tuple[Policy, Policy]) -> None:
+    """The large model's, which writes from the second token on; the first is the small one's."""
+    broken = random_policy(4)
+    with torch.no_grad():
+        broken.network.lm_head.weight.fill_(float("nan"))
+    engine = EntropyAdaptiveEngine(pair[0], broken, SwitchSettings(-1.0, 1, 1))
+    with pytest.raises(NonFiniteLogits, match="at token 2 of a response to a "):
+        engine(PROMPTS, KEYS, SAMPLING, 0)

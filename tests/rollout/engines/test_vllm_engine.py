@@ -19,9 +19,12 @@ from tvo_cli.types import Problem
 
 class FakeLLM:
     def __init__(self, **options: object) -> None:
+        options = {"padding": 0} | options
         self.options, self.asked = options, list[tuple[dict[str, list[int]], SimpleNamespace]]()
-        self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(max_model_len=128))
         self.tokenizer = chat_tokenizer()
+        network = {"max_model_len": 128, "get_vocab_size": lambda: len(self.tokenizer) + int(str(options["padding"]))}
+        ended = {"try_get_generation_config": lambda: {"eos_token_id": [len(self.tokenizer) + 1]}}
+        self.llm_engine = SimpleNamespace(model_config=SimpleNamespace(**network, **ended))
 
     def get_tokenizer(self) -> PreTrainedTokenizerFast:
         return self.tokenizer
@@ -84,6 +87,15 @@ def test_stops_reach_vllm_as_ids_where_they_are_special_tokens(vllm: None) -> No
         assert wanted.stop == list(stop)
         assert wanted.stop_token_ids == (ids and engine.tokenizer.convert_tokens_to_ids(ids))
         assert wanted.skip_special_tokens is not shown
+
+
+@pytest.mark.parametrize(("padding", "no_tokens"), [(4, [0, 2, 3]), (0, []), (5000, [])])
+def test_ids_without_a_token_are_never_sampled(vllm: None, padding: int, no_tokens: list[int]) -> None:
+    """All but the one behind the first, with which generation_config.json ends a response; too many are not said."""
+    engine = VllmEngine("m", None, "float32", {"padding": padding})
+    engine(["a", "b"], ["k", "l"], SamplingParams(samples=1, max_tokens=5), 7)
+    expected = {len(engine.tokenizer) + number: -100.0 for number in no_tokens} or None
+    assert [wanted.logit_bias for _, wanted in engine._engine.asked] == [expected, expected]
 
 
 def test_remote_code_and_pickles_are_never_loaded(vllm: None) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import statistics
 from collections.abc import Callable
 from contextlib import nullcontext
 from pathlib import Path
@@ -16,7 +17,7 @@ from tvo_cli import config
 from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.config.fingerprints import config_fingerprint
 from tvo_cli.errors import UserError
-from tvo_cli.model import load_policy
+from tvo_cli.model import layer_readings, load_policy
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.metrics import optional_readings
 from tvo_cli.training.metrics.valley_readings import follow_weights, keep_heat
@@ -43,6 +44,47 @@ def test_heats_are_kept_with_their_rates_and_those_of_an_older_checkpoint_are_le
         keep_heat(state, float(number), 0.1 * number)
     assert state.heats == [float(number) for number in range(1, 17)]
     assert state.rates[0] == 0.1 and len(state.rates) == 16
+
+
+def test_means_for_one_of_which_there_is_no_memory_begin_with_a_later_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    state, left = ReadingsState(), [1]
+    clone = torch.Tensor.clone
+
+    def cloning(one: torch.Tensor) -> torch.Tensor:
+        left[0] -= 1
+        if left[0] == -1:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return clone(one)
+
+    monkeypatch.setattr(torch.Tensor, "clone", cloning)
+    with pytest.raises(torch.OutOfMemoryError):
+        follow_weights(state, [torch.zeros(2)], window=2)
+    follow_weights(state, [torch.ones(2)], window=2)
+    assert state.fast[0].tolist() == state.slow[0].tolist() == [1.0, 1.0]
+
+
+def test_readings_for_which_there_is_no_memory_are_left_out_and_the_run_goes_on(
+    run: Runs, steps: MetricRows, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    words = (
+        *("algorithm=grpo", "rollout.epochs=1", "trainer.steps=2", *READ[1:], "stability.readings.every=1"),
+        *("stability.readings.layer_entropy=true", "stability.readings.policy_cliff=true"),
+    )
+    entropies, left = layer_readings.layer_entropies, [1]
+
+    def once(*given: Any) -> list[float]:
+        left[0] -= 1
+        if left[0] < 0:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+        return entropies(*given)
+
+    monkeypatch.setattr(optional_readings, "layer_entropies", once)
+    folder = run("a", *words)
+    first, second = steps(folder)
+    assert {name.partition("/")[0] for name in first.keys() - second.keys()} == {"layer"}
+    said = (folder / "run.log").read_text()
+    assert "stability.readings.layer_entropy=true: out of memory, not read in step 2" in said
+    assert trained_policy(folder, 2).keys()
 
 
 @pytest.mark.slow
@@ -105,6 +147,20 @@ def test_they_change_nothing_and_a_resumed_run_reads_the_same(
     assert rows[2]["valley/heat"] != 0 and rows[2]["valley/entropic_force"] != 0
     assert "valley/heat" in rows[2] and "valley/heat" not in rows[1] and "cliff/tied" in rows[1]
     assert steps(resumed("cut", *kept, *ALL, *READ, after=2)) == rows
+
+
+def test_the_eighth_heat_brings_the_temperature_and_the_directions(run: Runs, steps: MetricRows) -> None:
+    """T = Var(h)/⟨h⟩ and N = 2⟨h⟩²/Var(h) of the heats so far, so that N·T/2 is their mean."""
+    often = ("stability.readings.every=1", *READ[1:], "algorithm=grpo", "rollout.epochs=1", "recorder=off")
+    rows = steps(run("long", *often, ALL[-1], "optimizer.lr=3e-3", "trainer.steps=10"))
+    heats = [row["valley/heat"] for row in rows if "valley/heat" in row]
+    told = [row for row in rows if "valley/temperature" in row]
+    assert len(heats) - len(told) == 7 and len(told) >= 2
+    for row, count in zip(told, range(8, 11)):
+        mean, variance = statistics.fmean(heats[:count]), statistics.variance(heats[:count])
+        assert row["valley/temperature"] == pytest.approx(variance / mean)
+        assert row["valley/directions"] == pytest.approx(2 * mean**2 / variance)
+        assert 0 < row["valley/temperature"] < 1 and 0 < row["valley/directions"] < 1000
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from collections.abc import Callable, Sequence
 from types import ModuleType
-from typing import Any
+from typing import Any, Never
 
 import pytest
 import torch
@@ -71,6 +71,29 @@ def test_out_of_memory_outside_of_an_update_costs_no_step_done(
     held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
     assert [folder.name for folder in held] == ["step-000002"]
     assert weights(run("a", "rollout.cache_gb=1")) == weights(whole()), "and it goes on as if nothing had been"
+
+
+@pytest.mark.parametrize("at_start", [True, False])
+def test_out_of_memory_in_the_first_and_last_evaluation_names_what_to_lower(
+    run: Runs, monkeypatch: pytest.MonkeyPatch, *, at_start: bool
+) -> None:
+    words = (
+        *("algorithm=grpo", "rollout.epochs=1", "trainer.steps=1", "evaluation=quick", "evaluation.problems=4"),
+        f"evaluation.at_start={str(at_start).lower()}",
+    )
+    with (
+        monkeypatch.context() as patch,
+        pytest.raises(UserError, match=r"rollout\.cache_gb=4: the GPU is out of memory"),
+    ):
+        patch.setattr(training_loop, "evaluate_test_sets", _out_of_memory)
+        run("a", *words)
+    held = checkpoint_folders.list_checkpoints(run.root / "a" / "checkpoints")
+    assert [folder.name for folder in held] == ([] if at_start else ["step-000001"])
+    assert '"steps": 1' in (run("a", *words) / "summary.json").read_text()
+
+
+def _out_of_memory(*given: object) -> Never:
+    raise torch.OutOfMemoryError("CUDA out of memory.")
 
 
 @pytest.mark.slow

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 import torch
@@ -13,7 +17,11 @@ from tests.stand_in_server import NODE
 from tests.training.conftest import MetricRows, Runs, before_each_update, largest_difference, train_in, trained_policy
 from tvo_cli.cli.main import main
 from tvo_cli.model.loading.policy_loading import load_policy
+from tvo_cli.rollout import BranchingRule, EntropyForks, SamplingParams, SegmentBranches
+from tvo_cli.rollout.sampler import LocalSampler
 from tvo_cli.training.batch import RolloutBatch
+from tvo_cli.training.rollout_collection.branched_responses import sample_branched_responses
+from tvo_cli.training.session import Session
 from tvo_cli.types import Rollout
 
 ONE_STEP = ("trainer.steps=1", "rollout.prompts=4", "rollout.minibatches=1", "rollout.epochs=1", "stability=off")
@@ -38,6 +46,44 @@ def branched(trained: tuple[Path, RolloutBatch]) -> RolloutBatch:
 @pytest.fixture(scope="module")
 def tokenizer() -> PreTrainedTokenizerFast:
     return load_policy({**NODE, "path": "packaged:tiny"}, device="cpu").tokenizer
+
+
+@pytest.fixture(scope="module")
+def sampling_session() -> Session:
+    """As much of a session as samples branches."""
+    policy = load_policy({**NODE, "path": "packaged:tiny"}, device="cpu")
+    passes = SimpleNamespace(temperature=1.0)
+    own = SimpleNamespace(learner=SimpleNamespace(policy=policy), sampler=LocalSampler(), seed=0, passes=passes)
+    return cast("Session", own)
+
+
+ASKED = {"1/a": "1 + 1 =", "1/b": "12 + 7 =", "1/c": "3 + 4 * 2 =", "1/d": "9 =", "1/e": "8 + 8 =", "1/f": "2"}
+SOON_OVER = SamplingParams(samples=6, max_tokens=12, stop=("1", "7"))
+FORKS = EntropyForks(forks=2, children=2, candidates=2, shortest=0), replace(SOON_OVER, samples=5)
+SEGMENTS = (
+    SegmentBranches(initial=0.5, beta=1.0, segments=4, longest=12, weight=0.2, penalty=0.2, threshold=0.9),
+    SOON_OVER,
+)
+
+
+def trees_of(
+    session: Session, keys: Sequence[str], rule: BranchingRule, sampling: SamplingParams
+) -> list[tuple[str, ...]]:
+    """The responses to each prompt."""
+    found = sample_branched_responses(session, [ASKED[key] for key in keys], keys, rule, sampling).texts
+    return [tuple(found[start : start + sampling.samples]) for start in range(0, len(found), sampling.samples)]
+
+
+@pytest.mark.parametrize(("rule", "sampling"), [FORKS, SEGMENTS])
+def test_a_prompt_has_the_same_tree_alone_among_others_and_on_any_rank(
+    sampling_session: Session, rule: BranchingRule, sampling: SamplingParams
+) -> None:
+    """A response of two tokens has one cut, a longer one two: behind each of one prompt as many follow, not of all."""
+    whole = trees_of(sampling_session, list(ASKED), rule, sampling)
+    assert whole == [trees_of(sampling_session, [key], rule, sampling)[0] for key in ASKED]
+    for shares in ((list(ASKED)[:3], list(ASKED)[3:]), (list(ASKED)[:5], list(ASKED)[5:])):
+        assert whole == [tree for share in shares for tree in trees_of(sampling_session, share, rule, sampling)]
+    assert all(len(set(tree)) > 1 for tree in whole)
 
 
 def parent_of(rollout: Rollout, row: int) -> int:

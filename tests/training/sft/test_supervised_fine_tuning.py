@@ -15,6 +15,7 @@ from tvo_cli.data.arithmetic import ArithmeticProblems, ArithmeticSettings
 from tvo_cli.data.demonstration_sources import SolvedProblems
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy, load_policy
+from tvo_cli.training.resume.recorded_settings import recorded_settings
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder, EncodedSequence
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, GeneratedRows, Rows, rows_of
 from tvo_cli.training.sft import sft_checkpoint
@@ -155,3 +156,16 @@ def test_what_an_earlier_fine_tuning_wrote_of_itself_is_not_taken_for_this_ones(
     (tmp_path / sft_checkpoint.DONE).write_text('{"steps": 10}')
     sft_checkpoint.begin(tmp_path, resume, {"lr": 2.0}, 3)
     assert sft_checkpoint.finished_record(tmp_path, resume) is None
+
+
+def test_an_allowed_setting_is_recorded_with_the_first_state_under_it(tmp_path: Path) -> None:
+    policy, resume = load_policy(NODE, device="cpu"), SimpleNamespace(mode="auto", allow=["lr"])
+    tuning, root = FineTuning.of(policy, taught(policy), settings(steps=2)), tmp_path / sft_checkpoint.RESUME
+    found = []
+    for rate in (1.0, 2.0, 3.0):
+        sft_checkpoint.begin(tmp_path, resume, {"lr": rate}, 3)
+        found.append(recorded_settings(root)["lr"])
+        if rate != 2.0:  # which ends before it has a state
+            sft_checkpoint.save_fine_tuning(tuning, tmp_path, {})
+            found.append(recorded_settings(root)["lr"])
+    assert found == [1.0, 1.0, 1.0, 1.0, 3.0]

@@ -67,6 +67,13 @@ def test_it_is_in_units_of_reward_and_of_the_unclipped_gradient(
     reduce: Callable[[torch.Tensor], torch.Tensor], per_reward: float
 ) -> None:
     mask = torch.tensor([[True, False, False], [True, True, True]])
+    assert descent_of_a_batch(mask, mask, reduce) == pytest.approx(29.25 * 4.0 / per_reward, rel=1e-5)
+
+
+def descent_of_a_batch(
+    mask: torch.Tensor, counted: torch.Tensor, reduce: Callable[[torch.Tensor], torch.Tensor]
+) -> float | None:
+    """‖∇F‖²_P of two responses, κ = 2, after a clip of ‖g‖ = 4 to 1."""
     learner: Any = SimpleNamespace(
         optimizer=stepped(torch.optim.SGD),
         runtime=SimpleNamespace(ranks=Ranks()),
@@ -77,11 +84,19 @@ def test_it_is_in_units_of_reward_and_of_the_unclipped_gradient(
         experience=SimpleNamespace(mask=mask, internal=False),
         advantage=SimpleNamespace(scale=2.0),
         demonstrated=None,
-        counted=mask,
+        counted=counted,
     )
     report = UpdateReport(norms=[4.0])
     _report_descent(learner, batch, SimpleNamespace(rows=torch.arange(2)), report)  # type: ignore[arg-type]
-    assert report.descent == pytest.approx(29.25 * 4.0 / per_reward, rel=1e-5)
+    return report.descent
+
+
+def test_tokens_that_the_loss_leaves_out_have_no_share_in_it() -> None:
+    """Clip_B leaves one of four tokens out; the share of each other one is 1/(8 · 2): κ · responses · 3/16 / 4."""
+    mask = torch.tensor([[True, False, False], [True, True, True]])
+    counted = torch.tensor([[True, False, False], [True, False, True]])
+    found = descent_of_a_batch(mask, counted, lambda tokens: reduction.constant_length(tokens, length=8.0))
+    assert found == pytest.approx(29.25 * 4.0 / (2 * 2 * 3 / 16 / 4), rel=1e-5)
 
 
 @pytest.mark.slow

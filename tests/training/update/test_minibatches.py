@@ -1,4 +1,4 @@
-"""Minibatches: whole prompts, every row once an epoch, a function of (seed, step, epoch) alone."""
+"""Minibatches: whole prompts in each, every row once an epoch, a function of (seed, step, epoch) alone."""
 
 from __future__ import annotations
 
@@ -39,9 +39,36 @@ def test_the_first_minibatch_is_cut_into_equal_parts_for_the_variance() -> None:
     assert len(cut(variance_parts=3)[0].parts) == 2
 
 
-@pytest.mark.parametrize(("rows", "parts"), [(4, 4), (8, 2), (9, 2), (16, 1), (3, 4)])
+@pytest.mark.parametrize(("rows", "parts"), [(4, 4), (8, 2), (9, 2), (16, 1)])
 def test_micro_batches_hold_whole_prompts_up_to_the_limit(rows: int, parts: int) -> None:
     assert len(cut(microbatch_rows=rows)[1].parts) == parts
+
+
+@pytest.mark.parametrize(("rows", "size", "passes"), [(1, 1, 4), (2, 2, 2), (3, 2, 2)])
+def test_no_micro_batch_is_larger_than_the_limit_also_below_a_prompts_responses(
+    rows: int, size: int, passes: int
+) -> None:
+    """Four prompts of four responses a minibatch; of the measured one the parts stay whole prompts."""
+    first, *others = cut(microbatch_rows=rows)
+    assert [len(part) for part in first.parts] == [4] * 4 and first.measured and first.passes == passes
+    for one in (first, *others):
+        assert [len(part) for part in one.microbatches] == [size] * (16 // size)
+        assert torch.equal(torch.cat(one.microbatches), one.rows)
+        assert all(len(GROUP[part].unique()) == 1 for part in one.microbatches)
+    assert [(one.passes, one.measured) for one in others] == [(1, False)] * 3
+
+
+@pytest.mark.parametrize("changes", [{"parted_variance": False}, {"variance_parts": 1}])
+def test_parted_prompts_are_not_measured_where_the_variance_is_not_wanted_of_them(changes: dict[str, Any]) -> None:
+    first = cut(microbatch_rows=2, **changes)[0]
+    assert [len(part) for part in first.parts] == [2] * 8 and not first.measured and first.passes == 1
+    assert cut(microbatch_rows=4, parted_variance=False)[0].measured, "no prompt is parted"
+
+
+def test_ranks_share_out_whole_prompts_where_memory_does_not_part_them() -> None:
+    """Of 16 rows a minibatch each of eight ranks has two; a prompt of four stays whole."""
+    assert [[len(part) for part in one.parts] for one in cut(ranks=8)] == [[4] * 4] * 4
+    assert [len(part) for part in cut(ranks=8, microbatch_rows=3)[1].parts] == [2] * 8
 
 
 def test_the_order_depends_on_seed_step_and_epoch_only() -> None:

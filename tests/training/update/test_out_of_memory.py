@@ -111,8 +111,9 @@ def test_a_single_response_cannot_be_halved() -> None:
         raise torch.OutOfMemoryError("CUDA out of memory.")
 
     counters = RunCounters()
-    with pytest.raises(UserError, match=r"trainer.microbatch_rows=1: "):
+    with pytest.raises(UserError, match=r"trainer.microbatch_rows=1: ") as refused:
         MemoryGuard(counters, update=0).run(failing, part=POLICY, rows=1)
+    assert "fewer trainer.microbatch_rows" not in str(refused.value)
     assert counters.halved_step == -1
 
 
@@ -199,6 +200,14 @@ def test_parts_are_halved_between_prompts_where_they_have_several(
         assert all(set(torch.bincount(group[part]).tolist()) <= {0, samples} for part in halved.parts)
 
 
+def test_the_responses_of_a_parted_prompt_are_parted_again_and_its_variance_is_not_read() -> None:
+    group = torch.arange(4).repeat_interleave(8)
+    cut = cut_into_minibatches(group, epochs=1, count=1, microbatch_rows=4, variance_parts=4, seed=0, step=0)
+    halved = halve_microbatches(next(cut), group)
+    assert [len(part) for part in halved.microbatches] == [2] * 16 and not halved.measured
+    assert torch.equal(torch.cat(halved.parts), halved.rows)
+
+
 @pytest.mark.slow
 def test_what_was_done_before_the_run_ends_is_saved_and_goes_on_elsewhere(
     run: Runs, memory_ends: RuleOut, weights: Checksum
@@ -244,17 +253,17 @@ def test_a_pass_over_sharded_weights_does_not_begin_anew_on_one_rank() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "whole", "remedy"),
+    ("rows", "remedy"),
     [
-        (16, 4, r"trainer\.microbatch_rows=8 resume\.allow=\[trainer\.microbatch_rows\] goes on from the last"),
-        (12, 8, r"trainer\.microbatch_rows=8 "),
-        (8, 8, r"Take model\.gradient_checkpointing=true, fewer rollout\.samples, or a smaller rollout\.max_tokens"),
+        (16, r"trainer\.microbatch_rows=8 resume\.allow=\[trainer\.microbatch_rows\] goes on from the last"),
+        (3, r"trainer\.microbatch_rows=1 "),
+        (1, r"Take model\.gradient_checkpointing=true or a smaller rollout\.max_tokens"),
     ],
 )
-def test_a_pass_over_sharded_weights_says_how_to_go_on(rows: int, whole: int, remedy: str) -> None:
-    """A micro-batch is cut between prompts, so that of a single one nothing smaller can be proposed."""
+def test_a_pass_over_sharded_weights_says_how_to_go_on(rows: int, remedy: str) -> None:
+    """Of a single response nothing smaller can be proposed."""
     with pytest.raises(UserError, match=remedy):
-        raise out_of_memory_in_sharded_pass(rows, whole)
+        raise out_of_memory_in_sharded_pass(rows)
 
 
 def test_memory_that_ends_where_the_other_ranks_do_not_know_of_it_does_not_begin_anew() -> None:

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import torch
 
+from tests.training.conftest import MetricRows, Runs
 from tvo_cli import config
 from tvo_cli.optim import Lion
 from tvo_cli.training.step_state import UpdateReport
@@ -49,3 +50,14 @@ def test_under_lion_the_rate_that_is_reported_is_how_far_every_coordinate_moves(
     _optimizer_step(learner, 0.02, 4.0, report, FACTOR)
     assert report.rates == [pytest.approx(0.2 * RATE * FACTOR / 4.0)]
     torch.testing.assert_close(parameter.detach().abs(), torch.full_like(GRADIENT, report.rates[0]))
+
+
+def test_the_pass_at_which_a_batch_ends_early_took_no_step_and_has_no_norm(run: Runs, steps: MetricRows) -> None:
+    """The second of two: what the batches have is what those of a run with one pass have, whose policy is the same."""
+    words = ("algorithm=grpo_early_stop", "rollout.minibatches=1", "trainer.steps=2", "algorithm.step_rule.limit=1e-6")
+    one, two = steps(run("one", *words, "rollout.epochs=1")), steps(run("two", *words, "rollout.epochs=2"))
+    for once, ended in zip(one, two, strict=True):
+        assert ended["optimizer/steps"] == 1.0 and ended["policy/tv"] > 1e-6 > once["policy/tv"]
+        for name in ("gradient/norm", "gradient/norm_max", "gradient/log_fluctuation", "gradient/clipped"):
+            assert ended[name] == once[name], name
+    assert two[1]["gradient/log_fluctuation"] > 0.0

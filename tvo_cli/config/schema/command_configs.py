@@ -123,6 +123,9 @@ class SftConfig(CommandConfig):
     rollout: RolloutConfig = key("how responses are sampled")
     device: Device = key("auto, cpu, cuda, cuda:1, mps")
     threads: Threads = key("CPU threads; 0: torch's choice")
+    precision: Literal["float32", "bfloat16"] | Auto = key(
+        "of forward and backward; auto: bfloat16 on a GPU, or a CPU with AMX, from 1e7 parameters on", before="auto"
+    )
     resume: ResumeConfig = key("whether a folder is gone on with", before={"mode": "auto", "allow": []})
     steps: Count | Auto = key("updates; auto: as many as the epochs take, 900 of problems without end")
     epochs: Count = key("passes over data that are read, where steps is auto", before=1)

@@ -12,13 +12,24 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, NamedTuple
 
+import torch
+from torch import Tensor
+
 from tvo_cli import config as configuration
+from tvo_cli.advantage import Estimator
 from tvo_cli.errors import UserError
 from tvo_cli.experiment.build_algorithm import build_estimator
 from tvo_cli.experiment.contract import objective_contract
-from tvo_cli.experiment.contract.contract_samples import extreme_experiences, sample_experience, sample_tokens
+from tvo_cli.experiment.contract.contract_samples import (
+    earlier_experiences,
+    extreme_experiences,
+    sample_experience,
+    sample_tokens,
+)
 from tvo_cli.experiment.contract.objective_contract import CheckedAlgorithm, ContractBroken, require_contract
+from tvo_cli.objective.reduction import Reduction
 from tvo_cli.plugins.own_failure import own_failure
+from tvo_cli.types import Advantage
 
 
 class Check(NamedTuple):
@@ -30,18 +41,44 @@ class Check(NamedTuple):
 
 def check_estimator(one: CheckedAlgorithm) -> None:
     """Advantages are finite, [B, T], 0 on padding, and 0 where all rewards are equal; κ is positive."""
-    made = build_estimator(one.node)
-    teaches = getattr(made, "teaches_equal_rewards", False) or made.needs_critic
-    for case, experience in extreme_experiences():
-        found = copy.deepcopy(made)(experience)
-        require_contract(
-            found.values.shape == experience.mask.shape, f"{case}: advantages of {list(found.values.shape)}"
-        )
-        require_contract(found.values.isfinite().all(), f"{case}: an advantage is not finite")
-        require_contract(math.isfinite(found.scale) and found.scale > 0, f"{case}: κ is {found.scale}")
-        require_contract((found.values[~experience.mask] == 0).all(), f"{case}: padding has an advantage")
-        if case == "equal rewards" and not teaches:
-            require_contract((found.values == 0).all(), "equal rewards have advantages")
+    fresh, used = build_estimator(one.acting), estimator_that_remembers(one.acting)
+    for when, made in (("", fresh), ("after earlier batches, ", used)):
+        teaches = getattr(made, "teaches_equal_rewards", False) or made.needs_critic
+        for case, experience in extreme_experiences():
+            found = copy.deepcopy(made)(experience)
+            _check_advantage(f"{when}{case}", found, experience.mask)
+            _check_counted(f"{when}{case}", found, experience.mask, one.objective(acting=True).reduce)
+            if case == "equal rewards" and not teaches:
+                require_contract((found.values == 0).all(), f"{when}equal rewards have advantages")
+
+
+def estimator_that_remembers(algorithm: Any) -> Estimator:
+    """The algorithm's estimator with its shapings after a few batches."""
+    made = build_estimator(algorithm)
+    for experience in earlier_experiences():
+        made(experience)
+        made.end_batch(experience)
+    return made
+
+
+def _check_advantage(case: str, found: Advantage, mask: Tensor) -> None:
+    """The values and κ of an estimator's advantage in one of the contract's cases."""
+    require_contract(found.values.shape == mask.shape, f"{case}: advantages of {list(found.values.shape)}")
+    require_contract(found.values.isfinite().all(), f"{case}: an advantage is not finite")
+    require_contract(math.isfinite(found.scale) and found.scale > 0, f"{case}: κ is {found.scale}")
+    require_contract((found.values[~mask] == 0).all(), f"{case}: padding has an advantage")
+
+
+def _check_counted(case: str, found: Advantage, mask: Tensor, reduce: Reduction) -> None:
+    """The tokens that an advantage lets count are response tokens, and they alone have a share of the loss."""
+    if found.counted is None:
+        return
+    shape, kind = list(found.counted.shape), found.counted.dtype
+    require_contract(shape == list(mask.shape) and kind is torch.bool, f"{case}: counted is {kind} of {shape}")
+    require_contract(not (found.counted & ~mask).any(), f"{case}: padding counts")
+    share = reduce(found.counted)
+    require_contract(share.isfinite().all(), f"{case}: the share of a token is not finite where some do not count")
+    require_contract((share[~found.counted] == 0).all(), f"{case}: a token that does not count has a share")
 
 
 def check_state(one: CheckedAlgorithm) -> None:
@@ -51,13 +88,18 @@ def check_state(one: CheckedAlgorithm) -> None:
     first.end_batch(entropy=0.7)
     second.load_state_dict(first.state_dict())
     require_contract(second.state_dict() == first.state_dict(), "the objective's state is lost")
-    for part, build in (("estimator", build_estimator), ("step_rule", _build_step_rule)):
-        made, other = (build(one.node) for _ in range(2))
-        if part == "estimator":
-            made(sample_experience())
-            made.end_batch(sample_experience())
-        other.load_state_dict(made.state_dict())
-        require_contract(other.state_dict() == made.state_dict(), f"the {part}'s state is lost")
+    made, other = estimator_that_remembers(one.acting), build_estimator(one.acting)
+    _check_restored("estimator", made, other)
+    found, expected = (copy.deepcopy(own)(sample_experience()).values for own in (other, made))
+    same = torch.allclose(found, expected, rtol=0.0, atol=0.0, equal_nan=True)
+    require_contract(same, "the estimator estimates otherwise after a checkpoint")
+    _check_restored("step_rule", _build_step_rule(one.node), _build_step_rule(one.node))
+
+
+def _check_restored(part: str, made: Any, other: Any) -> None:
+    """Give a piece's state to another one and require that it is the same there."""
+    other.load_state_dict(made.state_dict())
+    require_contract(other.state_dict() == made.state_dict(), f"the {part}'s state is lost")
 
 
 def _build_step_rule(algorithm: Any) -> Any:

@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 import torch
+from torch import Tensor
 
 from tvo_cli.objective.reduction import token_mean
 from tvo_cli.training.update.minibatch_forward import join_tokens
@@ -40,6 +41,11 @@ def sample_tokens(seed: int = 0, drift: float = 0.1) -> Tokens:
         old_entropy=entropy + drift * 0.3,
         covariance=(pi.square() * (log_pi + entropy[..., None])).sum(-1),
     )
+
+
+def sample_counted() -> Tensor:
+    """The tokens of `sample_tokens` that count where an advantage leaves some out: a few of two, and none of one."""
+    return sample_tokens().mask & (torch.arange(6) > torch.tensor([[-1], [1], [5], [2]]))
 
 
 def sample_with_padding_garbage(tokens: Tokens) -> Tokens:
@@ -126,5 +132,15 @@ def extreme_experiences() -> Iterator[tuple[str, Experience]]:
         "empty row": {"mask": found.mask & (torch.arange(4)[:, None] > 0)},
         "no token": {"mask": torch.zeros(4, 3, dtype=torch.bool)},
         "branches": {"mask": found.mask & (torch.arange(3) >= torch.tensor([[0], [1], [2], [0]]))},
+        "two sources": {"source": found.group},
+        "rows beside the batch": {"extra": found.group == 1},
     }
     return ((case, replace(found, **changed)) for case, changed in changes.items())
+
+
+def earlier_experiences() -> Iterator[Experience]:
+    """Graded batches before those, for pieces that remember: of two sources, of which the second's rewards move."""
+    found = sample_experience()
+    for step, right in enumerate(([1, 0, 0, 0], [1, 0, 0, 1], [1, 0, 1, 1])):
+        rewards = torch.tensor(right, dtype=torch.float64)
+        yield replace(found, rewards=rewards, correct=rewards > 0, source=found.group, step=step)

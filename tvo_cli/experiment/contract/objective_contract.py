@@ -14,6 +14,7 @@ from tvo_cli import config as configuration
 from tvo_cli.experiment.contract.contract_samples import (
     LEAVES,
     extremes,
+    sample_counted,
     sample_in_micro_batches,
     sample_tokens,
     sample_with_padding_garbage,
@@ -45,10 +46,10 @@ class CheckedAlgorithm:
         return copy.deepcopy(self.built[acting])
 
 
-def loss_and_gradient(objective: Objective, tokens: Tokens) -> tuple[Loss, list[Tensor]]:
+def loss_and_gradient(objective: Objective, tokens: Tokens, counted: Tensor | None = None) -> tuple[Loss, list[Tensor]]:
     """The loss of tokens under their own shares, and its gradient by log π, entropy and collision."""
     objective = copy.deepcopy(objective)
-    tokens = replace(tokens, share=objective.reduce(tokens.mask).double())
+    tokens = replace(tokens, share=objective.reduce(tokens.mask if counted is None else counted).double())
     loss = objective(tokens)
     found = torch.autograd.grad(loss.total, [getattr(tokens, leaf) for leaf in LEAVES], allow_unused=True)
     return loss, [torch.zeros_like(tokens.logp) if g is None else g for g in found]
@@ -94,9 +95,10 @@ def check_finite(one: CheckedAlgorithm) -> None:
 
 
 def check_extremes(one: CheckedAlgorithm) -> None:
-    """Certain policies, vanishing probabilities, empty rows: finite."""
-    for case, tokens in extremes():
-        loss, gradients = loss_and_gradient(one.objective(acting=True), tokens)
+    """Certain policies, vanishing probabilities, empty rows, tokens that do not count: finite."""
+    counts = ("some tokens do not count", sample_tokens(), sample_counted())
+    for case, tokens, counted in (*((case, tokens, None) for case, tokens in extremes()), counts):
+        loss, gradients = loss_and_gradient(one.objective(acting=True), tokens, counted)
         require_contract(loss.total.isfinite() and all(g.isfinite().all() for g in gradients), f"not finite: {case}")
 
 
@@ -113,9 +115,14 @@ def check_padding(one: CheckedAlgorithm) -> None:
 
 
 def check_micro_batches(one: CheckedAlgorithm) -> None:
-    """Any split into micro-batches sums to the same loss and gradient."""
-    built, tokens = one.objective(acting=True), sample_tokens()
-    tokens = replace(tokens, share=built.reduce(tokens.mask).double(), seed=5)
+    """Any split into micro-batches sums to the same loss and gradient, also where some tokens do not count."""
+    built = one.objective(acting=True)
+    for counted in (sample_tokens().mask, sample_counted()):
+        _check_split(built, replace(sample_tokens(), share=built.reduce(counted).double(), seed=5))
+
+
+def _check_split(built: Objective, tokens: Tokens) -> None:
+    """Three micro-batches of these tokens have the loss and the gradient of the whole."""
     whole = built(tokens).total
     expected = torch.autograd.grad(whole, tokens.logp)[0]
     total = torch.stack(

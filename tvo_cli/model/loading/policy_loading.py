@@ -14,6 +14,7 @@ from transformers.utils import logging as transformers_logging
 from tvo_cli.errors import UserError
 from tvo_cli.model.adapters.adapter_base import check_same_base, place_of_base
 from tvo_cli.model.adapters.adapter_folder import load_adapter, read_base
+from tvo_cli.model.decodable_tokens import end_token_ids
 from tvo_cli.model.forward_pass.gradient_checkpointing import enable_gradient_checkpointing
 from tvo_cli.model.loading.loading_errors import is_removed_checkpoint, unloadable_model
 from tvo_cli.model.loading.quantisation import dequantise, keep_quantised_as_loaded, quantisation_options
@@ -116,9 +117,7 @@ def _torch_dtype(name: str) -> torch.dtype:
 
 def _eos_token_ids(network: Any, tokenizer: PreTrainedTokenizerFast) -> frozenset[int]:
     """End tokens of the tokenizer and of the generation config."""
-    configured = network.generation_config.eos_token_id
-    listed = configured if isinstance(configured, list) else [configured]
-    return frozenset(int(i) for i in [*listed, tokenizer.eos_token_id] if i is not None)
+    return end_token_ids(network.generation_config.eos_token_id, tokenizer)
 
 
 def _pad_token_id(network: Any, tokenizer: PreTrainedTokenizerFast) -> int:

@@ -28,7 +28,8 @@ def location_and_options(node: Any) -> tuple[str, dict[str, Any]]:
             "local_files_only": True
         }
     if path.startswith(SCHEME):
-        return str(_checked_model_folder(fetched_folder(path), path)), options | {"local_files_only": True}
+        folder = fetched_folder(path, node.get("revision"))
+        return str(_checked_model_folder(folder, path)), options | {"local_files_only": True}
     if Path(path).exists() or path.startswith((".", "/", "~", "outputs")):
         chosen = resolve_policy_checkpoint(path, str(node.get("checkpoint") or "last"))
         return str(_checked_model_folder(Path(chosen).expanduser(), path)), options | {"local_files_only": True}

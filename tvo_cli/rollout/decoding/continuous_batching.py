@@ -7,8 +7,9 @@ none of this can be seen in the responses.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import groupby
 from typing import NamedTuple
 
@@ -22,6 +23,7 @@ from tvo_cli.rollout.decoding.running_batch import RunningBatch, rows_to_keep
 from tvo_cli.rollout.decoding.stop_strings import StopStrings
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams, sample_token
 from tvo_cli.rollout.decoding.waiting_rows import WaitingRow, WaitingRows, prompts_of_rows
+from tvo_cli.rollout.non_finite_logits import NonFiniteLogits
 
 TRIMMED = 0.125  # share of columns that are padding in every row, from which it pays to drop them from the cache
 
@@ -47,9 +49,17 @@ class ContinuousBatching:
     stopped: StopStrings
     ends: Tensor  # int64, the tokens that end a response
     held: HeldPrompt | None = None
+    logp_sum: Tensor = field(init=False)  # of all tokens so far: no number as soon as one of them is none
+
+    def __post_init__(self) -> None:
+        self.logp_sum = torch.zeros((), device=self.ends.device)
 
     def run(self) -> None:
-        """Batch after batch, until none waits."""
+        """Batch after batch, until none waits.
+
+        Raises:
+            NonFiniteLogits: the model's logits for a token are no numbers.
+        """
         while len(self.waiting):
             self._decode(self._start())
 
@@ -84,7 +94,9 @@ class ContinuousBatching:
         token, logp = sample_token(batch.logits, batch.next_uniforms(), self.sampling)
         batch.token, at, live = token, (batch.row, batch.age), batch.live
         self.responses.ids[at] = torch.where(live, token, self.network.policy.pad_id)
-        self.responses.logp[at], self.responses.mask[at] = torch.where(live, logp, 0.0), live
+        kept = torch.where(live, logp, 0.0)
+        self.responses.logp[at], self.responses.mask[at] = kept, live
+        self.logp_sum += kept.sum()
         batch.age = batch.age + live
         done = live & (torch.isin(token, self.ends) | self.stopped(self.responses.ids, batch.row, at[1] + 1))
         self.responses.finished[batch.row] |= done
@@ -93,10 +105,17 @@ class ContinuousBatching:
     def _look(self, batch: RunningBatch, steps: int) -> int:
         """How many rows live; the others are reported, and columns that none of the living needs may go."""
         live = batch.live.tolist()
+        if not math.isfinite(float(self.logp_sum)):
+            raise self._non_finite_logits()
         self.report.tell(self.responses, [row for row, lives in zip(batch.rows, live, strict=True) if not lives])
         if any(live) and batch.joined:
             self._trim(batch, min(start for start, lives in zip(batch.state.starts, live, strict=True) if lives), steps)
         return sum(live)
+
+    def _non_finite_logits(self) -> NonFiniteLogits:
+        """The error that names the first such token of the first response that has one."""
+        row, token = (~self.responses.logp.isfinite()).nonzero()[0].tolist()
+        return NonFiniteLogits(self.waiting.keys[row // self.sampling.samples], token + 1)
 
     def _trim(self, batch: RunningBatch, spare: int, steps: int) -> None:
         """Drop columns that are padding in every living row: many, or all where the cache has no more."""

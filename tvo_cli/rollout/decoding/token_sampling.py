@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -58,6 +59,18 @@ def uniform_numbers(seed: int, rows: Sequence[tuple[str, int]], length: int) -> 
     return torch.from_numpy(np.stack([_uniform_row(seed, key, sample, length) for key, sample in rows]))
 
 
+def first_samples(keys: Sequence[str], samples: int) -> list[int]:
+    """The number of each prompt's first sample, [P]: 0, and where a key is given again the one behind its last.
+
+    So prompts of one key, each with a prefix of its own, draw what the samples of a single prompt of that key draw.
+    """
+    counted, firsts = Counter[str](), list[int]()
+    for key in keys:
+        firsts.append(counted[key])
+        counted[key] += samples
+    return firsts
+
+
 def _uniform_row(seed: int, key: str, sample: int, length: int) -> np.ndarray[Any, np.dtype[np.float64]]:
     digest = hashlib.blake2b(f"{seed}\x1f{key}\x1f{sample}".encode(), digest_size=16).digest()
     bits = np.random.Philox(key=np.frombuffer(digest, dtype=np.uint64))
@@ -68,7 +81,8 @@ def sample_token(logits: Tensor, uniform: Tensor, sampling: SamplingParams) -> t
     """A token and its log π for each row: logits float [n, V], uniform [n] → int64 [n], float32 [n].
 
     log π is that of the whole distribution at the sampling temperature (at temperature 1 for greedy), whatever
-    top-k and top-p cut off or a token's own temperature makes of it: the objective's ratio must not see that.
+    top-k and top-p cut off or a token's own temperature makes of it: the objective's ratio must not see that. It is
+    nan, and the token any, where a row's logits are no numbers.
     """
     if sampling.plain and logits.shape[-1] > BLOCK:
         return _sample_token_wide_vocabulary(logits.float(), uniform, sampling.temperature)
@@ -117,16 +131,19 @@ def _two_level_inverse_cdf(weights: Tensor, uniform: Tensor) -> tuple[Tensor, Te
     rest = ((uniform * total - before) / inside).clamp(0.0, 1.0)
     places = block[:, None] * BLOCK + torch.arange(BLOCK, device=weights.device)
     chosen = weights.gather(-1, places.clamp(max=vocabulary - 1)) * (places < vocabulary)
-    return block * BLOCK + _first_index_above(chosen, rest), total
+    return (block * BLOCK + _first_index_above(chosen, rest)).clamp_(max=vocabulary - 1), total
 
 
 def _first_index_above(weights: Tensor, uniform: Tensor) -> Tensor:
-    """The first index whose cumulated weight exceeds u times the total; rounding cannot pass the last with weight."""
+    """The first index whose cumulated weight exceeds u times the total; rounding cannot pass the last with weight.
+
+    Of weights that are no numbers the last index: one beyond it would end a GPU's process without a word.
+    """
     cumulated = weights.cumsum(-1, dtype=uniform.dtype)
     total = cumulated[:, -1:]
     below = torch.nextafter(total, torch.zeros_like(total))
     threshold = torch.minimum(uniform[:, None] * total, below)
-    return torch.searchsorted(cumulated, threshold, right=True).squeeze(-1)
+    return torch.searchsorted(cumulated, threshold, right=True).squeeze(-1).clamp_(max=weights.shape[-1] - 1)
 
 
 def _truncate_top_k_top_p(pi: Tensor, sampling: SamplingParams) -> Tensor:

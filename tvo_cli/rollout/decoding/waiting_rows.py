@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from tvo_cli.model.forward_pass.forward_inputs_and_outputs import trim_left_padding
-from tvo_cli.rollout.decoding.token_sampling import uniform_numbers
+from tvo_cli.rollout.decoding.token_sampling import first_samples, uniform_numbers
 
 
 class WaitingRow(NamedTuple):
@@ -27,6 +27,7 @@ class WaitingRows:
     ids: Tensor  # int64 [P, L], left-padded
     mask: Tensor  # bool [P, L]
     keys: Sequence[str]  # [P]
+    numbers: Sequence[int]  # [P], of each prompt's first sample among those of its key
     samples: int  # G
     lengths: tuple[int, ...]  # [P], tokens of each prompt
     order: tuple[int, ...]  # [P]
@@ -37,7 +38,7 @@ class WaitingRows:
         """Every sample of every prompt."""
         counts = mask.sum(1)
         order = counts.sort(stable=True).indices.tolist()
-        return cls(ids, mask, keys, samples, tuple(counts.tolist()), tuple(order))
+        return cls(ids, mask, keys, first_samples(keys, samples), samples, tuple(counts.tolist()), tuple(order))
 
     def __len__(self) -> int:
         return len(self.order) * self.samples - self.taken
@@ -67,7 +68,8 @@ class WaitingRows:
 
     def uniforms(self, rows: Sequence[WaitingRow], seed: int, limit: int) -> Tensor:
         """The uniform numbers of rows on the device [n, T], in float64 where it has that (Apple's GPUs do not)."""
-        drawn = uniform_numbers(seed, [(self.keys[row.prompt], row.sample) for row in rows], limit)
+        drawn_by = [(self.keys[row.prompt], self.numbers[row.prompt] + row.sample) for row in rows]
+        drawn = uniform_numbers(seed, drawn_by, limit)
         device = self.ids.device
         return drawn.to(device, torch.float32 if device.type == "mps" else torch.float64)
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from tvo_cli.errors import UserError
 from tvo_cli.model import Policy
-from tvo_cli.rollout.decoding.token_sampling import SamplingParams
+from tvo_cli.rollout.decoding.token_sampling import SamplingParams, first_samples
 from tvo_cli.rollout.engines.completion_service import request_seed
 from tvo_cli.rollout.engines.served_rollout import Receive
 from tvo_cli.rollout.engines.vllm_engine import start_vllm
@@ -96,9 +96,10 @@ class ColocatedVllm:
     ) -> None:
         """`sampling.samples` responses to each prompt, a seed each, all at once; see `Completer.complete`."""
         bodies, told = list[dict[str, Any]](), list[str]()
-        for prompt, key, used in zip(prompts, keys, taken or [0] * len(keys), strict=True):
+        firsts = first_samples(keys, sampling.samples)
+        for prompt, key, first, used in zip(prompts, keys, firsts, taken or [0] * len(keys), strict=True):
             body = _request(prompt, replace(sampling, max_tokens=sampling.max_tokens - used), tokens)
-            samples = range(sampling.samples)
+            samples = range(first, first + sampling.samples)
             bodies += [body | {"seed": request_seed(seed, key, sample)} for sample in samples]
             told += [f"{about}response {sample} to {key}" for sample in samples]
         for row, answer in enumerate(self._answers(bodies)):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from tvo_cli.errors import UserError
-from tvo_cli.rollout.decoding.token_sampling import SamplingParams
+from tvo_cli.rollout.decoding.token_sampling import SamplingParams, first_samples
 from tvo_cli.rollout.engines.served_rollout import Receive
 from tvo_cli.rollout.server_client import ServerCall, ServerClient
 from tvo_cli.rollout.server_completion import CompletionCheck, ServedTokens, completion_request
@@ -44,11 +44,12 @@ class CompletionService:
             UserError: one could not be had; none of the others is waited for then.
         """
         calls, checks = list[ServerCall](), list[CompletionCheck]()
-        for prompt, key, used in zip(prompts, keys, taken or [0] * len(keys), strict=True):
+        firsts = first_samples(keys, sampling.samples)
+        for prompt, key, first, used in zip(prompts, keys, firsts, taken or [0] * len(keys), strict=True):
             left = replace(sampling, max_tokens=sampling.max_tokens - used)
             body = completion_request(self.model, prompt, left, *tokens)
             url = replica_of(key, self.client.urls)
-            for sample in range(sampling.samples):
+            for sample in range(first, first + sampling.samples):
                 told = f"{about}response {sample} to {key}"
                 calls.append(ServerCall(url, COMPLETIONS, body | {"seed": request_seed(seed, key, sample)}, told))
                 checks.append(CompletionCheck(url, told, body, tokens.vocabulary))

@@ -27,6 +27,7 @@ from tvo_cli.model.forward_pass.forward_inputs_and_outputs import accepted_argum
 from tvo_cli.rollout.decoding.stop_strings import StopStrings
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams, sample_token, uniform_numbers
 from tvo_cli.rollout.engines.engine import Completion, EngineInProcess, PairTokens, ReportCompletion
+from tvo_cli.rollout.non_finite_logits import NonFiniteLogits
 
 
 class SwitchSettings(NamedTuple):
@@ -133,14 +134,14 @@ class EntropyAdaptiveEngine(EngineInProcess):
             found.append([])
             for sample in range(sampling.samples):
                 uniforms = uniform_numbers(seed, [(key, sample)], sampling.max_tokens)[0]
-                found[-1].append(self.respond(text, uniforms, sampling))
+                found[-1].append(self.respond(text, uniforms, sampling, key))
                 if report is not None:
                     report(prompt, sample, found[-1][-1])
         return found
 
     @torch.inference_mode()
-    def respond(self, prompt: str, uniforms: Tensor, sampling: SamplingParams) -> Completion:
-        """One response, token by token; `uniforms` [T] draw them."""
+    def respond(self, prompt: str, uniforms: Tensor, sampling: SamplingParams, key: str = "") -> Completion:
+        """One response, token by token; `uniforms` [T] draw them. `key`: of the prompt, for what is said of it."""
         start = self._large.encode([prompt])[0][0]
         tokens, count, by_large = start, 0, 0
         readers, switch, finished = [Reader.of(one) for one in self._pair], ModelSwitch(self._settings), False
@@ -148,7 +149,9 @@ class EntropyAdaptiveEngine(EngineInProcess):
         ends = self._large.end_ids | stopped.end_ids
         while count < sampling.max_tokens and not finished:
             logits = readers[switch.large].logits_after(tokens)
-            token, _ = sample_token(logits[None], uniforms[count : count + 1].to(logits.device), sampling)
+            token, logp = sample_token(logits[None], uniforms[count : count + 1].to(logits.device), sampling)
+            if not math.isfinite(float(logp)):
+                raise NonFiniteLogits(key, count + 1)
             tokens, count, by_large = torch.cat([tokens, token]), count + 1, by_large + switch.large
             finished = int(token) in ends or bool(stopped(*_response(tokens, len(start)))[0])
             switch.after(entropy_in_bits(logits))

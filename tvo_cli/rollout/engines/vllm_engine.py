@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tvo_cli.errors import UserError
+from tvo_cli.model.decodable_tokens import decodable_tokens, end_token_ids
 from tvo_cli.model.prompt_encoding import encode_prompts
 from tvo_cli.rollout.decoding.stop_strings import stop_token_ids, stops_with_special_tokens
 from tvo_cli.rollout.decoding.token_sampling import SamplingParams
 from tvo_cli.rollout.engines.engine import Completion, ReportCompletion
+from tvo_cli.rollout.server_completion import ServedVocabulary
 
 SEEDS = 2**31
 
@@ -24,6 +26,14 @@ class VllmEngine:
 
     def __init__(self, model: str, revision: str | None, dtype: str, options: Mapping[str, Any]) -> None:
         self._vllm, self._engine = start_vllm(model, revision, dtype, options)
+        self._bias = {int(token): value for token, value in self._vocabulary().bias().items()}
+
+    def _vocabulary(self) -> ServedVocabulary:
+        """The tokens of the tokenizer, and the ids that end a response of the model."""
+        network = self._engine.llm_engine.model_config
+        ends = end_token_ids(network.try_get_generation_config().get("eos_token_id"), self.tokenizer)
+        logits = int(network.get_vocab_size())
+        return ServedVocabulary.of_decodable(decodable_tokens(self.tokenizer, ends, logits), ends, logits)
 
     @property
     def context(self) -> int | None:
@@ -77,6 +87,7 @@ class VllmEngine:
             stop_token_ids=ids or None,
             include_stop_str_in_output=True,
             skip_special_tokens=not marked,
+            logit_bias=self._bias or None,
             seed=seed,
         )
 

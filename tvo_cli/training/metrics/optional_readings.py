@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+
 import torch
 
 from tvo_cli.evaluation.support_change import support_metrics
@@ -15,6 +18,9 @@ from tvo_cli.training.metrics.weight_box import lion_readings
 from tvo_cli.training.readings_state import FrozenRows, microbatches_of_reading, readings_state_of_run
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
+from tvo_cli.training.update.out_of_memory import free_cached_memory
+
+log = logging.getLogger("tvo")
 
 
 def optional_readings(session: Session, work: StepInProgress) -> dict[str, float]:
@@ -24,14 +30,30 @@ def optional_readings(session: Session, work: StepInProgress) -> dict[str, float
     if chosen.policy_cliff:
         found |= _policy_cliff(session, work)
     if chosen.layer_entropy and due:
-        found |= _layer_entropy(session, work)
+        found |= _read_within_memory("layer_entropy", session, lambda: _layer_entropy(session, work))
     if chosen.spectral_entropy and due:
-        found |= _spectral_entropy(session, work)
+        found |= _read_within_memory("spectral_entropy", session, lambda: _spectral_entropy(session, work))
     if chosen.lion:
         found |= lion_readings(session.learner.optimizer)
     if chosen.valley:
-        found |= valley_readings(session, readings_state_of_run(session), work, due=due)
+        state = readings_state_of_run(session)
+        found |= _read_within_memory("valley", session, lambda: valley_readings(session, state, work, due=due))
     return found
+
+
+def _read_within_memory(name: str, session: Session, read: Callable[[], dict[str, float]]) -> dict[str, float]:
+    """A reading of the step, or nothing where the GPU has no room for it: the run goes on without."""
+    try:
+        return read()
+    except torch.OutOfMemoryError:
+        if session.ranks.count > 1:
+            raise  # the others have read it, and all must see the same
+    free_cached_memory()
+    said = (
+        "stability.readings.%s=true: out of memory, not read in step %d; a smaller stability.readings.rows takes less"
+    )
+    log.warning(said, name, session.counters.step + 1)
+    return {}
 
 
 def support_readings(session: Session, evaluation: EvaluatedTestSets) -> dict[str, float]:

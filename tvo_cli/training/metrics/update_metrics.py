@@ -77,7 +77,7 @@ def divergence_metrics(batch: RolloutBatch, report: UpdateReport) -> dict[str, f
         | readings.total_variation_readings(last.logp, last.old_logp, last.mask)
         | readings.kl_readings(last.old_logp, last.logp, last.mask, "kl_old")
         | readings.ratio_quantile_readings(last.logp, last.old_logp, last.mask)
-        | readings.damping_readings(last.weight, last.mask)
+        | readings.damping_readings(last.weight, last.mask, last.left_out)
     )
 
 
@@ -96,6 +96,7 @@ class _TokensOfLastEpoch(NamedTuple):
     entropy: Tensor
     weight: Tensor
     mask: Tensor
+    left_out: Tensor  # those with an advantage that the loss does not count (Clip_B, Clip_V)
 
 
 def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensOfLastEpoch:
@@ -107,6 +108,7 @@ def _tokens_of_last_epoch(batch: RolloutBatch, report: UpdateReport) -> _TokensO
         entropy=torch.cat([forces.entropy for forces in report.last_epoch]),
         weight=torch.cat([forces.weight for forces in report.last_epoch]),
         mask=batch.own_tokens[rows],
+        left_out=(~batch.counted & (batch.advantage.values != 0))[rows],
     )
 
 

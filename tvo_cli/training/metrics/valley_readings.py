@@ -57,8 +57,8 @@ def keep_heat(state: ReadingsState, heat: float, rate: float) -> None:
 def follow_weights(state: ReadingsState, parameters: Sequence[Tensor], window: int) -> None:
     """θ̄ ← θ̄ + (θ − θ̄)/w, the fast mean over w batches and the slow one over 4w; both begin at the first weights."""
     if not state.fast:
-        state.fast = [parameter.detach().clone() for parameter in parameters]
-        state.slow = [parameter.detach().clone() for parameter in parameters]
+        first, again = ([parameter.detach().clone() for parameter in parameters] for _ in range(2))
+        state.fast, state.slow = first, again  # both, or neither where the memory ends
     for parameter, fast, slow in zip(parameters, state.fast, state.slow, strict=True):
         fast.lerp_(parameter.detach(), 1.0 / window)
         slow.lerp_(parameter.detach(), 1.0 / (SLOWER * window))

@@ -11,8 +11,10 @@ from typing import Any
 from tvo_cli import config as configuration
 from tvo_cli import redaction
 from tvo_cli.errors import UserError
+from tvo_cli.tracking import atomic_files
 
 RECORD = "experiment.json"  # the resolved configuration of the checkpoints beside it
+NEXT_RECORD = "experiment.next.json"  # that of a run which goes on from them under settings that may differ
 
 
 def resume_settings(config: Any) -> dict[str, Any]:
@@ -30,6 +32,18 @@ def recorded_settings(root: Path) -> dict[str, Any]:
             "output_dir", root.parent, f"its checkpoints have no readable {RECORD} ({error}).", remedy
         ) from error
     return found
+
+
+def record_settings(root: Path, settings: Mapping[str, Any], *, at_once: bool = True) -> None:
+    """Record the settings of the checkpoints in a folder; not at once: with the first that is made under them."""
+    (root / NEXT_RECORD).unlink(missing_ok=True)  # of a run that made none
+    atomic_files.write_json_atomically(root / (RECORD if at_once else NEXT_RECORD), dict(settings))
+
+
+def record_settings_of_new_checkpoint(root: Path) -> None:
+    """Let settings that waited for a checkpoint under them be the recorded ones: there is one."""
+    if (root / NEXT_RECORD).is_file():
+        (root / NEXT_RECORD).replace(root / RECORD)
 
 
 def _flatten_settings(tree: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

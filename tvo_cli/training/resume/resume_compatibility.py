@@ -71,6 +71,14 @@ def check_same_settings(
         raise UserError("output_dir", folder, problem, note + remedy)
 
 
+def are_recorded_settings_other(root: Path, wanted: Mapping[str, Any]) -> bool:
+    """Whether a folder holds checkpoints of settings that differ where they matter: such as `resume.allow` names."""
+    if not checkpoint_folders.list_checkpoints(root):
+        return False
+    before = schema.upgrade_recorded_settings(recorded_settings(root), wanted)
+    return bool(differing_settings(before, wanted))
+
+
 def differing_settings(before: Mapping[str, Any], wanted: Mapping[str, Any]) -> list[str]:
     """The keys of settings that differ where they matter, what was chosen first."""
     differing = [key for key in sorted({*before, *wanted}) if not _is_same_setting(before.get(key), wanted.get(key))]

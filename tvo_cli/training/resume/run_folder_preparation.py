@@ -7,9 +7,10 @@ from pathlib import Path
 from typing import Any
 
 from tvo_cli.checkpoint import checkpoint_folders
-from tvo_cli.tracking import atomic_files, run_folder
+from tvo_cli.tracking import run_folder
 from tvo_cli.tracking.mirrors import wandb_id
-from tvo_cli.training.resume.recorded_settings import RECORD, resume_settings
+from tvo_cli.training.resume.recorded_settings import record_settings, resume_settings
+from tvo_cli.training.resume.resume_compatibility import are_recorded_settings_other
 
 OF_THE_RUN = (
     *(
@@ -27,12 +28,15 @@ OF_THE_RUN = (
 
 
 def prepare_run_folder(folder: Path, config: Any) -> None:
-    """Record the settings that its checkpoints belong to; resume=never sets the files of an earlier run aside."""
-    root = folder / "checkpoints"
+    """Record the settings that its checkpoints belong to; resume=never sets the files of an earlier run aside.
+
+    Beside checkpoints of other settings they are recorded with the first checkpoint that is made under them.
+    """
+    root, settings = folder / "checkpoints", resume_settings(config)
     if str(config.resume.mode) == "never":
         _set_earlier_run_aside(folder)
     root.mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(root / RECORD, resume_settings(config))
+    record_settings(root, settings, at_once=not are_recorded_settings_other(root, settings))
     wandb_id.restore_wandb_id(folder, _wandb_id_in_newest_checkpoint(folder))
 
 

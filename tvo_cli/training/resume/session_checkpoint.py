@@ -19,6 +19,7 @@ from tvo_cli.tracking.mirrors.wandb_id import read_wandb_id
 from tvo_cli.training.resume import same_dataset
 from tvo_cli.training.resume.checkpoint_origin import compare_checkpoint_origin
 from tvo_cli.training.resume.finished_run import refuse_steps_left
+from tvo_cli.training.resume.recorded_settings import record_settings_of_new_checkpoint
 from tvo_cli.training.run_over import is_run_over
 from tvo_cli.training.run_settings import RunSettings
 from tvo_cli.training.session import Session
@@ -44,6 +45,7 @@ def save_session(session: Session) -> Path:
             _write_checkpoint(session, folder)
         except OSError as error:
             raise _error_for_full_disk(root, error) from error
+        ranks.run_on_first(lambda: record_settings_of_new_checkpoint(root), None)
     healthy = session.watch.policies_to_keep()
     ranks.run_on_first(lambda: _prune_older_checkpoints(session.limits, root, folder, healthy), None)
     return folder

@@ -69,16 +69,28 @@ def _continue(
     counted, group = Counter(cuts), grown.rollout.group.tolist()
     samples = next(iter(counted.values())) if len(set(counted.values())) == 1 else 1
     places = sorted(counted.elements())[::samples]
-    numbers, keys = Counter[int](), list[str]()
-    for cut in places:
-        p = group[cut.row]
-        keys.append(f"{grown.keys[p]}/turn {turn}/{numbers[p]}")
-        numbers[p] += 1
-    prefixes = ResponsePrefixes.of(grown.rollout, [cut.row for cut in places], [cut.at for cut in places])
     asked, policy = [group[cut.row] for cut in places], session.learner.policy
+    numbers = _numbers_in_prompt([(group[cut.row], counted[cut] // samples) for cut in places])
+    keys = [f"{grown.keys[p]}/turn {turn}/{number}" for p, number in zip(asked, numbers)]
+    prefixes = ResponsePrefixes.of(grown.rollout, [cut.row for cut in places], [cut.at for cut in places])
     shown, each = [prompts[p] for p in asked], replace(sampling, samples=samples)
     found = session.sampler(policy, shown, keys, each, seed=session.seed, prefixes=prefixes)
     return replace(found, group=torch.tensor(asked, device=found.group.device).repeat_interleave(samples))
+
+
+def _numbers_in_prompt(places: Sequence[tuple[int, int]]) -> list[int]:
+    """A number of each place, by its prompt and how many places are behind the same cut; no other prompt counts.
+
+    Where that is the same for every cut of a prompt, the places behind one cut share a number: its samples.
+    """
+    shared: dict[int, set[int]] = {}
+    for p, behind in places:
+        shared.setdefault(p, set()).add(behind)
+    seen, numbers = Counter[int](), list[int]()
+    for p, behind in places:
+        numbers.append(seen[p] // behind if len(shared[p]) == 1 else seen[p])
+        seen[p] += 1
+    return numbers
 
 
 @torch.no_grad()

@@ -18,12 +18,18 @@ from tvo_cli.checkpoint.sharded_parameters import held_tensors
 from tvo_cli.errors import UserError
 from tvo_cli.tracking import atomic_files
 from tvo_cli.training.resume import resume_compatibility
-from tvo_cli.training.resume.recorded_settings import recorded_settings
+from tvo_cli.training.resume.recorded_settings import (
+    RECORD,
+    record_settings,
+    record_settings_of_new_checkpoint,
+    recorded_settings,
+)
 from tvo_cli.training.run_data.demonstration_rows import sft_rows_fingerprint
 from tvo_cli.training.sft.supervised_fine_tuning import FineTuning
 
 log = logging.getLogger("tvo")
-RESUME, RECORD, PLAN, DONE = "resume", "experiment.json", "plan.json", "sft.json"
+RESUME, PLAN, DONE = "resume", "plan.json", "sft.json"
+PRECISION = "precision"
 HARMLESS = (
     *("device", "threads", "checkpoint_every", "microbatch_tokens", "problems", "samples"),
     *("resume.", "output_dir", "experiment_name", "run_name"),
@@ -40,7 +46,8 @@ def check_resumable(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None
     if mode == "must" and not record.is_file():
         raise UserError("resume", mode, f"there is nothing to go on with in {folder}.", "Take resume=auto.")
     if mode != "never" and record.is_file():
-        before = _decisive_sft_settings(recorded_settings(folder / RESUME))
+        recorded = {PRECISION: asked.get(PRECISION)} | recorded_settings(folder / RESUME)  # not known of earlier ones
+        before = _decisive_sft_settings(recorded)
         allowed = tuple(map(str, resume.allow))
         resume_compatibility.check_same_settings(folder, before, _decisive_sft_settings(asked), allowed)
 
@@ -48,13 +55,15 @@ def check_resumable(folder: Path, resume: Any, asked: Mapping[str, Any]) -> None
 def begin(folder: Path, resume: Any, asked: Mapping[str, Any], steps: int) -> None:
     """Write the settings that what follows belongs to, and how many steps `steps=auto` has come to.
 
-    resume=never takes what was there away.
+    resume=never takes what was there away. Beside states of other settings they are written with the first state
+    that is made under them.
     """
     (folder / DONE).unlink(missing_ok=True)  # first: what it says would be taken for this fine-tuning's
     if str(resume.mode) == "never":
         shutil.rmtree(folder / RESUME, ignore_errors=True)
     (folder / RESUME).mkdir(parents=True, exist_ok=True)
-    atomic_files.write_json_atomically(folder / RESUME / RECORD, dict(asked))
+    others = resume_compatibility.are_recorded_settings_other(folder / RESUME, asked)
+    record_settings(folder / RESUME, asked, at_once=not others)
     atomic_files.write_json_atomically(folder / RESUME / PLAN, {"steps": steps})
 
 
@@ -80,6 +89,7 @@ def save_fine_tuning(tuning: FineTuning, folder: Path, facts: Mapping[str, Any])
         tensors={"optimizer": optimizer_tensors(tuning.optimizer, policy.network)},
         state={"step": tuning.step, "data": sft_rows_fingerprint(tuning.rows), **facts},
     )
+    record_settings_of_new_checkpoint(folder / RESUME)
     prune_checkpoints(folder / RESUME, 1, saved=place)
     return place
 

@@ -19,7 +19,7 @@ from tvo_cli.types import Tokens
 class ForwardedPart(NamedTuple):
     """A part of a minibatch after its forward."""
 
-    number: int  # of the part, in the minibatch
+    number: int  # of the forward, in the minibatch
     rows: Tensor
     tokens: Tokens  # what the objective sees
     scores: tuple[Tensor, ...]  # to go back through
@@ -27,21 +27,23 @@ class ForwardedPart(NamedTuple):
 
 
 def forward_parts(
-    learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor], temperature: float, seed: int
+    learner: Learner, batch: RolloutBatch, parts: Sequence[Tensor], temperature: float, seed: int, passes: int = 1
 ) -> Iterator[ForwardedPart]:
-    """Every part of a minibatch that is this rank's, scored when its turn comes.
+    """Every part of a minibatch that is this rank's, scored when its turn comes, in so many forwards.
 
     Where the objective reads the minibatch and it is cut, all parts are scored once more beforehand, without
     gradient: the price of weights that no split can change (docs/decisions/minibatch-statistics.md).
     """
-    shares = _reduction_shares_of_forward(learner, batch, parts)
-    reads = learner.algorithm.objective.reads.get("minibatch", False) and len(parts) > 1
-    whole = replace(forward_whole_minibatch(learner, batch, parts, temperature), seed=seed) if reads else None
-    begins = [0, *accumulate(map(len, parts))]
-    for number, counts in learner.runtime.ranks.turns(len(parts)):
-        tokens, scores = forward_rows(learner, batch, parts[number], shares[number], temperature)
-        tokens = replace(tokens, whole=whole, start=begins[number], seed=seed)
-        yield ForwardedPart(number, parts[number], tokens, scores, counts)
+    pieces = [piece for part in parts for piece in part.tensor_split(passes)]
+    shares = _reduction_shares_of_forward(learner, batch, pieces)
+    reads = learner.algorithm.objective.reads.get("minibatch", False) and len(pieces) > 1
+    whole = replace(forward_whole_minibatch(learner, batch, pieces, temperature), seed=seed) if reads else None
+    begins = [0, *accumulate(map(len, pieces))]
+    for part, counts in learner.runtime.ranks.turns(len(parts)):
+        for number in range(part * passes, (part + 1) * passes):
+            tokens, scores = forward_rows(learner, batch, pieces[number], shares[number], temperature)
+            tokens = replace(tokens, whole=whole, start=begins[number], seed=seed)
+            yield ForwardedPart(number, pieces[number], tokens, scores, counts)
 
 
 @torch.no_grad()

@@ -47,7 +47,8 @@ def compute_minibatch_gradient(
     ranks = learner.runtime.ranks
     learner.optimizer.zero_grad(set_to_none=True)
     mask = batch.experience.mask[minibatch.rows]
-    reading = MicroBatchVariance(learner.policy.differentiated_parameters()) if minibatch.measured else None
+    watched = learner.policy.differentiated_parameters() if minibatch.measured else []
+    reading = MicroBatchVariance(watched, minibatch.passes) if minibatch.measured else None
     outcomes = _parts_of_all_ranks(learner, batch, minibatch, passes, reading)
     if OUT_OF_MEMORY in [outcome.trouble for outcome in outcomes]:
         raise OutOfMemoryOnAllRanks("a micro-batch")  # the minibatch is computed again
@@ -116,16 +117,16 @@ def _parts_of_all_ranks(
     ranks = learner.runtime.ranks
     own: list[tuple[int, _MicroBatchGradient]] = []
     try:
-        for forwarded in forward_parts(learner, batch, minibatch.parts, passes.temperature, minibatch.seed):
+        cut = minibatch.parts, passes.temperature, minibatch.seed, minibatch.passes
+        for forwarded in forward_parts(learner, batch, *cut):
             outcome = _differentiate_part(learner, forwarded, reading if forwarded.counts else None)
             own += [(forwarded.number, outcome)] if forwarded.counts else []
             if outcome.trouble and not ranks.sharded:
                 break
     except torch.OutOfMemoryError:
         if ranks.sharded:
-            prompts = batch.experience.group[minibatch.rows].bincount()
-            raise out_of_memory_in_sharded_pass(max(map(len, minibatch.parts)), int(prompts.max())) from None
-        own.append((len(minibatch.parts), _MicroBatchGradient(None, OUT_OF_MEMORY)))
+            raise out_of_memory_in_sharded_pass(max(map(len, minibatch.microbatches))) from None
+        own.append((len(minibatch.microbatches), _MicroBatchGradient(None, OUT_OF_MEMORY)))
     return ranks.gather_parts(own, _MicroBatchGradient)
 
 

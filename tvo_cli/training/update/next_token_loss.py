@@ -75,7 +75,7 @@ def add_next_token_gradient(learner: Learner, batch: Demonstrated, minibatch: Mi
     own, ranks = [parameter.grad for parameter in learner.parameters], learner.runtime.ranks
     learner.optimizer.zero_grad(set_to_none=True)
     rows = torch.arange(minibatch.index, len(batch.lengths), minibatches)
-    parts = rows.tensor_split(max(1, min(len(minibatch.parts), len(rows))))
+    parts = rows.tensor_split(max(1, min(len(minibatch.microbatches), len(rows))))
     tokens = int(batch.learned[rows].sum())
 
     def differentiate_own() -> list[tuple[int, float]]:

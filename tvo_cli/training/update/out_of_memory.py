@@ -36,11 +36,12 @@ class UpdateOutOfMemory(UserError):
     """An update that does not fit into memory, halved either; nothing of it was done, and the state is whole."""
 
     def __init__(self, rows: int) -> None:
+        fewer = "fewer trainer.microbatch_rows, " if rows > 1 else ""
         super().__init__(
             "trainer.microbatch_rows",
             rows,
             "the GPU is out of memory also with micro-batches of so many responses.",
-            "Take model.gradient_checkpointing=true, fewer trainer.microbatch_rows, or a smaller rollout.max_tokens; "
+            f"Take model.gradient_checkpointing=true, {fewer}or a smaller rollout.max_tokens; "
             "tvo train --dry-run shows where the memory goes.",
         )
 
@@ -59,20 +60,19 @@ class OutOfMemoryOutsideUpdate(UserError):
         )
 
 
-def out_of_memory_in_sharded_pass(rows: int, whole: int = 1) -> UserError:
+def out_of_memory_in_sharded_pass(rows: int) -> UserError:
     """A pass over sharded weights cannot be begun anew: the others are inside of it, and wait for this rank's part.
 
-    rows: of the largest micro-batch; whole: of the largest prompt, between which `trainer.microbatch_rows` cuts.
+    rows: of the largest micro-batch.
     """
     problem = (
         "the GPU of a rank is out of memory in a pass over sharded weights, which the others are in the middle of."
     )
-    fewer = max(whole, rows // 2)
     remedy = (
-        f"The same command with trainer.microbatch_rows={fewer} resume.allow=[trainer.microbatch_rows] goes on from "
-        "the last checkpoint."
-        if fewer < rows
-        else "Take model.gradient_checkpointing=true, fewer rollout.samples, or a smaller rollout.max_tokens."
+        f"The same command with trainer.microbatch_rows={rows // 2} resume.allow=[trainer.microbatch_rows] goes on "
+        "from the last checkpoint."
+        if rows > 1
+        else "Take model.gradient_checkpointing=true or a smaller rollout.max_tokens."
     )
     return UserError("trainer.microbatch_rows", rows, problem, remedy)
 

@@ -45,9 +45,10 @@ def remaining_minibatches_of_update(
         experience.group.cpu(),
         epochs=passes.epochs,
         count=passes.minibatches,
-        microbatch_rows=passes.rows(work.batch),
+        microbatch_rows=passes.bounded_rows(work.batch.rollout),
         variance_parts=passes.variance_parts,
         ranks=passes.ranks,
+        parted_variance=passes.parted_variance,
         seed=seed,
         step=step,
     )
@@ -95,6 +96,7 @@ def update_policy(
         raise
     viscosity = learner.algorithm.step_rule.viscosity(divergence)
     if math.isinf(viscosity):
+        report.norms.pop()  # of a gradient along which no step is taken
         return False
     _optimizer_step(learner, divergence, viscosity, report, factor)
     _report_descent(learner, batch, minibatch, report)
@@ -115,7 +117,7 @@ def _compute_gradient_within_memory(
         cut = halve_microbatches(minibatch, batch.experience.group) if halved else minibatch
         return compute_minibatch_gradient(learner, batch, cut, passes, report)
 
-    return guard.run(compute, part=POLICY, rows=max(map(len, minibatch.parts)))
+    return guard.run(compute, part=POLICY, rows=max(map(len, minibatch.microbatches)))
 
 
 def _compute_critic_gradient_within_memory(
