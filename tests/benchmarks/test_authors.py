@@ -15,7 +15,8 @@ from benchmarks.authors.random_batch import RandomBatch, random_batch
 from benchmarks.authors.released_code import Released, ReleasedAssignments, ReleasedStatements
 from benchmarks.harness.benchmark import Skipped
 from tvo_cli import config
-from tvo_cli.cli.algorithm_descriptions import fidelities_of_pieces
+from tvo_cli.cli.algorithm_descriptions import WEAKEST_FIRST, fidelities_of_pieces, fidelity_grade
+from tvo_cli.cli.methods_elsewhere import METHODS_ELSEWHERE
 
 CODE = """
 import a_package_that_nobody_has
@@ -187,7 +188,27 @@ def test_every_recipe_with_a_piece_after_official_code_is_compared() -> None:
     compared = {each.recipe for each in COMPARISONS}
     assert len(after_code) > 20 and after_code - compared == {"entropy_performance"}
     assert {"perplexity_shaping", "position_shaping"} <= compared
-    assert compared <= names | {"(reading) spectral_entropy"}
+    assert compared <= names | set(SETTINGS.values())
+
+
+SETTINGS = {
+    "diffusion spectral entropy": "(reading) spectral_entropy",
+    "dynamic reward weighting, by hypervolume": "(setting) reward.weighting=hypervolume",
+    "dynamic reward weighting, by gradients": "(setting) reward.weighting=gradient",
+}
+
+
+def test_what_is_after_official_code_and_no_recipe_is_compared_too() -> None:
+    """Layer-wise entropy was read only; MiSS is peft's own code."""
+    after_code = {one.name for one in METHODS_ELSEWHERE if one.fidelity.startswith("official code")}
+    assert after_code == {*SETTINGS, "layer-wise entropy", "MiSS (Bone)"}
+    assert set(SETTINGS.values()) <= {each.recipe for each in COMPARISONS}
+
+
+def test_what_is_no_recipe_and_has_a_paper_is_of_known_fidelity() -> None:
+    """Without a `Fidelity:` it would escape the comparison with its authors' code."""
+    unsaid = {one.name for one in METHODS_ELSEWHERE if fidelity_grade(one.fidelity) not in WEAKEST_FIRST}
+    assert unsaid == {"TIP with a teacher"}
 
 
 def test_every_comparison_names_a_whole_commit_and_no_two_are_the_same() -> None:

@@ -11,7 +11,9 @@ from typer.testing import CliRunner
 
 from tvo_cli import config
 from tvo_cli.cli import algorithm_descriptions
+from tvo_cli.cli.listing import NO_RECIPES
 from tvo_cli.cli.main import app, main
+from tvo_cli.cli.methods_elsewhere import METHODS_ELSEWHERE
 from tvo_cli.config import target_signatures
 
 ROOT = Path(__file__).parent.parent.parent
@@ -42,6 +44,17 @@ def test_the_list_shows_it() -> None:
     [siren] = [line for line in lines if line.startswith("| siren |")]
     [macro] = [line for line in lines if line.startswith(r"| tvo\_macro |")]
     assert siren.endswith("| official code |") and macro.endswith("| as tvo\\_2025 |")
+
+
+def test_what_is_no_recipe_is_listed_behind_them_with_its_fidelity() -> None:
+    said = runner.invoke(app, ["list", "algorithms"]).output.partition(f"\n{NO_RECIPES}\n")[2]
+    flat = " ".join(said.split())
+    assert "Lion optimizer=lion. arXiv:2302.06675, arXiv:2310.05898, paper." in flat
+    assert "by gradients reward.weighting=gradient. arXiv:2509.11452, official code." in flat
+    assert "TIP with a teacher no teacher can be given." in flat, "why, where no setting is"
+    table = runner.invoke(app, ["list", "algorithms", "--markdown"]).output.partition(f"\n{NO_RECIPES}\n")[2]
+    assert "\n| method | setting | paper | fidelity |\n" in table and table.count("\n| ") == 2 + len(METHODS_ELSEWHERE)
+    assert NO_RECIPES not in runner.invoke(app, ["list", "models"]).output
 
 
 def test_the_weakest_counts_and_a_docstring_is_found_through_a_package() -> None:

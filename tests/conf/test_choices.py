@@ -24,6 +24,7 @@ NEEDED = {
     ("rollout", "large"): ["dataset.max_tokens=64"],
     ("dataset", "jsonl"): ["dataset.path=x.jsonl"],
     ("dataset", "hub"): ["dataset.id=owner/name"],
+    ("reward", "by_hypervolume"): ["evaluation.every=20", "evaluation.problems=64"],
 }
 ROWS = range(max(len(CHOICES[group]) for group in GROUPS))
 SLOW = ("addition", "none", "shared_rate", "sparse")

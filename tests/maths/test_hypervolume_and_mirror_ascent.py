@@ -51,6 +51,12 @@ def test_a_dominated_point_adds_nothing() -> None:
     assert hypervolume([*front, (0.2, 0.3)], (0.0, 0.0)) == pytest.approx(hypervolume(front, (0.0, 0.0)), abs=1e-12)
 
 
+def test_a_point_below_the_reference_in_an_objective_adds_nothing() -> None:
+    """The authors' released volume of these two is 0.2 − 0.3·0.1: it counts a slice below the reference."""
+    assert hypervolume([(0.5, 0.4), (0.8, -0.1)], (0.0, 0.0)) == pytest.approx(0.2, abs=1e-12)
+    assert hypervolume([(-0.5, 0.9), (-0.1, -0.1)], (0.0, 0.0)) == 0.0
+
+
 @pytest.mark.parametrize("objectives", [1, 2, 3, 4])
 def test_volumes_are_those_of_the_cells_that_some_point_covers(objectives: int) -> None:
     drawn = torch.randint(0, 5, (6, objectives), generator=torch.Generator().manual_seed(objectives)).tolist()

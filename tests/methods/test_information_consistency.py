@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from tests.methods.conftest import composed
+from tvo_cli.experiment.build_algorithm import build_estimator
 from tvo_cli.methods.information_consistency import _entropy_of_words, information_consistency
-from tvo_cli.types import Experience
+from tvo_cli.types import Advantage, Experience
 
 D = torch.float64
 NEUTRAL: dict[str, tuple[str, list[str]]] = {
@@ -38,6 +41,29 @@ def test_amount_and_likeness(batch: Experience) -> None:
     assert information_consistency(batch, **SETTINGS).tolist() == pytest.approx(expected)
     alone = information_consistency(batch, **SETTINGS | {"amount": 0.0}) - batch.rewards
     assert alone.tolist() == pytest.approx([0.25, 0.25, 0.5, 0.5])
+
+
+def advantage_of(recipe: str, batch: Experience, *overrides: str) -> Advantage:
+    """What a recipe's shapings and its estimator make of a batch."""
+    return build_estimator(composed(recipe, *overrides).algorithm)(batch)
+
+
+def test_likeness_cancels_in_advantages_of_a_group_and_what_acts_is_the_amount(batch: Experience) -> None:
+    """F alone leaves GRPO's advantages; where R says nothing and Ĥ is 0 and ½, the second is the better one."""
+    plain = advantage_of("grpo", batch).values
+    alone = ("algorithm.reward_shaping.information_consistency.amount=0",)
+    found = advantage_of("information_consistency", batch, *alone).values
+    assert (plain[:2, 0].abs() > 0.5).all() and torch.allclose(found, plain, rtol=0, atol=1e-9)
+    wrong = replace(batch, rewards=torch.zeros(4, dtype=D))
+    assert torch.equal(advantage_of("grpo", wrong).values, torch.zeros(4, 5, dtype=D))
+    assert torch.equal(advantage_of("information_consistency", wrong, *alone).values, torch.zeros(4, 5, dtype=D))
+    first, second = advantage_of("information_consistency", wrong).values[:2, 0].tolist()
+    assert first < -0.5 and second == pytest.approx(-first), "the more different words, the better"
+
+
+def test_likeness_acts_where_the_baseline_is_not_the_groups(batch: Experience) -> None:
+    shaping = information_consistency(batch, **SETTINGS | {"amount": 0.0}) - batch.rewards
+    assert (shaping - shaping.mean()).tolist() == pytest.approx([-0.125, -0.125, 0.125, 0.125])
 
 
 def test_no_strength_changes_no_bit(batch: Experience) -> None:

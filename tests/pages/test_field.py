@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tvo_cli import config
+from tvo_cli.cli.algorithm_descriptions import WEAKEST_FIRST, fidelity_grade
 from tvo_cli.cli.methods_elsewhere import METHODS_ELSEWHERE, MethodElsewhere
 from tvo_cli.errors import UserError
 
@@ -43,12 +44,16 @@ ELSEWHERE = (
     "dynamic reward weighting, by hypervolume",
     "dynamic reward weighting, by gradients",
     "RECAP's weights of a reward's terms",
+    "TIP with a teacher",
     "MiSS (Bone)",
     "support kept and lost (Invisible Leash)",
     "tie and sensitivity probes (Policy Cliff)",
     "diffusion spectral entropy",
     "layer-wise entropy",
     "thermodynamic laws, measured",
+    "heat capacity",
+    "entropic force",
+    "scaling law with learning-rate annealing",
     *(f"schedule: {one}" for one in ("linear", "cosine", "warm-up, stable, decay", "1/t", "river valley")),
     "entropy-adaptive decoding",
     *(f"DiffAdapt, {one}" for one in ("Easy", "Normal", "Hard")),
@@ -66,6 +71,14 @@ def test_the_others_are_settings_or_say_why_they_are_not_here() -> None:
     assert tuple(one.name for one in METHODS_ELSEWHERE) == ELSEWHERE
     for one in METHODS_ELSEWHERE:
         assert (one.setting or one.why) and f"\n| {one.name} | {one.paper} | " in PAGE
+
+
+@pytest.mark.parametrize("one", METHODS_ELSEWHERE, ids=lambda one: one.name)
+def test_what_is_here_says_what_it_was_written_after(one: MethodElsewhere) -> None:
+    assert not one.setting or fidelity_grade(one.fidelity) in WEAKEST_FIRST
+    assert one.fidelity or "no teacher can be given" in one.why
+    [row] = [line for line in PAGE.splitlines() if line.startswith(f"| {one.name} |")]
+    assert row.endswith(f" | {one.fidelity} |")
 
 
 @pytest.mark.parametrize("one", [one for one in METHODS_ELSEWHERE if one.setting], ids=lambda one: one.name)

@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 
+from tvo_cli import config
+from tvo_cli.config.cross_key_checks import check_across_keys
 from tvo_cli.errors import UserError
 from tvo_cli.reward import Rewards
 from tvo_cli.reward.grader_settings import GraderSettings
@@ -60,3 +62,11 @@ def test_every_yaml_composes_and_builds(name: str, profile: str) -> None:
     rewards = Rewards(reward)
     assert (rewards.format, rewards.weight) == ((0.1, 0.5) if name == "shaped" else (0.0, 0.0))
     assert (rewards.maximum, rewards.buffer) == (64, pytest.approx(12.8))
+
+
+@pytest.mark.parametrize("kind", ["hypervolume", "gradient"])
+def test_a_weighting_is_a_choice_of_a_reward_with_three_terms(kind: str) -> None:
+    by_name = config.compose([f"reward=by_{kind}", "output_dir=x", "logger=none"])
+    by_setting = config.compose(["reward=shaped", f"reward.weighting={kind}", "output_dir=x", "logger=none"])
+    assert by_name.reward == by_setting.reward and by_name.reward.weighting == kind
+    check_across_keys(config.compose([f"reward=by_{kind}", "output_dir=x", "logger=none", "evaluation.every=20"]))

@@ -65,9 +65,14 @@ def fidelities_of_pieces(name: str) -> dict[str, str]:
 def _stated_fidelities(file: str) -> Iterator[tuple[str, str]]:
     """Yield each target of a yaml whose docstring states its fidelity, and that fidelity."""
     for target in _targets_of_algorithm_yaml(file):
-        match = FIDELITY.search(inspect.cleandoc(target_docstring(target)))
-        if match:
-            yield target, " ".join(match.group(1).split())
+        if fidelity := stated_fidelity(target):
+            yield target, fidelity
+
+
+def stated_fidelity(target: str) -> str:
+    """Return the `Fidelity:` of what a dotted name leads to; "" where its docstring states none."""
+    match = FIDELITY.search(inspect.cleandoc(target_docstring(target)))
+    return " ".join(match.group(1).split()) if match else ""
 
 
 def _is_method(target: str) -> bool:

@@ -26,7 +26,8 @@ difference is named: [results/authors.md](results/authors.md)."""
 
 ELSEWHERE = """## No recipe of their own
 
-Methods of the field that are a setting of another part, and those that are not here, whole or in part."""
+Methods of the field that are a setting of another part, a reading or a protocol, and those that are not here, whole or
+in part."""
 
 
 def algorithms_page_text() -> str:
@@ -53,11 +54,12 @@ def _algorithms_table(found: list[AlgorithmDescription]) -> Iterator[str]:
 
 
 def _elsewhere_table() -> Iterator[str]:
-    yield "| method | paper | how it is had, or why not |"
-    yield "|---|---|---|"
+    yield "| method | paper | how it is had, or why not | fidelity |"
+    yield "|---|---|---|---|"
     for one in METHODS_ELSEWHERE:
         said = ": ".join(part for part in (f"`{one.setting}`" if one.setting else "", one.why) if part)
-        yield f"| {one.name} | {one.paper} | {said} |"
+        cells = (one.name, one.paper, said, one.fidelity)
+        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
 
 
 def _fidelity_list_of_page(found: list[AlgorithmDescription]) -> Iterator[str]:

@@ -12,6 +12,7 @@ from tvo_cli.cli.override_args import ConfigDir, Debug
 from tvo_cli.errors import UserError
 
 GROUP_HELP = "algorithms, models, datasets, rewards, loggers, experiments, plugins …; without one: the groups"
+NO_RECIPES = "not recipes: settings, readings, protocols"
 PLUGINS_HELP = "plugins=[./mine.py]: with what these register"
 
 
@@ -76,6 +77,25 @@ def _print_group(group: str | None, *, markdown: bool) -> None:
         headings = (found, "what it is", "what it changes", "paper", "fidelity", "origin")
         width = 6 if any(row[5] for row in rows) else 5
         _print_choices(headings[:width], [row[:width] for row in rows], markdown=markdown)
+        if found == "algorithm":
+            _print_methods_elsewhere(markdown=markdown)
+
+
+def _print_methods_elsewhere(*, markdown: bool) -> None:
+    """Print the methods that are no algorithm: name, how each is had or why not, paper, fidelity."""
+    from tvo_cli.cli.algorithm_descriptions import fidelity_grade
+    from tvo_cli.cli.methods_elsewhere import METHODS_ELSEWHERE
+
+    print(f"\n{NO_RECIPES}\n")
+    rows = [[one.name, one.setting, one.paper, fidelity_grade(one.fidelity)] for one in METHODS_ELSEWHERE]
+    headings = ("method", "setting", "paper", "fidelity")
+    if markdown:
+        _print_choices(headings, rows, markdown=True)
+    else:
+        pairs = zip(METHODS_ELSEWHERE, rows, strict=True)
+        _print_choices(
+            headings, [[name, how or one.why, "", *rest] for one, (name, how, *rest) in pairs], markdown=False
+        )
 
 
 def _row_of_choice(group: str, name: str) -> list[str]:

@@ -88,7 +88,7 @@ def _print_aligned_table(rows: Sequence[Sequence[str]]) -> None:
 
 
 def print_definitions(entries: Sequence[tuple[str, str]]) -> None:
-    """Print names and what they mean, the meaning wrapped by words beside its name."""
+    """Print names and what they mean, the meaning wrapped by words beside its name, below one that is long."""
     from shutil import get_terminal_size
     from textwrap import wrap
 
@@ -96,7 +96,10 @@ def print_definitions(entries: Sequence[tuple[str, str]]) -> None:
     edge = min(max((len(name) for name, _ in entries), default=0), room // 3) + 2
     for name, meaning in entries:
         first, *others = wrap(escaping.terminal(meaning), max(room - edge, 20), break_on_hyphens=False) or [""]
-        print(f"{escaping.terminal(name):<{edge}}{first}".rstrip())
+        beside = (
+            f"{escaping.terminal(name):<{edge}}" if len(name) < edge else f"{escaping.terminal(name)}\n{'':<{edge}}"
+        )
+        print(f"{beside}{first}".rstrip())
         for line in others:
             print(f"{'':<{edge}}{line}")
 

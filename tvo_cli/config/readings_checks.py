@@ -6,16 +6,18 @@ from typing import Any
 
 from tvo_cli.errors import UserError
 
-OF_WHOLE_WEIGHTS = ("layer_entropy", "spectral_entropy", "valley")
+OF_WHOLE_WEIGHTS = ("layer_entropy", "spectral_entropy", "valley", "lion")
 
 
 def check_readings(config: Any) -> None:
     """Refuse readings that would stay empty or that sharded weights do not allow.
 
     Raises:
-        UserError: support without an evaluation of the start; forwards through weights that are elsewhere.
+        UserError: support without an evaluation of the start; Lion's without Lion; whole weights that are elsewhere.
     """
     chosen = config.stability.get("readings") or {}
+    if chosen.get("lion") and not str(config.optimizer.make.get("_target_", "")).endswith(".Lion"):
+        raise UserError("stability.readings.lion", True, "reads nothing but Lion.", "Take optimizer=lion.")
     if chosen.get("support") and not _start_is_evaluated(config.evaluation):
         remedy = "Set evaluation.at_start=true, with held-out problems (evaluation.problems) or test sets."
         raise UserError("stability.readings.support", True, "needs an evaluation before the first step.", remedy)

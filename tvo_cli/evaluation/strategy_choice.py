@@ -27,7 +27,8 @@ def strategy_label(accuracy: float, entropy: float, thresholds: LabelThresholds)
 
     DiffAdapt, arXiv:2510.19669. A question that is answered right and without doubt is given all the room there is;
     one that is answered right in doubt is thought about too much, one that is answered wrong gains nothing by it.
-    Fidelity: notes (no code of the authors was released).
+
+    Fidelity: notes (no code of the authors was released; prompts are our wording).
 
     Args:
         accuracy: share of right answers among the samples of a question.

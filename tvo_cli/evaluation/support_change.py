@@ -38,6 +38,9 @@ def support_ratios(kept: int, gained: int, lost: int) -> dict[str, float]:
 
     P kept, E gained, S lost; shares without unit. Support retention, net discovery, their harmonic mean, net
     support change. A ratio of nothing is nan.
+
+    Fidelity: paper (its definitions; a problem counts as supported where one of the samples made is right, however
+    many they are, where the paper takes thousands).
     """
     retention, discovery = _share_of_support(kept, kept + lost), _share_of_support(gained, kept + gained)
     both = retention + discovery

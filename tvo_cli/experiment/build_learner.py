@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from omegaconf import DictConfig
+from torch import nn
+from torch.optim import Optimizer
 
 from tvo_cli import config as configuration
 from tvo_cli.errors import UserError
@@ -15,7 +17,7 @@ from tvo_cli.model.adapters.adapter import AdapterSettings, attach_adapter, log_
 from tvo_cli.model.adapters.adapter_base import base_model
 from tvo_cli.model.forward_pass.first_blocks import NoBlocks, block_count, first_blocks
 from tvo_cli.objective.internal_policy import InternalPolicy
-from tvo_cli.optim import with_warm_up
+from tvo_cli.optim import Lion, with_warm_up
 from tvo_cli.optim.fused_kernel import with_fused_kernel
 from tvo_cli.training.device_and_precision import Runtime
 from tvo_cli.training.update.algorithm import Algorithm
@@ -83,9 +85,7 @@ def build_learner(config: DictConfig, algorithm: Algorithm, networks: LearnerNet
     return Learner(
         policy=networks.policy,
         algorithm=algorithm,
-        optimizer=with_fused_kernel(configuration.build(optimizer.make), parameters)(
-            parameters, lr=float(optimizer.lr)
-        ),
+        optimizer=_build_optimizer(config, parameters),
         schedule=with_warm_up(configuration.build(optimizer.schedule), int(optimizer.get("warm_up", 0))),
         lr=float(optimizer.lr),
         clip_norm=float(optimizer.clip_norm),
@@ -93,6 +93,15 @@ def build_learner(config: DictConfig, algorithm: Algorithm, networks: LearnerNet
         reference=networks.reference,
         critic=None if networks.critic is None else _build_critic_learner(config, networks.critic, runtime),
     )
+
+
+def _build_optimizer(config: DictConfig, parameters: list[nn.Parameter]) -> Optimizer:
+    """The policy's optimiser, by the quickest kernel; Lion counts what its reading asks for."""
+    make = with_fused_kernel(configuration.build(config.optimizer.make), parameters)
+    optimizer = make(parameters, lr=float(config.optimizer.lr))
+    if isinstance(optimizer, Lion):
+        optimizer.counts_flips = bool((config.stability.get("readings") or {}).get("lion"))
+    return optimizer
 
 
 def adapter_settings(config: DictConfig, policy: Policy) -> AdapterSettings | None:

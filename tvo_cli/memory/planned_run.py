@@ -79,7 +79,7 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
         shape=shape,
         weight_itemsize=itemsize,
         trained=adapter.parameters if adapter else shape.parameters,
-        optimizer_bytes=optimizer_bytes_per_parameter(make, dtype),
+        optimizer_bytes=optimizer_bytes_per_parameter(make, dtype) + _lion_reading_bytes(config),
         autocast=autocast,
         checkpointed=bool(model.gradient_checkpointing),
         gpu=gpu,
@@ -92,6 +92,11 @@ def _request_without_rows(config: Any, shape: NetworkShape, prompt: int, device:
         quantised=bool(model.get("quantise")),
         eager=str(model.attention) == "eager",
     )
+
+
+def _lion_reading_bytes(config: Any) -> int:
+    """Return what Lion's reading keeps for each trained number: the direction of its last update, a byte."""
+    return int(bool((config.stability.get("readings") or {}).get("lion")))
 
 
 def _planned_precision(config: Any, shape: NetworkShape, gpu: bool) -> str:

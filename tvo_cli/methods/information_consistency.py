@@ -1,4 +1,4 @@
-"""Information-consistent GRPO: responses to one question are rewarded for carrying equally much information.
+"""Information-consistent GRPO: a reward for the entropy of a response's words, and for a group's entropies being alike.
 
 2025, arXiv:2512.12858. Changes GRPO at: reward shaping.
 """
@@ -16,18 +16,20 @@ def information_consistency(experience: Experience, *, strength: float, amount: 
     """R + strength·(a·Ĥ + b·F), [B]: Ĥ the entropy of a response's own words, F how alike the group's entropies are.
 
     H is the Shannon entropy (nats) of the empirical law of a response's tokens, Ĥ scaled to [0, 1] over the batch,
-    F = 1 − mean over pairs of a group of |Ĥ_i − Ĥ_j|: equal for its responses, so it tells groups apart and drops out
-    of advantages that subtract a group's mean, unless the group is the answers to paraphrases of one question.
+    F = 1 − mean over pairs of a group of |Ĥ_i − Ĥ_j|: one number for all of its responses. An estimator that subtracts
+    the group's mean (GRPO's, as in the recipe, and every other one by group) cancels it, answers to paraphrases of one
+    question included, whose `group` would be the same: there a·Ĥ alone acts, a bonus for many different words, and
+    with a = 0 the advantages are those of R. F acts where the baseline is of other groups (`reinforce_plus`, `ppo`).
 
     Fidelity: notes (one restatement; weights, the law whose entropy is taken, and the largest gap were not seen: here
     they are ½, the response's unigrams, and 1 after scaling. The paper's group is paraphrases of one question; here it
-    is the responses to one prompt).
+    is the responses to one prompt, and under the recipe's group advantage F is inert).
 
     Args:
         experience: with response_ids.
         strength: 0 recovers R.
         amount: a.
-        stability: b.
+        stability: b; changes nothing under an advantage that subtracts the group's mean.
     """
     if experience.response_ids is None:
         raise ValueError("information consistency needs the words of the responses")

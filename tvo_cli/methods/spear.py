@@ -15,6 +15,9 @@ from tvo_cli.types import Tokens
 def spear(tokens: Tokens, *, share: float, low: float, high: float, clip_low: float, clip_high: float) -> Tensor:
     """Clip-Cov's weight over a minibatch of kept responses, with bounds of its own, [B, T].
 
+    It is a function of its own, though it only calls `clip_cov`, because its name stands in the config of every run of
+    SPEAR: another name there is another fingerprint, and such a run could not be resumed.
+
     Fidelity: official code (its buffer holds the same responses step by step and draws as many of the same, its replay
     has the same loss and gradient to 1e-12 on random batches where all candidates of Clip-Cov are chosen. There a
     response below the median ends the draw in an error of shapes, the threshold of the advantage is never read,

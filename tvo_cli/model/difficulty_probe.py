@@ -21,7 +21,9 @@ ROWS = 32  # questions an update
 class DifficultyProbe(nn.Module):
     """softmax(W₂·relu(W₁·h + b₁) + b₂) of a state h [N, H], over classes [N, K]; the logits of it are returned.
 
-    DiffAdapt, arXiv:2510.19669. Fidelity: notes (the width of the hidden layer and the rows an update were not seen).
+    DiffAdapt, arXiv:2510.19669.
+
+    Fidelity: notes (the width of the hidden layer and the rows an update were not seen).
     """
 
     def __init__(self, size: int, width: int, classes: int) -> None:

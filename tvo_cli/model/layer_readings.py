@@ -21,7 +21,9 @@ def layer_entropies(
     """Mean H[softmax(E_u·h_k/τ)] over response tokens, in nats, of each layer k = 1 … K.
 
     h_k is the residual stream behind layer k as it is, without the final norm; of the last layer, with it: that one is
-    the policy. Tan et al. 2025, arXiv:2512.19673. Fidelity: code. States of small norm give nearly log V.
+    the policy. Tan et al. 2025, arXiv:2512.19673. States of small norm give nearly log V.
+
+    Fidelity: official code (read, not run: what BuPO's makes of a block's states).
 
     Prompts [P, L] are left-padded, responses [P, T] right-padded, `mask` bool [P, T].
     """

@@ -19,6 +19,8 @@ class Lion(Optimizer):
 
     Fidelity: paper (the update against a slow loop, exact).
 
+    `counts_flips` set, it keeps the direction of each coordinate's last update, a byte each, and counts how many turn.
+
     lr_scale: s, what is taken of a rate that was chosen for AdamW; the papers take a third to a tenth. 1: the rate.
     """
 
@@ -33,6 +35,9 @@ class Lion(Optimizer):
         """Keep a momentum of zeros beside each parameter from its first gradient on."""
         chosen = {"lr": lr, "betas": tuple(betas), "weight_decay": weight_decay, "lr_scale": lr_scale}
         super().__init__(params, chosen)
+        self.counts_flips = False
+        self._flipped: list[Tensor] = []  # of each parameter and update, since they were read
+        self._compared = 0
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -44,14 +49,32 @@ class Lion(Optimizer):
         for group in self.param_groups:
             for parameter in group["params"]:
                 if parameter.grad is not None:
-                    _move(parameter, parameter.grad, self.state[parameter], group)
+                    direction = _move(parameter, parameter.grad, self.state[parameter], group)
+                    self._count_flips(direction, self.state[parameter])
         return loss
 
+    def share_of_flips(self) -> float | None:
+        """Share of coordinates that moved against their update before, over all updates since this was last asked."""
+        flipped, compared = self._flipped, self._compared
+        self._flipped, self._compared = [], 0
+        return sum(int(count) for count in flipped) / compared if compared else None
 
-def _move(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> None:
-    """Move a parameter by Lion's rule, and its momentum after it."""
+    def _count_flips(self, direction: Tensor, state: dict[str, Tensor]) -> None:
+        """Compare a parameter's direction with its last one, which is the next one's last."""
+        before = state.pop("direction", None)
+        if not self.counts_flips:
+            return
+        if before is not None:
+            self._flipped.append((direction * before < 0).sum())
+            self._compared += direction.numel()
+        state["direction"] = direction.to(torch.int8)
+
+
+def _move(parameter: Tensor, gradient: Tensor, state: dict[str, Tensor], group: dict[str, Any]) -> Tensor:
+    """Move a parameter by Lion's rule, and its momentum after it; the direction."""
     rate, (interpolation, average) = group["lr"] * group["lr_scale"], group["betas"]
     momentum = state.setdefault("momentum", torch.zeros_like(parameter))
     direction = momentum.mul(interpolation).add_(gradient, alpha=1 - interpolation).sign_()
     parameter.mul_(1 - rate * group["weight_decay"]).add_(direction, alpha=-rate)
     momentum.mul_(average).add_(gradient, alpha=1 - average)
+    return direction

@@ -2,7 +2,7 @@
 
 arXiv:2507.20150 (Policy Cliff), propositions 2.1 to 2.5 and 3.1: the optimal policy jumps where several answers tie for
 the largest reward, and any extra reward, however small, picks one of them. With an entropy coefficient a the optimum
-is softmax(R/a) instead, and TV(π*_R, π*_R') ≤ ‖R − R'‖_∞/(2a). Fidelity: paper; the probe below is our own.
+is softmax(R/a) instead, and TV(π*_R, π*_R') ≤ ‖R − R'‖_∞/(2a).
 """
 
 from __future__ import annotations
@@ -37,6 +37,8 @@ def policy_cliff_readings(
     narrow: float,
 ) -> dict[str, float]:
     """Ties and their sensitivity, means over the groups of a batch.
+
+    Fidelity: paper (its propositions; which probe is taken of a group is ours).
 
     Args:
         groups: rewards of each group, [G] each.

@@ -28,11 +28,23 @@ def heat_fluctuation(heats: Sequence[float]) -> HeatFluctuation | None:
 
     From heats that are independent, at one rate: readings closer than a valley relaxes are not, and T comes out too
     low. None of fewer than 8, or where the heats are not positive on average.
+
+    Fidelity: notes (the temperature and equipartition are the paper's; that they are read off the fluctuation was
+    derived here).
     """
     if len(heats) < LEAST:
         return None
     mean, variance = statistics.fmean(heats), statistics.variance(heats)
     return HeatFluctuation(variance / mean, 2.0 * mean**2 / variance) if mean > 0 and variance > 0 else None
+
+
+def heats_at_rate(heats: Sequence[float], rates: Sequence[float], rate: float) -> list[float]:
+    """h_i·η/η_i: what heats read at rates η_i would be at the rate η, by the law that heat is proportional to it.
+
+    For `heat_fluctuation`, which is of one rate: mixed as they are, the rates' own spread would count as heat's. At
+    one rate they are the heats themselves, bit for bit.
+    """
+    return [heat * (rate / own) for heat, own in zip(heats, rates, strict=True)]
 
 
 class RiverForces(NamedTuple):
@@ -48,6 +60,8 @@ def river_forces(at_iterate: Tensor, at_bottom: Tensor, river: Tensor) -> RiverF
     To the order of the picture ∇l(θ̄ + x) − ∇l(θ̄) is a'(y)·x²/2 along the river: its mean over the noise is the whole
     entropic force, −(T/2)·d ln a/du, without a Hessian. One reading is one draw of x: look at means. A river of
     length 0 has no direction, and both forces are 0.
+
+    Fidelity: notes (that the noise pulls so is the paper's; the estimate was derived here).
     """
     length = river.norm()
     unit = river / length if bool(length > 0) else torch.zeros_like(river)

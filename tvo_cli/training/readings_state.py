@@ -23,6 +23,7 @@ class ReadingsSettings:
     layer_entropy: bool = False
     spectral_entropy: bool = False
     valley: bool = False
+    lion: bool = False
     every: int = 10
     rows: int = 64
     temperature: float = 0.1
@@ -64,6 +65,7 @@ class ReadingsState:
     fast: list[Tensor] = field(default_factory=list)  # running mean of the weights: the valley's bottom
     slow: list[Tensor] = field(default_factory=list)  # one over four times as long, behind it along the river
     heats: list[float] = field(default_factory=list)  # the last of them, nats
+    rates: list[float] = field(default_factory=list)  # at which each was read
 
 
 def readings_state_of_run(session: Session) -> ReadingsState:

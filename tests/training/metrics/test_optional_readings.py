@@ -20,7 +20,7 @@ from tvo_cli.errors import UserError
 from tvo_cli.model import layer_readings, load_policy
 from tvo_cli.tracking.metric_names import is_known_metric
 from tvo_cli.training.metrics import optional_readings
-from tvo_cli.training.metrics.valley_readings import follow_weights
+from tvo_cli.training.metrics.valley_readings import follow_weights, keep_heat
 from tvo_cli.training.readings_state import ReadingsSettings, ReadingsState
 from tvo_cli.types import Rollout
 
@@ -36,6 +36,14 @@ def test_the_running_means_of_the_weights_by_hand() -> None:
     for value in (0.0, 1.0, 1.0):
         follow_weights(state, [torch.full((2,), value)], window=2)
     assert state.fast[0].tolist() == [0.75, 0.75] and state.slow[0].tolist() == [0.234375, 0.234375]
+
+
+def test_heats_are_kept_with_their_rates_and_those_of_an_older_checkpoint_are_left_out() -> None:
+    state = ReadingsState(heats=[9.0, 9.0])
+    for number in range(17):
+        keep_heat(state, float(number), 0.1 * number)
+    assert state.heats == [float(number) for number in range(1, 17)]
+    assert state.rates[0] == 0.1 and len(state.rates) == 16
 
 
 def test_means_for_one_of_which_there_is_no_memory_begin_with_a_later_batch(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -160,3 +168,18 @@ def test_the_heat_capacity_is_over_the_rate_that_lion_stepped_at(run: Runs, step
     row = steps(run("lion", "optimizer=lion", "optimizer.lr=1e-3", "algorithm=grpo", ALL[-1], *READ))[2]
     assert row["optimizer/lr"] == pytest.approx(0.2e-3) and row["valley/heat"] != 0
     assert row["valley/heat_capacity"] == pytest.approx(row["valley/heat"] / 0.2e-3)
+
+
+@pytest.mark.slow
+def test_lions_readings_change_nothing_and_a_resumed_run_reads_the_same(
+    run: Runs, resumed: Callable[..., Path], steps: MetricRows
+) -> None:
+    kept = ("optimizer=lion", "algorithm=grpo", "trainer.checkpoint_every=1", "trainer.keep=9", "recorder=off")
+    read = ("stability.readings.lion=true", "rollout.minibatches=2")
+    plain, watched = run("plain", *kept, read[1]), run("read", *kept, *read)
+    one, other = trained_policy(plain, 4), trained_policy(watched, 4)
+    assert all(bool((one[name] == other[name]).all()) for name in one)
+    rows = steps(watched)
+    assert all(0 < row["optimizer/flips"] < 1 and row["optimizer/lyapunov"] > 0 for row in rows)
+    assert all(map(is_known_metric, ("optimizer/flips", "optimizer/lyapunov")))
+    assert steps(resumed("cut", *kept, *read, after=2)) == rows

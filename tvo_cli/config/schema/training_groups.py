@@ -230,6 +230,7 @@ class ReadingsConfig(DeclaredKeys):
     layer_entropy: bool = key("entropy of the policy that each layer's states would be")
     spectral_entropy: bool = key("diffusion spectral entropy of the representations of the run's first prompts")
     valley: bool = key("heat, temperature, heat capacity and entropic force on a frozen set of right responses")
+    lion: bool = key("turned updates and Lyapunov function of optimizer=lion", before=False)
     every: Count = key("steps between two of those that cost forwards: layer_entropy, spectral_entropy, valley")
     rows: Count = key("prompts or responses that those look at")
     temperature: Positive = key("of the soft policy of policy_cliff, in units of reward")

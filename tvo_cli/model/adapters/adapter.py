@@ -97,6 +97,8 @@ def _miss_config(network: nn.Module, settings: AdapterSettings) -> Any:
 def miss_kind(key: str, value: object) -> Any:
     """peft's configuration of MiSS.
 
+    Fidelity: official code (peft's implementation is what runs).
+
     Raises:
         UserError: the installed peft knows no MiSS.
     """

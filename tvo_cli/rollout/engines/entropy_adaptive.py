@@ -4,9 +4,8 @@ Simonds 2025, arXiv:2502.06833. At each token the model that writes gives H_t = 
 the temperature, in bits; H̄_t is the mean of the last w of them. The next token is the large model's where H̄_t > τ,
 the small one's where H̄_t ≤ τ, but never sooner than d tokens after the last switch.
 
-Fidelity: notes on the paper; d, which they do not give, is 10. The first token is the small model's, and d does not
-hold before the first switch. τ = ∞ recovers the small model alone, bit for bit; τ < 0 with d = 1 the large one from
-the second token on.
+The first token is the small model's, and d does not hold before the first switch. τ = ∞ recovers the small model
+alone, bit for bit; τ < 0 with d = 1 the large one from the second token on.
 """
 
 from __future__ import annotations
@@ -41,7 +40,10 @@ class SwitchSettings(NamedTuple):
 
 @dataclass(slots=True)
 class ModelSwitch:
-    """Which model writes the next token of one response."""
+    """Which model writes the next token of one response.
+
+    Fidelity: notes (d, which they do not give, is 10).
+    """
 
     settings: SwitchSettings
     large: bool = False

@@ -14,6 +14,7 @@ from tvo_cli.model.layer_readings import layer_entropies, pooled_states
 from tvo_cli.stability.policy_cliff import policy_cliff_readings
 from tvo_cli.stability.spectral_entropy import diffusion_spectral_entropy, median_distance
 from tvo_cli.training.metrics.valley_readings import valley_readings
+from tvo_cli.training.metrics.weight_box import lion_readings
 from tvo_cli.training.readings_state import FrozenRows, microbatches_of_reading, readings_state_of_run
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
@@ -32,6 +33,8 @@ def optional_readings(session: Session, work: StepInProgress) -> dict[str, float
         found |= _read_within_memory("layer_entropy", session, lambda: _layer_entropy(session, work))
     if chosen.spectral_entropy and due:
         found |= _read_within_memory("spectral_entropy", session, lambda: _spectral_entropy(session, work))
+    if chosen.lion:
+        found |= lion_readings(session.learner.optimizer)
     if chosen.valley:
         state = readings_state_of_run(session)
         found |= _read_within_memory("valley", session, lambda: valley_readings(session, state, work, due=due))

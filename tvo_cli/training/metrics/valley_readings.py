@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import torch
 from torch import Tensor
 
-from tvo_cli.stability.valley import heat_fluctuation, river_forces
+from tvo_cli.stability.valley import heat_fluctuation, heats_at_rate, river_forces
 from tvo_cli.training.readings_state import FrozenRows, ReadingsState, microbatches_of_reading
 from tvo_cli.training.session import Session
 from tvo_cli.training.step_state import StepInProgress
@@ -20,8 +20,9 @@ KEPT = 16  # heats of which a fluctuation is taken
 def valley_readings(session: Session, state: ReadingsState, work: StepInProgress, *, due: bool) -> dict[str, float]:
     """Follow the weights; where a reading is due and right responses have been seen, read.
 
-    `valley/heat` is the probe's loss at the weights less that at their running mean; `valley/heat_capacity` that over
-    the rate. Temperature and directions are by its fluctuation over the last 16 readings.
+    `valley/heat` is the probe's loss at the weights less that at their running mean; `valley/heat_capacity` h/η, that
+    over the rate. Temperature and directions are by its fluctuation over the last 16 readings, each heat brought to the
+    rate of the last.
     """
     parameters = session.learner.policy.differentiated_parameters()
     follow_weights(state, parameters, session.limits.readings.window)
@@ -33,15 +34,23 @@ def valley_readings(session: Session, state: ReadingsState, work: StepInProgress
     with _weights_of(parameters, state.fast):
         bottom, below = _loss_and_gradient(session, state.probe, parameters)
     heat = loss - bottom
-    state.heats = [*state.heats, heat][-KEPT:]
+    rate = work.report.rates[-1]
+    keep_heat(state, heat, rate)
     river = _flat([fast - slow for fast, slow in zip(state.fast, state.slow, strict=True)])
     forces = river_forces(above, below, river)
-    found = {"valley/loss": loss, "valley/heat": heat, "valley/heat_capacity": heat / work.report.rates[-1]}
+    found = {"valley/loss": loss, "valley/heat": heat, "valley/heat_capacity": heat / rate}
     found |= {"valley/force": forces.bottom, "valley/entropic_force": forces.entropic}
-    fluctuation = heat_fluctuation(state.heats)
+    fluctuation = heat_fluctuation(heats_at_rate(state.heats, state.rates, rate))
     if fluctuation is not None:
         found |= {"valley/temperature": fluctuation.temperature, "valley/directions": fluctuation.directions}
     return found
+
+
+def keep_heat(state: ReadingsState, heat: float, rate: float) -> None:
+    """Keep a heat with its rate, the last 16; heats of an older checkpoint, which has no rates, are left out."""
+    known = len(state.rates)
+    heats = state.heats[len(state.heats) - known :]
+    state.heats, state.rates = [*heats, heat][-KEPT:], [*state.rates, rate][-KEPT:]
 
 
 @torch.no_grad()

@@ -25,6 +25,10 @@ class GradientWeighting(FixedWeighting):
     """Weighting by mirror ascent on the weights: an objective whose gradient agrees with the sum of all gains weight.
 
     Weights keep their sum: they begin at those of the config.
+
+    Fidelity: official code (the same weights to 1e-15 on random gradients; the floor is ours. There the gradients are
+    of chosen layers, 10 to 25 in the released scripts, of the loss with its KL, and clipped at a norm of 1; here of all
+    parameters and of the surrogate alone, not clipped. How they are taken was read, not run).
     """
 
     weights: Mapping[str, float]  # of the config, each more than 0

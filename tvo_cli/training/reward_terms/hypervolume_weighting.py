@@ -24,6 +24,10 @@ class HypervolumeWeighting(FixedWeighting):
     ΔHV is what its vector of mean rewards adds to the hypervolume of those before it; the first evaluation is the
     reference, before a second M is 1. For an estimator that is linear in the rewards M·Â is Â of M·r; one that
     divides by the rewards' spread would cancel M, hence Â.
+
+    Fidelity: official code (the same M to 1e-15 on random evaluations; there M multiplies the rewards, after each
+    update an evaluation is made, and one that is below the reference in a term may end the run in an error; here
+    evaluations come as often as the run makes them, and such a one gains nothing).
     """
 
     reads_evaluations: ClassVar[bool] = True
