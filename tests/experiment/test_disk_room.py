@@ -46,7 +46,12 @@ def test_what_the_run_holds_already_is_not_asked_for_again(
     with (tmp_path / "checkpoints" / "model").open("wb") as file:
         file.truncate(10 * MB)
     disk_room.check_disk_room(composed(("algorithm=grpo",)), RUN, tmp_path)
-    assert caplog.text == ""
+    assert not of_tvo(caplog)
+
+
+def of_tvo(caplog: pytest.LogCaptureFixture) -> list[str]:
+    """What the product has said; Hydra logs for itself where a config is the first that a process composes."""
+    return [one.getMessage() for one in caplog.records if one.name.startswith("tvo")]
 
 
 def with_checkpoint(folder: Path, step: int, megabytes: int) -> None:
@@ -63,7 +68,7 @@ def test_a_run_that_has_all_its_batches_asks_for_no_room(
     of_at_least(61, monkeypatch)
     with_checkpoint(tmp_path, 4, megabytes=10)
     disk_room.check_disk_room(composed(("trainer.steps=4",)), RUN, tmp_path)
-    assert caplog.text == ""
+    assert not of_tvo(caplog)
     with pytest.raises(UserError, match=r"checkpoints take 51\.0 MB"):
         disk_room.check_disk_room(composed(("trainer.steps=5",)), RUN, tmp_path)
 

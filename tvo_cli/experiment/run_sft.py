@@ -33,7 +33,7 @@ from tvo_cli.rollout.decoding.onednn import LARGE, onednn_matmul
 from tvo_cli.tracking.atomic_files import write_text_atomically
 from tvo_cli.tracking.metrics_file import MetricsFile
 from tvo_cli.tracking.own_code_copies import copy_own_code
-from tvo_cli.training.device_and_precision import Runtime, set_up_runtime
+from tvo_cli.training.device_and_precision import Runtime, accelerate_state_kept, set_up_runtime
 from tvo_cli.training.resume.recorded_settings import resume_settings
 from tvo_cli.training.run_data.demonstration_encoding import DemonstrationEncoder
 from tvo_cli.training.run_data.demonstration_rows import DemonstrationLengthLimit, EncodedDemonstrations, Rows, rows_of
@@ -70,7 +70,7 @@ def sft(config: DictConfig, progress: Callable[[int], Report] = log_sft_progress
     if done := sft_checkpoint.finished_record(folder, config.resume):
         log.warning("%s is done already, by this very command; resume=never begins anew", folder)
         return done
-    with ExitStack() as resources:
+    with accelerate_state_kept(), ExitStack() as resources:
         work = _build_sft(config, resources)
         sft_checkpoint.begin(folder, config.resume, asked, work.tuning.settings.steps)
         copy_own_code(folder, config)

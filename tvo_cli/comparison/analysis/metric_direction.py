@@ -22,7 +22,7 @@ NEITHER_IS_BETTER = (  # more of it is better in one run, and worse in the next
     *(r"policy/entropy(?:_sampled)?", r"policy/ratio_.+", r"policy/(?:clipped|damped)", r"policy/kl_(?:old|ref)_k1"),
     *(r"gradient/(?:norm|norm_max|clipped)", r"thermo/(?!free_energy).+", r"law/(?:a|b|ceiling|error)", r"cliff/.+"),
     *(r"layer/.+", r"representation/.+", r"valley/(?!loss).+", r"control/beta", r"replay/(?:kept|used|weight)"),
-    *(r"optimizer/(?:lr|steps|box)", r"objective/.+", r"sft/tokens", r"rollouts", r"tokens"),
+    *(r"optimizer/(?:lr|steps|box|flips|lyapunov)", r"objective/.+", r"sft/tokens", r"rollouts", r"tokens"),
     *(r"eval/reward/[\w.-]+/(?:std|none|failed|weight)", rf"{SET}support/change"),
 )
 LESS_IS_BETTER = (
