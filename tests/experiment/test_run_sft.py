@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from accelerate import Accelerator
 from safetensors.torch import load_file
 
 from tests.training.conftest import train_in
@@ -18,6 +19,7 @@ from tvo_cli.experiment.run_sft import sft, write_sft_record
 from tvo_cli.file_digest import file_sha256
 from tvo_cli.model.base_model_card import read_base_card_head
 from tvo_cli.runs.own_run_folders import planned_fine_tuning
+from tvo_cli.training.device_and_precision import accelerate_state_kept
 from tvo_cli.training.sft import supervised_fine_tuning
 from tvo_cli.training.stop_signals import Interrupted
 
@@ -135,6 +137,14 @@ def test_another_precision_in_the_same_folder_is_refused(tmp_path: Path) -> None
     assert tuned(tmp_path, *words, "resume.allow=[precision]") == done
     record.write_text(json.dumps({name: value for name, value in settings.items() if name != "precision"}))
     assert tuned(tmp_path, *words) == done
+
+
+def test_the_precision_is_its_own_whatever_the_process_has_trained_in_and_the_callers_stays(tmp_path: Path) -> None:
+    with accelerate_state_kept():
+        assert Accelerator(cpu=True).mixed_precision == "no"
+        words = ("dataset=addition", "steps=1", "rows=2", "problems=0", "precision=bfloat16")
+        assert tuned(tmp_path, *words)["precision"] == "bfloat16"
+        assert Accelerator(cpu=True).mixed_precision == "no"
 
 
 @pytest.mark.slow

@@ -32,10 +32,8 @@ class SeedContrast:
     family: int = 1
     confidence: float = 0.95
     shared: int = 0  # seeds in both arms that make no pairs, for they are too few
-    elsewhere: tuple[int, int] = (
-        0,
-        0,
-    )  # unfinished runs of each arm at rates that are not its own, which may become it
+    # Unfinished runs of each arm at rates that are not its own, which may become it.
+    elsewhere: tuple[int, int] = (0, 0)
 
     @property
     def separated(self) -> bool:
