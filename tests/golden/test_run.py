@@ -98,7 +98,7 @@ def test_every_fast_piece_at_once_moves_nothing(tmp_path: Path, monkeypatch: pyt
 
 @pytest.mark.slow
 def test_recomputed_layers_of_shared_prompts_move_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Several micro-batches a step, a prompt each, the variance reading between, against kept layers, nothing shared."""
+    """Several micro-batches, a prompt each, the variance reading between, against kept layers, nothing shared."""
     few = ("trainer.microbatch_tokens=128", "trainer.steps=1", "rollout.prompts=4", "rollout.epochs=1")
     for module, constant, value in FORCING:
         monkeypatch.setattr(module, constant, value)
